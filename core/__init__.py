@@ -1,0 +1,1 @@
+"""Decisions: what runs, units and cursors are, and what becomes of them."""

@@ -1,0 +1,1 @@
+"""Connected eBay sellers: adding, listing, pausing and resuming them."""

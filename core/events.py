@@ -1,0 +1,15 @@
+"""What happened, for whoever reads logs: a constant event name and facts."""
+
+from typing import Protocol
+
+
+class Log(Protocol):
+    """Events are `noun.past_verb`; facts are fields. Secrets are never facts."""
+
+    def info(self, event: str, /, **facts: object) -> None: ...
+
+    def warning(self, event: str, /, **facts: object) -> None: ...
+
+    def error(self, event: str, /, *, error: BaseException | None = None, **facts: object) -> None:
+        """With `error`, its traceback is part of the record."""
+        ...

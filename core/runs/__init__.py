@@ -1,0 +1,1 @@
+"""One run of one worker: switches, delivery ids, the lease, the run row and the report."""

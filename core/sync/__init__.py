@@ -1,0 +1,1 @@
+"""Bringing an account's streams into the database: windows, pages, cursors."""

@@ -1,0 +1,1 @@
+"""Keeping access tokens fresh, one refresh at a time."""

@@ -1,0 +1,1 @@
+"""The outside world: PostgreSQL, eBay, the environment, logs and keys."""

@@ -1,0 +1,1 @@
+"""eBay's HTTP APIs: hosts, OAuth, errors and pages."""

@@ -1,0 +1,1 @@
+"""Adapters over PostgreSQL; the only place that connects."""

@@ -1,0 +1,1 @@
+"""An eBay to develop against; never part of the deployed package."""

@@ -1,0 +1,1 @@
+"""Kills, freezes, cut connections and a source that changes."""

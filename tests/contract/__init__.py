@@ -1,0 +1,1 @@
+"""Every adapter of a port keeps the same promises."""

@@ -1,0 +1,1 @@
+"""Clocks, fakes, databases and servers that tests are made of."""
