@@ -94,7 +94,7 @@ SENTENCES: Mapping[Reason, str] = {
     ),
     Reason.QUOTA: "eBay's daily limit for this API is used up; it goes on after the reset.",
     Reason.RATE_LIMITED: "eBay asked us to slow down; it goes on at the instant that it named.",
-    Reason.BAD_DATA: "eBay's answer is not what its contract says; the unit's error has its beginning.",
+    Reason.BAD_DATA: "eBay's answer is not what its contract says; the unit's error shows it.",
     Reason.QUARANTINE_LIMIT: (
         "Too many rows of one page could not be stored; the unit's error names the first reason."
     ),

@@ -84,7 +84,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """One account × one stream × one pass, taken: it may be written to while `fence` holds."""
+    """One account, one stream, one pass, taken: it may be written to while `fence` holds."""
 
     account: Account
     stream: Stream

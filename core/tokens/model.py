@@ -1,7 +1,7 @@
 """What a token is, and when it is due."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from core.secret import Secret
 
