@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 
 from core.clock import Clock
@@ -12,12 +13,19 @@ from core.ids import RunId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """`stop_requested` turns true on Ctrl-C or SIGTERM; `lease_lost` when another run took over."""
+    """`stop_requested` turns true on Ctrl-C or SIGTERM.
+
+    `renew` prolongs the run's lease and row; False: another run took over, start nothing more.
+    `renew_every_s`: how often it must be called, in seconds. `started_at` is the database's.
+    """
 
     run_id: RunId
+    started_at: datetime
     worker: str
     clock: Clock
     deadline: Deadline
     rng: Random
     log: Log
     stop_requested: Callable[[], bool]
+    renew: Callable[[], bool]
+    renew_every_s: float

@@ -8,11 +8,14 @@ AppError
 ├── PermanentError                 the same call will fail again
 │   ├── MissingScopeError          the account's consent lacks a scope
 │   ├── SignatureRequiredError     eBay wants a message signature
+│   ├── TokenRefusedError          refused even after a refresh
 │   ├── BadAnswerError             eBay's answer is not what its contract says
-│   └── RejectedContentError       PostgreSQL refuses the content of a page
+│   ├── RejectedContentError       PostgreSQL refuses the content of a page
+│   └── QuarantineLimitError       too many rows of a page cannot be stored
 ├── AccessTokenRefusedError        one forced refresh, one more try
 ├── ReauthorizationRequiredError   stop this account, ask its owner
 ├── ApplicationRefusedError        our own keys are wrong: stop every account
+├── NoTokenError                   nothing to refresh with: import a token
 ├── DecryptError                   a stored secret does not open with our keys
 ├── LeaseLostError                 another run owns the row: write nothing
 ├── UsageError                     the person asked for something that does not exist
@@ -81,6 +84,10 @@ class SignatureRequiredError(PermanentError):
     pass
 
 
+class TokenRefusedError(PermanentError):
+    pass
+
+
 class BadAnswerError(PermanentError):
     pass
 
@@ -89,6 +96,10 @@ class RejectedContentError(PermanentError):
     def __init__(self, message: str, sqlstate: str) -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
+
+
+class QuarantineLimitError(PermanentError):
+    pass
 
 
 class AccessTokenRefusedError(AppError):
@@ -104,6 +115,10 @@ class ReauthorizationRequiredError(AppError):
 
 
 class ApplicationRefusedError(AppError):
+    pass
+
+
+class NoTokenError(AppError):
     pass
 
 

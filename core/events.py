@@ -10,6 +10,8 @@ class Log(Protocol):
 
     def warning(self, event: str, /, **facts: object) -> None: ...
 
-    def error(self, event: str, /, *, error: BaseException | None = None, **facts: object) -> None:
-        """With `error`, its traceback is part of the record."""
+    def error(self, event: str, /, **facts: object) -> None: ...
+
+    def exception(self, event: str, /, **facts: object) -> None:
+        """An error, with the traceback of the exception being handled."""
         ...

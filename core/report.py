@@ -108,7 +108,10 @@ SENTENCES: Mapping[Reason, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitReport:
-    """How one unit ended. `fetched` = inserted + updated + unchanged + quarantined."""
+    """How one unit ended. `fetched` = inserted + updated + unchanged + quarantined.
+
+    `stops_all`: what stopped it stands in the way of every account.
+    """
 
     account_id: AccountId
     account: str
@@ -131,6 +134,7 @@ class UnitReport:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     more: bool = False
+    stops_all: bool = False
 
     def __post_init__(self) -> None:
         assert self.fetched == (self.inserted + self.updated + self.unchanged + self.quarantined), (

@@ -1,9 +1,14 @@
 """What the sync needs from outside. One method of a store is one transaction."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
+from core.ids import AccountId, RunId
+from core.report import Reason, UnitReport
 from core.secret import Secret
-from core.sync.model import Account, Page, PageQuery, Stream
+from core.sync.model import Account, Page, PageQuery, Pass, Stream, Unit, Window
 
 
 class PageSource(Protocol):
@@ -20,11 +25,166 @@ class PageSource(Protocol):
 
 
 class AccessTokens(Protocol):
-    def get(self, account: Account, *, rejected: Secret | None, timeout: float) -> Secret:
+    def get(
+        self, account_id: AccountId, environment: str, *, rejected: Secret | None, timeout: float
+    ) -> Secret:
         """An access token that is good for a while; one refresh at a time across processes.
 
         `rejected` is a token that eBay just refused: a newer one is returned. Raises
-        ReauthorizationRequiredError, ApplicationRefusedError, DecryptError,
+        ReauthorizationRequiredError, ApplicationRefusedError, DecryptError, NoTokenError,
         UpstreamUnavailableError.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What eBay's getRateLimits says of one API; None where it says nothing."""
+
+    remaining: int | None
+    reset_at: datetime | None
+
+
+class Quotas(Protocol):
+    def ask(self, environment: str, api: str, *, timeout: float) -> Quota:
+        """What remains of the day's calls; answers are kept for five minutes.
+
+        A failed question is an unknown quota, not an error.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a unit stands after a page: the window to go on with, None when it is complete.
+
+    `cursor_at` is set by the page that completes a window, None elsewhere.
+    """
+
+    window: Window | None
+    cursor_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What a page changed. `switched_off`: somebody paused this while the page was read."""
+
+    inserted: int
+    updated: int
+    quarantined: int
+    switched_off: Reason | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A line of a run's log, kept in the database."""
+
+    at: datetime
+    level: str
+    event: str
+    account_id: AccountId | None = None
+    stream: str | None = None
+    facts: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitEnd:
+    """What a unit leaves behind.
+
+    `due_at`: when to read it next. `gave_up`: the attempt failed and its count stays; otherwise
+    `succeeded` sets the count to 0 and neither gives the attempt back.
+    """
+
+    report: UnitReport
+    due_at: datetime
+    succeeded: bool
+    gave_up: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A unit somebody asked for by name; `refused` says why it may not be taken."""
+
+    account: Account
+    stream: Stream
+    pass_: Pass
+    refused: Reason | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """Which kinds of accounts there are at all; read by existence, never counted."""
+
+    active: bool
+    paused: bool
+    needs_reconnect: bool
+    next_due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRange:
+    """Oldest and newest instant of the rows still to be read again; `given_up`: too old for it."""
+
+    oldest: datetime | None
+    newest: datetime | None
+    given_up: int
+
+
+class SyncStore(Protocol):
+    def take_due(self, run_id: RunId, now: datetime, limit: int) -> Sequence[Unit]:
+        """Lease up to `limit` due units, oldest first; each fence rises by one."""
+        ...
+
+    def candidates(self, accounts: Sequence[str], streams: Sequence[str]) -> Sequence[Candidate]:
+        """Units of these accounts and streams; an empty list means all of them.
+
+        Raises UsageError for an account or stream that does not exist.
+        """
+        ...
+
+    def take(self, run_id: RunId, now: datetime, candidate: Candidate) -> Unit | None:
+        """Lease this unit, due or not; None when somebody else holds it."""
+        ...
+
+    def renew(self, run_id: RunId) -> None:
+        """Prolong every unit that this run holds, but those whose row is being written."""
+        ...
+
+    def blocked_until(self, environment: str, api: str) -> datetime | None: ...
+
+    def block(self, environment: str, api: str, until: datetime, quota: Quota) -> None: ...
+
+    def open_range(self, unit: Unit, since: datetime) -> OpenRange:
+        """Where the unit's rows lie that are not final yet, none older than `since`."""
+        ...
+
+    def save_page(
+        self,
+        run_id: RunId,
+        worker: str,
+        unit: Unit,
+        page: Page,
+        *,
+        read_at: datetime,
+        progress: Progress | None,
+    ) -> Saved:
+        """Rows and progress together, fenced; None leaves window and cursor alone.
+
+        `read_at` is when the page was asked for: a row that was stored from a later answer stays.
+        Raises LeaseLostError, QuarantineLimitError, StoreUnavailableError.
+        """
+        ...
+
+    def preview_page(self, unit: Unit, page: Page, *, read_at: datetime) -> Saved:
+        """What `save_page` would change; rolled back, no fence, no lease."""
+        ...
+
+    def finish(self, run_id: RunId, unit: Unit, end: UnitEnd, events: Sequence[Event]) -> None:
+        """Release the unit and write its report and events, fenced. Raises LeaseLostError."""
+        ...
+
+    def record(self, run_id: RunId, reports: Sequence[UnitReport]) -> None:
+        """Reports of units that were never taken."""
+        ...
+
+    def summary(self) -> Accounts: ...

@@ -1,0 +1,106 @@
+"""What the units of a run add up to."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from core.report import Outcome, Reason, UnitReport, WorkReport
+from core.sync.ports import Accounts
+
+STANDING_STILL = {Reason.ACCOUNT_INACTIVE, Reason.DISABLED, Reason.GLOBALLY_OFF}
+TROUBLE = {Reason.NEEDS_RECONNECT, Reason.NO_TOKEN, Reason.DECRYPT_FAILED}
+
+
+def add_up(
+    reports: Sequence[UnitReport], accounts: Accounts, *, lease_lost: bool, out_of_time: bool
+) -> WorkReport:
+    """1. Another run took over. 2. Nothing was tried. 3. Nobody can be read. 4. All failed.
+
+    5. Some failed. 6. Time or calls ran out. 7. Nothing stood still but all of it. 8. Done.
+    """
+    outcome, reason = _decide(reports, accounts, lease_lost=lease_lost, out_of_time=out_of_time)
+    more = out_of_time or any(report.more for report in reports)
+    return WorkReport(
+        outcome=outcome,
+        reason=reason,
+        more=more and not lease_lost,
+        counts=_counts(reports),
+        units=tuple(reports),
+        next_due_at=accounts.next_due_at,
+    )
+
+
+def _decide(
+    reports: Sequence[UnitReport], accounts: Accounts, *, lease_lost: bool, out_of_time: bool
+) -> tuple[Outcome, Reason | None]:
+    if lease_lost:
+        return Outcome.PARTIAL, Reason.LEASE_LOST
+    if not accounts.active:
+        return _nobody_active(reports, accounts)
+    if not reports:
+        return _nothing_tried(out_of_time=out_of_time)
+    failed = [report for report in reports if _is_trouble(report)]
+    if failed:
+        return _some_failed(reports, failed)
+    return _none_failed(reports, out_of_time=out_of_time)
+
+
+def _is_trouble(report: UnitReport) -> bool:
+    return report.outcome is Outcome.FAILED or report.reason in TROUBLE
+
+
+def _nobody_active(
+    reports: Sequence[UnitReport], accounts: Accounts
+) -> tuple[Outcome, Reason | None]:
+    if accounts.needs_reconnect:
+        return Outcome.DEGRADED, Reason.ALL_NEED_RECONNECT
+    if accounts.paused or reports:
+        return Outcome.SKIPPED, Reason.PAUSED
+    return Outcome.SKIPPED, Reason.NO_ACCOUNTS
+
+
+def _nothing_tried(*, out_of_time: bool) -> tuple[Outcome, Reason]:
+    if out_of_time:
+        return Outcome.PARTIAL, Reason.DEADLINE
+    return Outcome.DONE, Reason.NOTHING_DUE
+
+
+def _some_failed(
+    reports: Sequence[UnitReport], failed: Sequence[UnitReport]
+) -> tuple[Outcome, Reason | None]:
+    if len(failed) < len(reports):
+        return Outcome.DEGRADED, None
+    reasons = {report.reason for report in failed}
+    if reasons == {Reason.UPSTREAM}:
+        return Outcome.FAILED, Reason.UPSTREAM
+    return Outcome.FAILED, Reason.UNITS_FAILED
+
+
+def _none_failed(
+    reports: Sequence[UnitReport], *, out_of_time: bool
+) -> tuple[Outcome, Reason | None]:
+    reasons = {report.reason for report in reports}
+    if reasons == {Reason.ALREADY_RUNNING}:
+        return Outcome.SKIPPED, Reason.ALREADY_RUNNING
+    if out_of_time or Reason.DEADLINE in reasons:
+        return Outcome.PARTIAL, Reason.DEADLINE
+    if Reason.BUDGET in reasons:
+        return Outcome.PARTIAL, Reason.BUDGET
+    if reasons <= STANDING_STILL:
+        return Outcome.SKIPPED, Reason.PAUSED
+    return Outcome.DONE, None
+
+
+def _counts(reports: Sequence[UnitReport]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for report in reports:
+        counts["units"] += 1
+        counts[report.outcome] += 1
+        counts["fetched"] += report.fetched
+        counts["inserted"] += report.inserted
+        counts["updated"] += report.updated
+        counts["written"] += report.written
+        counts["unchanged"] += report.unchanged
+        counts["quarantined"] += report.quarantined
+        counts["pages"] += report.pages
+        counts["calls"] += report.calls
+    return dict(counts)

@@ -1,0 +1,253 @@
+"""One unit from its lease to its end: windows, pages, cursor."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from core.context import RunContext
+from core.errors import AppError, LeaseLostError, RateLimitedError, StoreUnavailableError
+from core.report import Outcome, Reason, UnitReport
+from core.retry import RetryPolicy
+from core.sync.fetch import Fetched, OutOfTimeError, UnitPages
+from core.sync.model import Pass, Unit, Window
+from core.sync.ports import (
+    AccessTokens,
+    Event,
+    PageSource,
+    Progress,
+    Quota,
+    Quotas,
+    Saved,
+    SyncStore,
+    UnitEnd,
+)
+from core.sync.tally import Tally
+from core.sync.verdict import Verdict, judge
+from core.sync.walk import advance, next_window, query_for, resumed
+
+DUE_SHARE = 0.9
+"""Due a little early, or a 5-minute stream under a 5-minute cron would run every ten."""
+PAGE_NEEDS_S = 1.0
+ASK_S = 5.0
+OPEN_YOUNG, OPEN_LIMIT = timedelta(days=7), timedelta(days=180)
+HOURLY, DAILY = timedelta(hours=1), timedelta(days=1)
+STORE_TRIES = RetryPolicy(base=0.2, cap=2.0)
+STORE_ATTEMPTS = 3
+
+
+class SwitchedOffError(AppError):
+    """Somebody paused the worker, the account or the unit while it ran."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(f"switched off: {reason}")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncPorts:
+    store: SyncStore
+    source: PageSource
+    tokens: AccessTokens
+    quotas: Quotas
+    sleep: Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitRun:
+    """A taken unit. `lookahead` fetches one page while the one before it is stored.
+
+    `since`: read [since, cursor] again in an extra window; window and cursor stay as they are.
+    """
+
+    unit: Unit
+    context: RunContext
+    ports: SyncPorts
+    lookahead: Executor
+    since: datetime | None
+    tally: Tally
+    pages: UnitPages
+    seen: set[str] = field(default_factory=set)
+
+    def run(self) -> UnitReport:
+        """Read until caught up or out of time; every ending is a report.
+
+        Raises StoreUnavailableError only: the unit is then due when its lease ends.
+        """
+        verdict = self._attempt()
+        now = self.context.clock.now()
+        report = self.tally.report(self.unit, verdict, self.pages.calls.made, now)
+        if report.reason is Reason.LEASE_LOST:
+            return report
+        try:
+            self._finish(report, verdict)
+        except LeaseLostError as error:
+            lost = judge(error, failures=self.unit.failures, now=now)
+            return self.tally.report(self.unit, lost, self.pages.calls.made, now)
+        return report
+
+    def put_off(self, until: datetime) -> UnitReport:
+        """Leave the unit for later without a call: the API's day is used up."""
+        verdict = Verdict(outcome=Outcome.SKIPPED, reason=Reason.BUDGET, detail="", retry_at=until)
+        report = self.tally.report(self.unit, verdict, 0, self.context.clock.now())
+        self._finish(report, verdict)
+        return report
+
+    def _attempt(self) -> Verdict | None:
+        try:
+            self._read(self._first_window())
+        except StoreUnavailableError:
+            raise
+        except SwitchedOffError as off:
+            return Verdict(outcome=Outcome.SKIPPED, reason=off.reason, detail=str(off))
+        except RateLimitedError as error:
+            return self._slow_down(error)
+        except AppError as error:
+            return self._judge(error)
+        except Exception as error:
+            facts = {"account": self.unit.account.name, "stream": self.unit.stream.name}
+            self.context.log.exception("unit.failed", **facts)
+            return self._judge(error)
+        return None
+
+    def _judge(self, error: Exception, quota: Quota | None = None) -> Verdict:
+        now = self.context.clock.now()
+        return judge(error, failures=self.unit.failures, now=now, quota=quota)
+
+    def _slow_down(self, error: RateLimitedError) -> Verdict:
+        environment, api = self.unit.account.environment, self.unit.stream.api
+        quota = self.ports.quotas.ask(environment, api, timeout=ASK_S)
+        verdict = self._judge(error, quota)
+        if verdict.reason is Reason.QUOTA and verdict.retry_at is not None:
+            self.ports.store.block(environment, api, verdict.retry_at, quota)
+        return verdict
+
+    def _first_window(self) -> Window | None:
+        if self.since is not None:
+            to = self.unit.cursor_at or self.tally.started_at
+            return Window(from_=self.since, to=to, goal=None, limit=self.unit.stream.page_size)
+        if self.unit.window is not None:
+            return resumed(self.unit.window, self.unit.stream)
+        if self.unit.pass_ is Pass.OPEN:
+            return self._open_window()
+        return next_window(self.unit.stream, self.unit.cursor_at, self.tally.started_at)
+
+    def _open_window(self) -> Window | None:
+        """From the oldest to the newest row that is not final yet."""
+        found = self.ports.store.open_range(self.unit, self.tally.started_at - OPEN_LIMIT)
+        if found.given_up:
+            self.tally.events.append(self._given_up(found.given_up))
+        if found.oldest is None or found.newest is None:
+            return None
+        limit = self.unit.stream.page_size
+        return Window(from_=found.oldest, to=found.newest, goal=None, limit=limit)
+
+    def _given_up(self, rows: int) -> Event:
+        return Event(
+            at=self.tally.started_at,
+            level="warning",
+            event="open_rows.given_up",
+            account_id=self.unit.account.id,
+            stream=self.unit.stream.name,
+            facts={"rows": rows, "older_than_days": OPEN_LIMIT.days},
+        )
+
+    def _read(self, window: Window | None) -> None:
+        """Strictly one page after another, one ahead at most: two fetchers lost rows (measured)."""
+        ahead = self._ask(window)
+        try:
+            while window is not None and ahead is not None:
+                self.tally.reading(window)
+                fetched, ahead = ahead.result(), None
+                step = advance(self.unit.stream, window, fetched.page, self.seen)
+                progress, following = self._after(window, step.window)
+                ahead = self._ask(following)
+                if step.store:
+                    self._save(fetched, progress)
+                self._remember(fetched.page.keys, window, following)
+                window = following
+        finally:
+            if ahead is not None:
+                ahead.exception()
+        if window is not None:
+            self.tally.more = True
+            raise OutOfTimeError("the run's time was used up")
+
+    def _after(
+        self, window: Window, going_on: Window | None
+    ) -> tuple[Progress | None, Window | None]:
+        """What to store with this page, and what to read next."""
+        if self.since is not None:
+            return None, going_on
+        if going_on is not None:
+            return Progress(window=going_on), going_on
+        following = None
+        if window.goal is not None:
+            following = next_window(self.unit.stream, window.goal, self.tally.started_at)
+        return Progress(window=None, cursor_at=window.goal), following
+
+    def _remember(self, keys: Sequence[str], window: Window, following: Window | None) -> None:
+        """Keys seen belong to one list: another window is another list."""
+        self.seen.update(keys)
+        if following is None or (window.from_, window.to) != (following.from_, following.to):
+            self.seen.clear()
+
+    def _ask(self, window: Window | None) -> Future[Fetched] | None:
+        stopping = self.context.stop_requested() or not self.context.deadline.allows(PAGE_NEEDS_S)
+        if window is None or stopping:
+            return None
+        return self.lookahead.submit(self.pages.fetch, query_for(window))
+
+    def _save(self, fetched: Fetched, progress: Progress | None) -> None:
+        saved = self._saved(fetched, progress)
+        cursor_at = None if progress is None else progress.cursor_at
+        self.tally.stored(len(fetched.page.rows), saved, cursor_at)
+        if saved.switched_off is not None:
+            raise SwitchedOffError(saved.switched_off)
+
+    def _saved(self, fetched: Fetched, progress: Progress | None, attempt: int = 1) -> Saved:
+        """Tried again when the database was cut off.
+
+        A page that was committed unseen is the same page again, and its fence still holds.
+        """
+        try:
+            return self.ports.store.save_page(
+                self.context.run_id,
+                self.context.worker,
+                self.unit,
+                fetched.page,
+                read_at=fetched.read_at,
+                progress=progress,
+            )
+        except StoreUnavailableError:
+            if attempt == STORE_ATTEMPTS:
+                raise
+            self.ports.sleep(STORE_TRIES.jittered(attempt, self.context.rng))
+            return self._saved(fetched, progress, attempt + 1)
+
+    def _finish(self, report: UnitReport, verdict: Verdict | None) -> None:
+        end = UnitEnd(
+            report=report,
+            due_at=self._due_at(verdict),
+            succeeded=verdict is None and self.since is None,
+            gave_up=verdict is not None and verdict.outcome is Outcome.FAILED,
+        )
+        events = (*self.pages.calls.events, *self.tally.events)
+        self.ports.store.finish(self.context.run_id, self.unit, end, events)
+
+    def _due_at(self, verdict: Verdict | None) -> datetime:
+        usual = self.context.started_at + self._interval() * DUE_SHARE
+        if verdict is None:
+            return usual
+        if verdict.reason is Reason.DEADLINE:
+            return self.context.clock.now()
+        if verdict.reason in {Reason.QUOTA, Reason.RATE_LIMITED, Reason.BUDGET}:
+            return verdict.retry_at or usual
+        return min(usual, verdict.retry_at or usual)
+
+    def _interval(self) -> timedelta:
+        if self.unit.pass_ is Pass.NEW:
+            return self.unit.interval
+        oldest = self.tally.window_from
+        old = oldest is not None and oldest < self.tally.started_at - OPEN_YOUNG
+        return DAILY if old else HOURLY

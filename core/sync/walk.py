@@ -1,0 +1,167 @@
+"""Which page comes next, and when a window has been read completely.
+
+A MOVING list loses rows under offset paging: an order modified while we page leaves the closed
+window and shifts the rest towards the front. Rows only leave, so pages are taken from the last
+down: what shifts, shifts into pages still to be read (facts/reliability.md §2.3; measured). The
+page that would hold index `total` must come back short, which proves the end.
+
+A FIXED list only grows, at its front (newest first): pages are taken from the first up, and what
+shifts is read twice.
+"""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from core.errors import BadAnswerError, UpstreamUnavailableError
+from core.sync.model import BACKFILL, LAG, OVERLAP, Page, PageQuery, Stream, Walk, Window
+
+PASSES = 3
+NARROWEST = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What to do with the page just read.
+
+    `store`: whether its rows are kept. `window`: how to go on, None when the window is complete.
+    """
+
+    store: bool
+    window: Window | None
+
+
+def next_window(stream: Stream, cursor_at: datetime | None, now: datetime) -> Window | None:
+    """The stretch to read next, None when the cursor has caught up.
+
+    `now` is the database's. Backfill starts 90 days ago; an existing cursor is followed from half
+    an hour before it to two minutes ago (eBay's advice: KB 1788).
+    """
+    until = now - LAG
+    if cursor_at is not None and cursor_at >= until:
+        return None
+    start = now - BACKFILL if cursor_at is None else cursor_at - OVERLAP
+    to = min(until, start + stream.max_window)
+    return Window(from_=start, to=to, goal=to, limit=stream.page_size)
+
+
+def query_for(window: Window) -> PageQuery:
+    return PageQuery(
+        from_=window.from_, to=window.to, limit=window.limit, offset=window.offset or 0
+    )
+
+
+def resumed(window: Window | None, stream: Stream) -> Window | None:
+    """A stored window as this release reads it: another page size starts the pass anew."""
+    if window is None or window.limit == stream.page_size:
+        return window
+    return replace(window, limit=stream.page_size, offset=None, total=None)
+
+
+def advance(stream: Stream, window: Window, page: Page, seen: AbstractSet[str]) -> Step:
+    """Decide after each page. `seen` are the keys of this window's earlier pages (FIXED only).
+
+    Raises BadAnswerError when the list contradicts itself, UpstreamUnavailableError when it does
+    not come to rest.
+    """
+    if stream.walk is Walk.MOVING:
+        return _down(window, page)
+    return _up(stream, window, page, seen)
+
+
+def complete(stream: Stream, query: PageQuery, page: Page) -> Page:
+    """The page itself, if it holds the rows that its own `total` promises (MOVING only).
+
+    Pages are taken in strides of `limit`: a page that is short in the middle would leave a gap.
+    """
+    if stream.walk is Walk.MOVING and page.total is not None:
+        promised = min(query.limit, page.total - query.offset)
+        if len(page.rows) < promised:
+            message = f"the page at offset {query.offset} holds {len(page.rows)} of {promised} rows"
+            raise UpstreamUnavailableError(message)
+    return page
+
+
+def _down(window: Window, page: Page) -> Step:
+    total = _total(page)
+    if window.offset is None:
+        if total < window.limit and len(page.rows) < window.limit:
+            return Step(store=True, window=None)
+        return Step(store=False, window=_from_the_end(window, total))
+    if window.offset + window.limit > (window.total or 0) and len(page.rows) >= window.limit:
+        return Step(store=False, window=_end_not_reached(window, total))
+    if window.offset > 0:
+        return Step(store=True, window=replace(window, offset=window.offset - window.limit))
+    if total > (window.total or 0):
+        return Step(store=True, window=_grown(window, total))
+    return Step(store=True, window=None)
+
+
+def _total(page: Page) -> int:
+    if page.total is None:
+        raise BadAnswerError("the list does not say how long it is (`total` is missing)")
+    return page.total
+
+
+def _from_the_end(window: Window, total: int) -> Window:
+    return replace(window, total=total, offset=total // window.limit * window.limit)
+
+
+def _end_not_reached(window: Window, total: int) -> Window:
+    if total <= (window.total or 0):
+        raise BadAnswerError(f"a full page lies past the end: total is {total}")
+    return _grown(window, total)
+
+
+def _grown(window: Window, total: int) -> Window:
+    """The list was not at rest: once more, and after three passes with half the window.
+
+    `to` may only be lowered, so what was read above it belongs to the next window.
+    """
+    if window.pass_number < PASSES:
+        return replace(_from_the_end(window, total), pass_number=window.pass_number + 1)
+    width = window.to - window.from_
+    if width < NARROWEST:
+        raise UpstreamUnavailableError("the list keeps growing in a window of two seconds")
+    to = window.from_ + width / 2
+    goal = None if window.goal is None else to
+    return replace(window, to=to, goal=goal, offset=None, total=None, pass_number=1)
+
+
+def _up(stream: Stream, window: Window, page: Page, seen: AbstractSet[str]) -> Step:
+    offset = window.offset or 0
+    following = offset + len(page.rows) if page.next_offset is None else page.next_offset
+    if not _more_follows(window, page, following):
+        return Step(store=True, window=None)
+    if following <= offset or set(page.keys) <= seen:
+        raise BadAnswerError(f"the list repeats itself at offset {offset}")
+    if stream.offset_ceiling is not None and following >= stream.offset_ceiling:
+        return Step(store=True, window=_lowered(window, page))
+    return Step(store=True, window=replace(window, offset=following, total=page.total))
+
+
+def _more_follows(window: Window, page: Page, following: int) -> bool:
+    """An empty page ends the list; so does a last page, when nothing says that more follows.
+
+    A short page with a `next` link is not the end.
+    """
+    if not page.rows:
+        return False
+    if page.next_offset is not None:
+        return True
+    if page.total is not None:
+        return following < page.total
+    return len(page.rows) >= window.limit
+
+
+def _lowered(window: Window, page: Page) -> Window:
+    """Keep offsets small: everything newer than this page's oldest row has been read.
+
+    The bound stays inclusive, so rows that share the oldest instant are read again.
+    """
+    if list(page.instants) != sorted(page.instants, reverse=True):
+        raise BadAnswerError("the list is not sorted newest first")
+    oldest = page.instants[-1]
+    if oldest >= window.to or oldest < window.from_:
+        raise BadAnswerError(f"too many rows share the instant {oldest.isoformat()}")
+    return replace(window, to=oldest, offset=0, total=None)

@@ -1,0 +1,233 @@
+"""One eBay cycle: take what is due, several units side by side, until nothing is or time is up."""
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from core.context import RunContext
+from core.errors import StoreUnavailableError
+from core.ids import RunId
+from core.report import Outcome, Reason, UnitReport, WorkReport
+from core.sync.fetch import UnitPages
+from core.sync.model import Pass, Unit
+from core.sync.outcome import add_up
+from core.sync.ports import Candidate
+from core.sync.tally import Tally
+from core.sync.unit import PAGE_NEEDS_S, SyncPorts, UnitRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Units asked for by name: run now, due or not. Empty lists mean all; both empty: what is due.
+
+    `since`: read [since, cursor] again, the cursor stays.
+    """
+
+    accounts: Sequence[str] = ()
+    streams: Sequence[str] = ()
+    since: datetime | None = None
+
+    @property
+    def named(self) -> bool:
+        return bool(self.accounts or self.streams or self.since)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncAccounts:
+    """`parallel` units at once, each in a thread of its own, and one page ahead for each."""
+
+    ports: SyncPorts
+    parallel: int
+
+    def run_once(self, context: RunContext, selection: Selection) -> WorkReport:
+        """Every unit taken ends in a report; one failing unit does not stop the others.
+
+        Raises UsageError for unknown names, StoreUnavailableError when the database is gone.
+        """
+        with (
+            ThreadPoolExecutor(self.parallel, thread_name_prefix="unit") as units,
+            ThreadPoolExecutor(self.parallel, thread_name_prefix="page") as pages,
+        ):
+            cycle = _Cycle(
+                ports=self.ports,
+                parallel=self.parallel,
+                context=context,
+                selection=selection,
+                waiting=self._named(selection),
+                units=units,
+                pages=pages,
+            )
+            cycle.run()
+        accounts = self.ports.store.summary()
+        return add_up(
+            cycle.reports,
+            accounts,
+            lease_lost=cycle.lease_lost,
+            out_of_time=cycle.left_over(accounts.next_due_at),
+        )
+
+    def _named(self, selection: Selection) -> deque[Candidate] | None:
+        if not selection.named:
+            return None
+        candidates = self.ports.store.candidates(selection.accounts, selection.streams)
+        only_new = selection.since is not None
+        return deque(each for each in candidates if not only_new or each.pass_ is Pass.NEW)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Cycle:
+    """The coordinating thread: it takes units, waits for them and keeps their leases alive."""
+
+    ports: SyncPorts
+    parallel: int
+    context: RunContext
+    selection: Selection
+    waiting: deque[Candidate] | None
+    units: Executor
+    pages: Executor
+    reports: list[UnitReport] = field(default_factory=list)
+    active: set[Future[UnitReport]] = field(default_factory=set)
+    blocked: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
+    renewed_at: float = 0.0
+    lease_lost: bool = False
+    out_of_time: bool = False
+    application_refused: bool = False
+    store_error: StoreUnavailableError | None = None
+
+    def run(self) -> None:
+        self.renewed_at = self.context.clock.monotonic()
+        self._start_more()
+        while self.active:
+            ended, self.active = wait(
+                self.active, timeout=self._until_renewal(), return_when=FIRST_COMPLETED
+            )
+            for unit in ended:
+                self._collect(unit)
+            if self._until_renewal() == 0.0:
+                self._renew()
+            self._start_more()
+        if self.store_error is not None:
+            raise self.store_error
+
+    def left_over(self, next_due_at: datetime | None) -> bool:
+        """Whether time ran out with work left."""
+        if not self.out_of_time:
+            return False
+        if self.waiting is not None:
+            return bool(self.waiting)
+        return next_due_at is not None and next_due_at <= self.context.clock.now()
+
+    def _start_more(self) -> None:
+        while len(self.active) < self.parallel and self._may_start():
+            taken = self._take(self.parallel - len(self.active))
+            if not taken:
+                return
+            for unit in taken:
+                self._start(unit)
+
+    def _may_start(self) -> bool:
+        if self.lease_lost or self.application_refused or self.store_error is not None:
+            return False
+        stopping = self.context.stop_requested()
+        self.out_of_time = stopping or not self.context.deadline.allows(PAGE_NEEDS_S)
+        return not self.out_of_time
+
+    def _take(self, free: int) -> Sequence[Unit]:
+        run_id, now = self.context.run_id, self.context.clock.now()
+        if self.waiting is None:
+            return self.ports.store.take_due(run_id, now, free)
+        while self.waiting:
+            unit = self._take_named(self.waiting.popleft(), run_id, now)
+            if unit is not None:
+                return (unit,)
+        return ()
+
+    def _take_named(self, candidate: Candidate, run_id: RunId, now: datetime) -> Unit | None:
+        if candidate.refused is not None:
+            self._skip(candidate, candidate.refused)
+            return None
+        unit = self.ports.store.take(run_id, now, candidate)
+        if unit is None:
+            self._skip(candidate, Reason.ALREADY_RUNNING)
+        return unit
+
+    def _skip(self, candidate: Candidate, reason: Reason) -> None:
+        now = self.context.clock.now()
+        report = UnitReport(
+            account_id=candidate.account.id,
+            account=candidate.account.name,
+            stream=candidate.stream.name,
+            pass_=candidate.pass_,
+            outcome=Outcome.SKIPPED,
+            reason=reason,
+            started_at=now,
+            finished_at=now,
+        )
+        self.reports.append(report)
+        self.ports.store.record(self.context.run_id, [report])
+
+    def _start(self, unit: Unit) -> None:
+        unit_run = self._unit_run(unit)
+        until = self._blocked_until(unit)
+        if until is not None and until > self.context.clock.now():
+            self.reports.append(unit_run.put_off(until))
+            return
+        self.active.add(self.units.submit(unit_run.run))
+
+    def _unit_run(self, unit: Unit) -> UnitRun:
+        now = self.context.clock.now()
+        pages = UnitPages(
+            source=self.ports.source,
+            tokens=self.ports.tokens,
+            sleep=self.ports.sleep,
+            account=unit.account,
+            stream=unit.stream,
+            context=self.context,
+        )
+        return UnitRun(
+            unit=unit,
+            context=self.context,
+            ports=self.ports,
+            lookahead=self.pages,
+            since=self.selection.since,
+            tally=Tally(started_at=now, cursor_at=unit.cursor_at),
+            pages=pages,
+        )
+
+    def _blocked_until(self, unit: Unit) -> datetime | None:
+        """Asked once per API and run; forgotten when a unit meets the limit."""
+        api = (unit.account.environment, unit.stream.api)
+        if api not in self.blocked:
+            self.blocked[api] = self.ports.store.blocked_until(*api)
+        return self.blocked[api]
+
+    def _collect(self, unit: Future[UnitReport]) -> None:
+        try:
+            report = unit.result()
+        except StoreUnavailableError as error:
+            self.store_error = error
+            return
+        self.reports.append(report)
+        if report.reason is Reason.QUOTA:
+            self.blocked.clear()
+        if report.reason is Reason.LEASE_LOST:
+            self._renew()
+        if report.stops_all:
+            self.application_refused = True
+
+    def _until_renewal(self) -> float:
+        elapsed = self.context.clock.monotonic() - self.renewed_at
+        return max(self.context.renew_every_s - elapsed, 0.0)
+
+    def _renew(self) -> None:
+        """A renewal that cannot reach the database is tried again; the lease outlives two."""
+        self.renewed_at = self.context.clock.monotonic()
+        try:
+            if not self.context.renew():
+                self.lease_lost = True
+                return
+            self.ports.store.renew(self.context.run_id)
+        except StoreUnavailableError as error:
+            self.context.log.warning("lease.renewal_failed", error=str(error))
