@@ -180,6 +180,7 @@ class WorkReport:
 
     outcome: Outcome
     reason: Reason | None = None
+    detail: str | None = None
     more: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
     units: tuple[UnitReport, ...] = ()
@@ -188,6 +189,12 @@ class WorkReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
+    """A run as its caller sees it.
+
+    `tripped`: this run was the one too many, the worker is stopped. `stored`: the same delivery
+    was worked before and this is its report.
+    """
+
     run_id: RunId
     worker: str
     trigger: Trigger
@@ -202,12 +209,16 @@ class RunReport:
     units: tuple[UnitReport, ...] = ()
     next_due_at: datetime | None = None
     holder: Holder | None = None
+    tripped: bool = False
+    stored: Mapping[str, object] | None = None
 
     def as_json(self) -> dict[str, object]:
         """The report as people and programs read it: under 4 KB, at most 20 units.
 
         cron-job.org counts an answer over 8,192 bytes, headers included, as a failed run.
         """
+        if self.stored is not None:
+            return dict(self.stored)
         body = self._envelope()
         units = [unit.as_json() for unit in self.units[:MAX_UNITS]]
         while True:
