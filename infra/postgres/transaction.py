@@ -1,0 +1,141 @@
+"""Transactions: the only way in which adapters talk to the database."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from core.errors import StoreUnavailableError
+from infra.postgres.dialect import START, Start
+from infra.postgres.errors import CommitUnknownError, ConflictError
+
+T = TypeVar("T")
+
+TRIES_AFTER_CONFLICT = 3
+FIRST_WITH_TRANSACTION_TIMEOUT = (17,)
+# Seconds for the answer to arrive after the server has given up.
+NETWORK_S = 4.0
+
+# pg8000 reads dates as ISO, and our SQL must mean the same whatever the role's defaults are.
+BEGIN = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
+    "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the server enforces on one transaction; 0 is no limit."""
+
+    statement_ms: int
+    lock_ms: int
+    transaction_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    engine: sa.Engine
+
+    @contextmanager
+    def transaction(
+        self,
+        *,
+        statement_timeout_ms: int = 8_000,
+        lock_timeout_ms: int = 2_000,
+        transaction_timeout_ms: int = 20_000,
+    ) -> Iterator[sa.Connection]:
+        """Commit at the end of the block, roll back if it raises; 0 means no limit.
+
+        Raises CommitUnknownError where the connection broke during COMMIT; everything else that
+        is raised here or in the block means that nothing was written.
+        """
+        limits = Limits(statement_timeout_ms, lock_timeout_ms, transaction_timeout_ms)
+        with self._begun(limits) as (connection, transaction):
+            try:
+                yield connection
+            except BaseException:
+                # The error of the block is the one to tell; a broken connection rolls back alone.
+                with suppress(StoreUnavailableError):
+                    transaction.rollback()
+                raise
+            _commit(transaction)
+
+    def run(self, work: Callable[[sa.Connection], T]) -> T:
+        """`work` in one transaction, repeated at once where PostgreSQL made it a deadlock's victim.
+
+        `work` may be called three times: its effects are the database's, nothing else.
+        """
+        for _ in range(TRIES_AFTER_CONFLICT - 1):
+            try:
+                with self.transaction() as connection:
+                    return work(connection)
+            except ConflictError:
+                continue
+        with self.transaction() as connection:
+            return work(connection)
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def _begun(self, limits: Limits) -> Iterator[tuple[sa.Connection, sa.RootTransaction]]:
+        connection = self._connect()
+        try:
+            transaction = _begin(connection, limits)
+        except StoreUnavailableError:
+            # It had died in the pool, and nothing was done on it yet: once more, on a new one.
+            connection = self._connect()
+            transaction = _begin(connection, limits)
+        with connection:
+            yield connection, transaction
+
+    def _connect(self) -> sa.Connection:
+        try:
+            return self.engine.connect()
+        except PoolTimeoutError as error:
+            raise StoreUnavailableError(
+                "no database connection came free in time: other threads hold all of them"
+            ) from error
+
+
+def _begin(connection: sa.Connection, limits: Limits) -> sa.RootTransaction:
+    connection.info[START] = start(limits, connection.dialect.server_version_info or ())
+    try:
+        return connection.begin()
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _commit(transaction: sa.RootTransaction) -> None:
+    try:
+        transaction.commit()
+    except StoreUnavailableError as error:
+        raise CommitUnknownError(
+            f"the connection broke during COMMIT, whether it was applied is unknown: {error}"
+        ) from error
+
+
+def start(limits: Limits, server_version: tuple[int | str, ...]) -> Start:
+    """BEGIN with its settings in one literal message: one round trip.
+
+    SET LOCAL, for plain SET would reach other clients of a pooler, and start-up parameters are
+    refused by it.
+    """
+    settings = {
+        "statement_timeout": limits.statement_ms,
+        "lock_timeout": limits.lock_ms,
+        # We stopped in the middle, frozen or cut off: the locks must not wait for us.
+        "idle_in_transaction_session_timeout": 5_000,
+        # A killed client's statement otherwise keeps its locks until it has run to its end.
+        "client_connection_check_interval": 1_000,
+    }
+    if server_version >= FIRST_WITH_TRANSACTION_TIMEOUT:
+        settings["transaction_timeout"] = limits.transaction_ms
+    lines = [f"SET LOCAL {name} = {int(value)}" for name, value in settings.items()]
+    # The server must give up first: it goes on working when only the client has.
+    patience = limits.statement_ms / 1000 + NETWORK_S if limits.statement_ms else None
+    return Start("; ".join([BEGIN, *lines]), patience)
