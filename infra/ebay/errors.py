@@ -1,0 +1,194 @@
+"""What went wrong between us and eBay, in core's terms. Nothing in here repeats a token."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from urllib.parse import quote
+
+import httpx
+
+from core.errors import (
+    AccessTokenRefusedError,
+    AppError,
+    BadAnswerError,
+    MissingScopeError,
+    RateLimitedError,
+    SignatureRequiredError,
+    UpstreamFacts,
+    UpstreamUnavailableError,
+)
+from infra.ebay.answer import Answer
+from infra.ebay.clean import clean_text
+from infra.ebay.unpack import BodyBrokenError, BodyTooLargeError
+
+MAX_FACTS = 2000
+MAX_RETRY_AFTER = timedelta(hours=24)
+_MAX_TEXT = 300
+_MAX_ID = 200
+_UNAUTHORIZED = 401
+_TOO_MANY_REQUESTS = 429
+_TRANSIENT = frozenset({*range(200, 300), 408, *range(500, 600)})
+_BAD_TOKEN_IDS = frozenset({1001, 1002})
+_INSUFFICIENT_SCOPE = 1100
+_QUOTA_SPENT = 2001
+_SIGNATURE_IDS = range(215000, 215123)
+_CORRELATION_HEADERS = ("x-ebay-request-id", "rlogid", "x-ebay-c-request-id")
+_SECRETS = re.compile(
+    r"v(?:\^|%5e|\\u005e)1\.1(?:#|%23|\\u0023)[^\s\"'<>&,;]*"
+    r"|\b(?:bearer|basic|iaf|token)\s+[^\s\"'<>&,;]{8,}"
+    r"|(?<=[\"'&?])(?:access_token|refresh_token|client_secret)[\"']?\s*[:=]\s*[\"']?[^\s\"'&]+",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complaint:
+    """The first error of eBay's envelope `{"errors": [...]}`, and the ids of them all."""
+
+    ids: tuple[int, ...] = ()
+    text: str = ""
+
+
+def no_answer(cause: httpx.HTTPError, place: str, timeout: float) -> UpstreamUnavailableError:
+    """For a request that got no whole answer. httpx's own text may hold what was sent."""
+    match cause:
+        case httpx.TimeoutException():
+            what = f"gave no whole answer within {timeout:.3g} s"
+        case httpx.ConnectError():
+            what = "could not be reached"
+        case httpx.RemoteProtocolError():
+            what = "broke HTTP off: its answer is truncated or malformed"
+        case _:
+            what = "broke the connection off"
+    return UpstreamUnavailableError(f"eBay {what} ({place}; {type(cause).__name__})")
+
+
+def unusable_body(cause: BodyBrokenError | BodyTooLargeError, place: str, status: int) -> AppError:
+    facts = UpstreamFacts(status=status)
+    match cause:
+        case BodyTooLargeError():
+            # Not transient: the same request would bring as much again.
+            return BadAnswerError(f"eBay's answer is over 10 MB unpacked ({place})", facts)
+        case BodyBrokenError():
+            return UpstreamUnavailableError(
+                f"eBay's answer is unreadable: {cause} ({place})", facts
+            )
+
+
+def unreadable(answer: Answer, why: str, secrets: Iterable[str] = ()) -> UpstreamUnavailableError:
+    """For a success whose body is not the JSON that it should be: worth another try."""
+    return UpstreamUnavailableError(
+        f"eBay's answer is unreadable: {why} ({answer.place})", facts_of(answer, secrets)
+    )
+
+
+def bad_answer(answer: Answer, why: str, secrets: Iterable[str] = ()) -> BadAnswerError:
+    """For JSON that is whole, and not what eBay's contract says."""
+    return BadAnswerError(
+        f"eBay's answer is not what its contract says: {why} ({answer.place})",
+        facts_of(answer, secrets),
+    )
+
+
+def refusal(answer: Answer, *, scope: str, now: datetime, secrets: Iterable[str] = ()) -> AppError:
+    """For every status that is not the success asked for.
+
+    `scope` is what the call needs, named where the consent lacks it. `secrets` are taken out of
+    what is kept, beside all that looks like a token.
+    """
+    secrets = tuple(secrets)
+    facts = facts_of(answer, secrets)
+    complaint = complaint_of(answer.body)
+    ids = frozenset(complaint.ids)
+    said = f"eBay answered {_said(answer, complaint, secrets)} ({answer.place})"
+    if answer.status in _TRANSIENT:
+        return UpstreamUnavailableError(said, facts)
+    if answer.status == _TOO_MANY_REQUESTS or _QUOTA_SPENT in ids:
+        return RateLimitedError(
+            said,
+            retry_at=retry_after(answer.headers.get("retry-after"), now),
+            quota=_QUOTA_SPENT in ids,
+            facts=facts,
+        )
+    # The status of one and the same error differs from API to API; its id does not.
+    if answer.status == _UNAUTHORIZED or ids & _BAD_TOKEN_IDS:
+        return AccessTokenRefusedError(said, facts)
+    return _permanent(said, ids, scope, facts)
+
+
+def facts_of(answer: Answer, secrets: Iterable[str] = ()) -> UpstreamFacts:
+    ids = complaint_of(answer.body).ids
+    correlation = next(
+        (answer.headers[name] for name in _CORRELATION_HEADERS if answer.headers.get(name)), None
+    )
+    body = answer.body.decode("utf-8", errors="replace")
+    return UpstreamFacts(
+        status=answer.status,
+        error_id=ids[0] if ids else None,
+        correlation_id=correlation and scrubbed(correlation, secrets, _MAX_ID),
+        body=scrubbed(body, secrets, MAX_FACTS),
+    )
+
+
+def scrubbed(text: str, secrets: Iterable[str], length: int) -> str:
+    """Without secrets and at most `length` long; cut afterwards, or half a token would stay."""
+    for secret in secrets:
+        for form in (secret, json.dumps(secret)[1:-1], quote(secret, safe=""), quote(secret)):
+            if form:
+                text = text.replace(form, "***")
+    return clean_text(_SECRETS.sub("***", text))[:length]
+
+
+def complaint_of(body: bytes) -> Complaint:
+    """eBay's own words, where the body holds any; never raises."""
+    try:
+        errors = json.loads(body)["errors"]
+        found = [error for error in errors if isinstance(error, dict)]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return Complaint()
+    ids = tuple(error["errorId"] for error in found if type(error.get("errorId")) is int)
+    texts = [str(error.get("longMessage") or error.get("message") or "") for error in found]
+    return Complaint(ids=ids, text=texts[0] if texts else "")
+
+
+def retry_after(value: str | None, now: datetime) -> datetime | None:
+    """The instant that a `Retry-After` header names, at most 24 h ahead.
+
+    None where it is absent, garbage or not in the future: the caller then backs off by itself.
+    """
+    seconds = None if value is None else _seconds(value.strip(), now)
+    if seconds is None or not seconds > 0:
+        return None
+    return now + timedelta(seconds=min(seconds, MAX_RETRY_AFTER.total_seconds()))
+
+
+def _seconds(value: str, now: datetime) -> float | None:
+    if re.fullmatch(r"[+-]?\d+(\.\d*)?", value, re.ASCII):
+        return float(value[:_MAX_ID])
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return (at - now).total_seconds()
+
+
+def _said(answer: Answer, complaint: Complaint, secrets: Iterable[str]) -> str:
+    if not complaint.ids:
+        return str(answer.status)
+    return f"{answer.status}, error {complaint.ids[0]}: " + scrubbed(
+        complaint.text, secrets, _MAX_TEXT
+    )
+
+
+def _permanent(said: str, ids: frozenset[int], scope: str, facts: UpstreamFacts) -> AppError:
+    if _INSUFFICIENT_SCOPE in ids:
+        return MissingScopeError(f"{said}; the consent must include the scope {scope}", facts)
+    if ids.intersection(_SIGNATURE_IDS):
+        return SignatureRequiredError(
+            f"{said}; eBay wants a message signature for this seller (EU and UK)", facts
+        )
+    return BadAnswerError(said, facts)

@@ -1,0 +1,169 @@
+"""One answer of a list, read: the envelope is taken apart, the rows stay text."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Annotated, Any
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+import msgspec
+
+from core.sync.model import Page, PageQuery, Walk
+from infra.ebay.answer import Answer
+from infra.ebay.clean import clean_json_text
+from infra.ebay.errors import bad_answer, unreadable
+from infra.ebay.instants import parse_instant
+from infra.ebay.streams.definition import StreamApi
+
+# Beyond it a count is a lie, and does not fit PostgreSQL's integer.
+_MAX_COUNT = 2**31 - 1
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MILLISECOND = timedelta(milliseconds=1)
+
+# A 204 has no body; its page's text is still JSON, should somebody read it as such.
+EMPTY_PAGE = Page(text="{}", rows=(), total=0, next_offset=None)
+
+
+class Envelope(msgspec.Struct, kw_only=True):
+    """What every list has; `rows` is the one field whose name differs."""
+
+    rows: list[msgspec.Raw] = []
+    total: Annotated[int, msgspec.Meta(ge=0, le=_MAX_COUNT)] | None = None
+    next: str | None = None
+
+
+class ShapeError(Exception):
+    """JSON that a contract does not know."""
+
+
+def read_page(
+    answer: Answer, api: StreamApi, query: PageQuery, *, secrets: Sequence[str] = ()
+) -> Page:
+    """The page in a 200.
+
+    Raises UpstreamUnavailableError where the body is no whole JSON text, BadAnswerError where it
+    is one that the contract does not know. A single odd row fails nothing: the store finds it and
+    puts it into quarantine.
+    """
+    try:
+        return _page(answer, api, query)
+    except (msgspec.ValidationError, RecursionError, ShapeError) as error:
+        raise bad_answer(answer, str(error), secrets) from error
+    except msgspec.DecodeError as error:
+        raise unreadable(answer, str(error), secrets) from error
+
+
+def _page(answer: Answer, api: StreamApi, query: PageQuery) -> Page:
+    text, envelope = _decoded(answer.body, api.list_field)
+    rows = tuple(bytes(row) for row in envelope.rows)
+    _check(rows, envelope, api)
+    keys, instants = _positions(rows, api, query) if api.stream.walk is Walk.FIXED else ((), ())
+    return Page(
+        text=text,
+        rows=rows,
+        total=envelope.total,
+        next_offset=_next_offset(envelope.next, answer.place.partition(" ")[2]),
+        keys=keys,
+        instants=instants,
+    )
+
+
+def _text(body: bytes) -> tuple[str, bytes]:
+    """The body as text and, the same, as bytes that are valid UTF-8."""
+    body = body.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        return body.decode(), body
+    except UnicodeDecodeError:
+        text = body.decode(errors="replace")
+        return text, text.encode()
+
+
+def _decoded(body: bytes, list_field: str) -> tuple[str, Envelope]:
+    text, body = _text(body)
+    decoder = _envelope_decoder(list_field)
+    try:
+        return text, decoder.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # msgspec refuses half a surrogate pair, and so would PostgreSQL; one title must not cost
+        # the page.
+        cleaned = clean_json_text(text)
+        if cleaned == text:
+            raise
+        return cleaned, decoder.decode(cleaned.encode())
+
+
+def _check(rows: Sequence[bytes], envelope: Envelope, api: StreamApi) -> None:
+    if rows and not any(row.startswith(b"{") for row in rows):
+        raise ShapeError(f"`{api.list_field}` holds no objects")
+    if envelope.total is None and api.stream.walk is Walk.MOVING:
+        raise ShapeError("`total` is missing, without which the list has no end to begin at")
+
+
+def _next_offset(link: str | None, asked: str) -> int | None:
+    """The offset that a `next` link names. The link itself is never followed."""
+    if not link:
+        return None
+    try:
+        target, source = urlsplit(link), urlsplit(asked)
+        foreign = bool(target.netloc) and _origin(target) != _origin(source)
+        offset = int(parse_qs(target.query)["offset"][-1])
+    except (ValueError, LookupError):
+        raise ShapeError("`next` is no link to a page") from None
+    if foreign:
+        raise ShapeError("`next` leads to another host")
+    if not 0 <= offset <= _MAX_COUNT:
+        raise ShapeError("`next` leads to an impossible offset")
+    return offset
+
+
+def _origin(parts: SplitResult) -> tuple[str | None, int | None]:
+    return parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _positions(
+    rows: Sequence[bytes], api: StreamApi, query: PageQuery
+) -> tuple[tuple[str, ...], tuple[datetime, ...]]:
+    """Key and instant of each row of a list whose newest come first.
+
+    A row without a usable key is known by its bytes. One without a usable instant, or with one
+    outside the window, takes that of the row before it, the first one the window's end: never
+    earlier than its own place in the list, so a window lowered to it leaves nothing out.
+    """
+    earliest = query.from_ - _MILLISECOND
+    keys, instants, last = [], [], query.to
+    for row in rows:
+        key, instant = _key_and_instant(row, api)
+        if instant is not None and earliest <= instant <= query.to:
+            last = instant
+        keys.append(key)
+        instants.append(last)
+    return tuple(keys), tuple(instants)
+
+
+def _key_and_instant(row: bytes, api: StreamApi) -> tuple[str, datetime | None]:
+    try:
+        *key, instant = msgspec.structs.astuple(
+            _row_decoder(api.key_fields, api.instant_field).decode(row)
+        )
+    except (msgspec.DecodeError, RecursionError):
+        return f"sha256:{hashlib.sha256(row).hexdigest()}", None
+    return "|".join(map(str, key)), parse_instant(instant)
+
+
+@cache
+def _envelope_decoder(list_field: str) -> "msgspec.json.Decoder[Envelope]":
+    rows = ("rows", list[msgspec.Raw], msgspec.field(name=list_field))
+    return msgspec.json.Decoder(
+        msgspec.defstruct("Listed", [rows], bases=(Envelope,), kw_only=True)
+    )
+
+
+@cache
+def _row_decoder(key_fields: tuple[str, ...], instant_field: str) -> "msgspec.json.Decoder[Any]":
+    """Keys are demanded, the instant is not: an odd one must not cost the key."""
+    keys = [(f"key{n}", str | int, msgspec.field(name=name)) for n, name in enumerate(key_fields)]
+    instant = ("instant", Any, msgspec.field(name=instant_field, default=None))
+    return msgspec.json.Decoder(msgspec.defstruct("Row", [*keys, instant]))

@@ -1,0 +1,1 @@
+"""One module per stream: where eBay keeps the list, and how it is read."""

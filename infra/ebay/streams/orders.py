@@ -1,0 +1,29 @@
+"""Orders, by the instant of their last change."""
+
+from datetime import timedelta
+
+from core.sync.model import Stream, Walk
+from infra.ebay.hosts import Host
+from infra.ebay.streams.definition import SCOPE, StreamApi
+
+ORDERS = StreamApi(
+    stream=Stream(
+        name="orders",
+        api="sell.fulfillment",
+        interval=timedelta(minutes=5),
+        walk=Walk.MOVING,
+        page_size=200,
+        # eBay refuses ranges of years (error 30830) without naming the limit; 90 days is the range
+        # that it serves by default.
+        max_window=timedelta(days=90),
+    ),
+    operation="getOrders",
+    host=Host.API,
+    path="/sell/fulfillment/v1/order",
+    # Never together with `creationdate`: eBay then ignores this one.
+    filter_name="lastmodifieddate",
+    list_field="orders",
+    key_fields=("orderId",),
+    instant_field="lastModifiedDate",
+    scope=f"{SCOPE}/sell.fulfillment.readonly",
+)

@@ -1,0 +1,30 @@
+"""Payouts, by the instant at which they were made."""
+
+from datetime import timedelta
+
+from core.sync.model import Stream, Walk
+from infra.ebay.hosts import Host
+from infra.ebay.streams.definition import SCOPE, StreamApi
+
+PAYOUTS = StreamApi(
+    stream=Stream(
+        name="payouts",
+        api="sell.finances",
+        interval=timedelta(minutes=30),
+        walk=Walk.FIXED,
+        page_size=200,
+        # 36 months, of any length.
+        max_window=timedelta(days=1090),
+        offset_ceiling=5000,
+    ),
+    operation="getPayouts",
+    host=Host.APIZ,
+    path="/sell/finances/v1/payout",
+    filter_name="payoutDate",
+    list_field="payouts",
+    key_fields=("payoutId",),
+    instant_field="payoutDate",
+    scope=f"{SCOPE}/sell.finances",
+    by_marketplace=True,
+    none_is_204=True,
+)

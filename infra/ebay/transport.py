@@ -1,0 +1,166 @@
+"""Connections that keep one deadline for a whole request.
+
+httpx limits each read by itself, so a server that sends a byte a second, in the headers or in the
+body, holds a request for ever. Here every wait is cut to what is left of the request's time.
+"""
+
+import math
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from ssl import SSLContext
+from typing import Any
+
+import httpcore
+import httpx
+
+from core.clock import Monotonic
+
+_KEEPALIVE_S = 30.0
+_SocketOption = (
+    tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
+)
+_TimeoutError = type[httpcore.ConnectTimeout | httpcore.ReadTimeout | httpcore.WriteTimeout]
+
+
+class Countdown(threading.local):
+    """The deadline of the request that this thread is making."""
+
+    ends_at = math.inf
+
+    def __init__(self, ticks: Monotonic) -> None:
+        self._ticks = ticks
+
+    @contextmanager
+    def of(self, seconds: float) -> Iterator[None]:
+        self.ends_at = self._ticks() + seconds
+        try:
+            yield
+        finally:
+            self.ends_at = math.inf
+
+    def left(self, error: _TimeoutError, at_most: float | None) -> float:
+        """Seconds, more than none; raises `error` when they are used up."""
+        seconds = self.ends_at - self._ticks()
+        if seconds <= 0:
+            raise error("the request's time is used up")
+        return seconds if at_most is None else min(seconds, at_most)
+
+
+class DeadlineStream(httpcore.NetworkStream):
+    def __init__(self, inner: httpcore.NetworkStream, countdown: Countdown) -> None:
+        self._inner = inner
+        self._countdown = countdown
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, self._countdown.left(httpcore.ReadTimeout, timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, self._countdown.left(httpcore.WriteTimeout, timeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self,
+        ssl_context: SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        left = self._countdown.left(httpcore.ConnectTimeout, timeout)
+        secured = self._inner.start_tls(ssl_context, server_hostname, left)
+        return DeadlineStream(secured, self._countdown)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class DeadlineBackend(httpcore.NetworkBackend):
+    def __init__(self, countdown: Countdown) -> None:
+        self._countdown = countdown
+        self._inner = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[_SocketOption] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Tries the host's addresses in turn, each with its share of the time that is left."""
+        addresses = resolve(host, port, self._countdown.left(httpcore.ConnectTimeout, timeout))
+        failure: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
+        for tried, address in enumerate(addresses):
+            left = self._countdown.left(httpcore.ConnectTimeout, timeout)
+            share = left / (len(addresses) - tried)
+            try:
+                stream = self._inner.connect_tcp(
+                    address, port, share, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return DeadlineStream(stream, self._countdown)
+        raise failure or httpcore.ConnectError("the host has no address")
+
+
+def resolve(host: str, port: int, timeout: float) -> list[str]:
+    """The host's addresses. Raises ConnectError, and ConnectTimeout after `timeout` seconds."""
+    answers: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put(list(dict.fromkeys(str(address[0]) for *_, address in found)))
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    # getaddrinfo takes no timeout, and a daemon thread that still waits does not hold the exit up.
+    threading.Thread(target=look_up, name=f"resolve-{host}", daemon=True).start()
+    try:
+        answer = answers.get(timeout=timeout)
+    except queue.Empty:
+        raise httpcore.ConnectTimeout("the host's name was not resolved in time") from None
+    if isinstance(answer, Exception):
+        raise httpcore.ConnectError(f"the host's name has no address: {answer}") from answer
+    return answer
+
+
+class PooledTransport(httpx.HTTPTransport):
+    """httpx's own transport over a pool whose connections keep the deadline."""
+
+    def __init__(
+        self, countdown: Countdown, max_connections: int, ssl_context: SSLContext | None
+    ) -> None:
+        # Not HTTPTransport.__init__, which offers no way to say how the pool connects, and reads
+        # the certificates (70 ms) where none are needed. httpx is pinned to its minor version.
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=ssl_context,
+            max_connections=max_connections,
+            max_keepalive_connections=max_connections,
+            keepalive_expiry=_KEEPALIVE_S,
+            network_backend=DeadlineBackend(countdown),
+        )
+
+
+class LazyTransport(httpx.BaseTransport):
+    """Made at the first request: a run without one, or without TLS, reads no certificates."""
+
+    def __init__(self, make: Callable[[], httpx.BaseTransport]) -> None:
+        self._make = make
+        self._made: httpx.BaseTransport | None = None
+        self._lock = threading.Lock()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+        return self._made.handle_request(request)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._made is not None:
+                self._made.close()
