@@ -1,0 +1,121 @@
+"""Fixtures for all tests: a PostgreSQL for the session, a database for each test that asks."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from infra.postgres.transaction import Database
+from tests.support.postgres import (
+    Server,
+    migrated_template,
+    open_database,
+    running_server,
+    through_pooler,
+)
+
+DATABASE_FIXTURES = {"postgres_server", "database_name", "empty_database_name"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "direct_only(reason): cannot go through a pooler, left out with TEST_PGBOUNCER=1"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if DATABASE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("postgres")
+        direct_only = item.get_closest_marker("direct_only")
+        if direct_only and through_pooler():
+            item.add_marker(pytest.mark.skip(reason=direct_only.kwargs["reason"]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the database tests ran on, and which did not."""
+    ended = [
+        report
+        for kind in ("passed", "failed", "error")
+        for report in terminalreporter.getreports(kind)
+        if "postgres" in report.keywords and report.when == "call"
+    ]
+    skipped = [
+        report for report in terminalreporter.getreports("skipped") if "postgres" in report.keywords
+    ]
+    if not ended and not skipped:
+        return
+    labels = {value for report in ended for name, value in report.user_properties if name == "on"}
+    terminalreporter.section("database tests")
+    terminalreporter.line(f"{len(ended)} ran on {', '.join(sorted(labels)) or 'nothing'}")
+    terminalreporter.line(f"{len(skipped)} left out")
+    for report in skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        terminalreporter.line(f"  {report.nodeid}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def _session_server() -> Iterator[Server]:
+    if through_pooler() and shutil.which("pgbouncer") is None:
+        pytest.skip("TEST_PGBOUNCER=1, and pgbouncer is not installed")
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _template(_session_server: Server) -> Iterator[str]:
+    with migrated_template(_session_server) as name:
+        yield name
+
+
+@pytest.fixture
+def postgres_server(_session_server: Server, request: pytest.FixtureRequest) -> Server:
+    request.node.user_properties.append(("on", _session_server.label))
+    return _session_server
+
+
+@pytest.fixture
+def database_name(postgres_server: Server, _template: str) -> Iterator[str]:
+    """A migrated, empty database of the test's own."""
+    name = postgres_server.create_database(_template)
+    yield name
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def empty_database_name(postgres_server: Server) -> Iterator[str]:
+    """A database of the test's own without our schema."""
+    name = postgres_server.create_database()
+    yield name
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def database_url(postgres_server: Server, database_name: str) -> str:
+    """A migrated, empty database as DATABASE_URL says it; through the pooler if there is one."""
+    return postgres_server.client.with_database(database_name).reveal()
+
+
+@pytest.fixture
+def direct_database_url(postgres_server: Server, database_name: str) -> str:
+    """The same database, never through the pooler: to watch it, and to break it."""
+    return postgres_server.admin.with_database(database_name).reveal()
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: Server, empty_database_name: str) -> str:
+    return postgres_server.client.with_database(empty_database_name).reveal()
+
+
+@pytest.fixture
+def database(postgres_server: Server, database_name: str) -> Iterator[Database]:
+    opened = open_database(postgres_server.client.with_database(database_name))
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def empty_database(postgres_server: Server, empty_database_name: str) -> Iterator[Database]:
+    opened = open_database(postgres_server.client.with_database(empty_database_name))
+    yield opened
+    opened.dispose()
