@@ -72,7 +72,7 @@ serve: $(VENV)/.installed-local ## the HTTP endpoints on 127.0.0.1:8000 (ARGS="-
 .PHONY: test
 test: $(VENV)/.installed-dev ## all tests but chaos, on a real PostgreSQL, in a random order (SEED=n repeats one)
 	@echo 'make: random seed $(SEED)' >&2
-	@$(own_database) $(py) -m pytest -n auto -p randomly --randomly-seed=$(SEED) $(ARGS)
+	@$(own_database) $(py) -m pytest -n auto --dist loadgroup -p randomly --randomly-seed=$(SEED) $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.installed-dev ## ruff, mypy strict, import contracts
@@ -89,7 +89,7 @@ format: $(VENV)/.installed-dev ## what ruff can mend by itself
 .PHONY: coverage
 coverage: $(VENV)/.installed-dev ## branch coverage: 95 % of everything, 100 % of core but its door
 	@rm -f .coverage .coverage.*
-	@$(own_database) $(py) -m pytest -n auto --cov --cov-report= $(ARGS)
+	@$(own_database) $(py) -m pytest -n auto --dist loadgroup --cov --cov-report= $(ARGS)
 	@$(VENV)/bin/coverage report --skip-covered --show-missing --fail-under=95
 	@$(VENV)/bin/coverage report --skip-covered --show-missing --include='core/*' --omit=core/run.py --fail-under=100
 

