@@ -64,7 +64,7 @@ def test_the_import_contracts_hold() -> None:
         ("core/leftovers.py", "", "features of core do not meet"),
         ("handlers/cron.py", "import infra.postgres", "only the composition root meets infra"),
         ("handlers/cli/main.py", "import sqlalchemy", "the drivers stay in infra.postgres"),
-        ("infra/ebay/client.py", "import pg8000", "the drivers stay in infra.postgres"),
+        ("infra/ebay/hosts.py", "import pg8000", "the drivers stay in infra.postgres"),
         ("handlers/cli/main.py", "import httpx", "httpx stays in infra"),
         ("infra/postgres/engine.py", "import infra.simulator", "the simulator is a development"),
     ],
