@@ -1,0 +1,33 @@
+"""Switches for what eBay leaves open, and for how awkward the simulator is."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class OrderSort(StrEnum):
+    CREATED_DESC = "created_desc"
+    CREATED_ASC = "created_asc"
+    MODIFIED_DESC = "modified_desc"
+    MODIFIED_ASC = "modified_asc"
+
+
+@dataclass(slots=True, kw_only=True)
+class Behaviour:
+    """Read at each request, so that a change holds from the next one on.
+
+    `mutations_per_request`: changes made to the account before each page of a list is answered.
+    `unknown_fields`, `unknown_enums`: some rows carry what the contracts lack.
+    `offset_ceiling`: Finances lists refuse offsets from here on (135003).
+    `missing_token_status`: eBay's status for 1002 differs between its APIs.
+    """
+
+    order_sort: OrderSort = OrderSort.CREATED_DESC
+    transactions_total: bool = True
+    payouts_total: bool = True
+    unknown_fields: bool = True
+    unknown_enums: bool = True
+    offset_ceiling: int | None = None
+    token_lifetime_s: int = 7200
+    missing_token_status: int = 401
+    mutations_per_request: int = 0
+    quota_limits: dict[str, int] = field(default_factory=dict)

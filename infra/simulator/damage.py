@@ -1,0 +1,197 @@
+"""Answers that arrive well and are wrong."""
+
+import gzip
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from infra.simulator.answers import (
+    ACCESS_DENIED,
+    INTERNAL_ERROR,
+    INVALID_TOKEN,
+    SIGNATURE_MISSING,
+    TOO_MANY_REQUESTS,
+    Answer,
+)
+from infra.simulator.faults import Kind, Rule
+
+_ROWS = ("orders", "transactions", "payouts")
+_KEYS = {"orders": "orderId", "transactions": "transactionId", "payouts": "payoutId"}
+_DATES = {"orders": "creationDate", "transactions": "transactionDate", "payouts": "payoutDate"}
+_MARK = "@@here@@"
+_HTML = (
+    b"<!DOCTYPE html><html><head><title>eBay</title></head><body>We'll be right back</body></html>"
+)
+
+Body = dict[str, Any]
+
+
+def instead(rule: Rule) -> Answer | None:
+    """The answer of a rule that replaces the work; None where the work is to be done."""
+    make = _INSTEAD.get(rule.kind)
+    if make is None:
+        return None
+    answer = make(rule)
+    if rule.retry_after is None:
+        return answer
+    headers = (*answer.headers, ("Retry-After", rule.retry_after))
+    return Answer(answer.status, answer.body, answer.content_type, headers)
+
+
+def _status(rule: Rule) -> Answer:
+    headers = {name.lower(): value for name, value in rule.headers.items()}
+    content_type = headers.pop("content-type", "application/json")
+    return Answer(rule.status, rule.body.encode(), content_type, tuple(headers.items()))
+
+
+def _gzip_bomb(rule: Rule) -> Answer:
+    headers = (("Content-Encoding", "gzip"),)
+    return Answer(200, _squeezed(rule.size), "application/json", headers)
+
+
+@cache
+def _squeezed(size: int) -> bytes:
+    opening, closing = b'{"total":1,"orders":[{"orderId":"1","title":"', b'"}]}'
+    padding = max(0, size - len(opening) - len(closing))
+    return gzip.compress(opening + b"A" * padding + closing, compresslevel=9)
+
+
+_INSTEAD: dict[Kind, Callable[[Rule], Answer]] = {
+    Kind.STATUS: _status,
+    Kind.SERVER_ERROR: lambda _: INTERNAL_ERROR,
+    Kind.UNAVAILABLE: lambda _: Answer(503, b"Service Unavailable", "text/plain"),
+    Kind.RATE_LIMITED: lambda _: TOO_MANY_REQUESTS,
+    Kind.UNAUTHORIZED: lambda _: INVALID_TOKEN,
+    Kind.MISSING_SCOPE: lambda _: ACCESS_DENIED,
+    Kind.SIGNATURE_REQUIRED: lambda _: SIGNATURE_MISSING,
+    Kind.HTML: lambda _: Answer(200, _HTML, "text/html"),
+    Kind.EMPTY_BODY: lambda _: Answer(200, b""),
+    Kind.NO_CONTENT: lambda _: Answer(204),
+    Kind.GZIP_BOMB: _gzip_bomb,
+}
+
+
+def damaged(rule: Rule, answer: Answer) -> Answer:
+    """`answer` as this rule leaves it. Only good pages can be damaged; others pass unchanged."""
+    if answer.body is None or answer.status != 200:
+        return answer
+    if rule.kind is Kind.TRUNCATED_JSON:
+        return _with_body(answer, answer.body[: len(answer.body) * 2 // 3])
+    if rule.kind is Kind.BIG_BODY:
+        padding = b'{"padding":"' + b"A" * rule.size + b'",'
+        return _with_body(answer, padding + answer.body[1:])
+    change = _CHANGES.get(rule.kind)
+    if change is None:
+        return answer
+    body = json.loads(answer.body)
+    kind = next((name for name in _ROWS if name in body), None)
+    if kind is None:
+        return answer
+    changed = change(rule, body, kind)
+    text = json.dumps(body if changed is None else changed, ensure_ascii=False).encode()
+    return _with_body(answer, _fill(rule.kind, text))
+
+
+def _with_body(answer: Answer, body: bytes) -> Answer:
+    return Answer(answer.status, body, answer.content_type, answer.headers)
+
+
+_FILLINGS = {
+    Kind.NUL_ESCAPE: (_MARK.encode(), b"\\u0000"),
+    Kind.LONE_SURROGATE: (_MARK.encode(), b"\\ud83d"),
+    Kind.INVALID_UTF8: (_MARK.encode(), b"\xff\xfe\xc3"),
+    Kind.HUGE_NUMBER: (f'"{_MARK}"'.encode(), b"1e400"),
+}
+
+
+def _fill(kind: Kind, text: bytes) -> bytes:
+    if kind not in _FILLINGS:
+        return text
+    return text.replace(*_FILLINGS[kind])
+
+
+def _chosen(rule: Rule, body: Body, kind: str) -> list[Body]:
+    rows: list[Body] = body[kind]
+    if rule.keys:
+        return [row for row in rows if row.get(_KEYS[kind]) in rule.keys]
+    return rows[: rule.rows]
+
+
+def _mark_text(rule: Rule, body: Body, kind: str) -> None:
+    for row in _chosen(rule, body, kind):
+        match kind:
+            case "orders":
+                row["lineItems"][0]["title"] += f" {_MARK}"
+            case "transactions":
+                row["transactionMemo"] = f"memo {_MARK}"
+            case _:
+                row["payoutStatusDescription"] += f" {_MARK}"
+
+
+def _mark_number(rule: Rule, body: Body, kind: str) -> None:
+    for row in _chosen(rule, body, kind):
+        match kind:
+            case "orders":
+                row["lineItems"][0]["quantity"] = _MARK
+            case "transactions":
+                row["amount"]["value"] = _MARK
+            case _:
+                row["transactionCount"] = _MARK
+
+
+def _spoil_rows(rule: Rule, body: Body, kind: str) -> None:
+    for row in _chosen(rule, body, kind):
+        match rule.variant:
+            case "date":
+                row[_DATES[kind]] = "2026-13-45T99:99:99.000Z"
+            case "null_id":
+                row[_KEYS[kind]] = None
+            case "missing_id":
+                del row[_KEYS[kind]]
+            case _:
+                money = row["pricingSummary"]["total"] if kind == "orders" else row["amount"]
+                money["value"] = "12,5x"
+
+
+def _foreign_next(_rule: Rule, body: Body, _kind: str) -> None:
+    body["next"] = "http://ebay.invalid/sell/fulfillment/v1/order?limit=200&offset=200"
+
+
+def _hide_total(_rule: Rule, body: Body, _kind: str) -> None:
+    body.pop("total", None)
+
+
+def _wrong_total(rule: Rule, body: Body, _kind: str) -> None:
+    body["total"] = body.get("total", 0) + rule.value
+
+
+def _misshape(rule: Rule, body: Body, kind: str) -> Any:
+    """The whole body instead, or None where `body` was changed in place."""
+    match rule.variant:
+        case "list":
+            return body[kind]
+        case "null":
+            body[kind] = None
+        case "string":
+            body[kind] = "none"
+        case "missing":
+            del body[kind]
+        case "numbers":
+            body[kind] = [1, 2, 3]
+        case _:
+            body[kind] = {"order": body[kind][:1]}
+    return None
+
+
+_CHANGES: dict[Kind, Callable[[Rule, Body, str], Any]] = {
+    Kind.NUL_ESCAPE: _mark_text,
+    Kind.LONE_SURROGATE: _mark_text,
+    Kind.INVALID_UTF8: _mark_text,
+    Kind.HUGE_NUMBER: _mark_number,
+    Kind.BAD_ROW: _spoil_rows,
+    Kind.FOREIGN_NEXT: _foreign_next,
+    Kind.HIDE_TOTAL: _hide_total,
+    Kind.WRONG_TOTAL: _wrong_total,
+    Kind.WRONG_SHAPE: _misshape,
+}

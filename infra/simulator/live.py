@@ -1,0 +1,92 @@
+"""A source that changes while it is read: orders move, new ones come, money is paid out."""
+
+from infra.simulator import finances
+from infra.simulator.accounts import Account
+from infra.simulator.clock import SimulatorClock
+from infra.simulator.finances import Payout
+from infra.simulator.orders import Order, new_order, refund, ship
+
+_MOST_PAID_AT_ONCE = 300
+
+
+class Life:
+    """Changes one account; the caller holds the world's lock.
+
+    What is changed is the seed's choice; when it changed is the clock's. A changed order's
+    `lastModifiedDate` becomes the present, so that it leaves every closed window; transactions and
+    payouts change without moving.
+    """
+
+    def __init__(self, clock: SimulatorClock) -> None:
+        self._clock = clock
+
+    def mutate(self, account: Account, count: int = 1) -> None:
+        for _ in range(count):
+            chance = account.rng.random()
+            if chance < 0.7 and account.ledger.orders:
+                self.modify_any(account)
+            elif chance < 0.9:
+                self.sell(account)
+            else:
+                self.pay_out(account)
+
+    def modify_any(self, account: Account) -> Order:
+        orders = account.ledger.orders
+        order = orders[int(account.rng.random() * len(orders))]
+        self.modify(account, order)
+        return order
+
+    def modify(self, account: Account, order: Order) -> None:
+        """Ship it, refund it or note something on it; it always differs from before."""
+        now = self._clock.now_ms()
+        order.modified = max(now, order.modified + 1)
+        order.revision += 1
+        if order.fulfillment_status != "FULFILLED":
+            ship(order, at_once=order.fulfillment_status == "IN_PROGRESS" or order.variety % 4 > 0)
+        elif order.is_paid and order.refunded < order.total and order.revision % 3 == 0:
+            entry = refund(order, order.total // 10 + 1, order.modified)
+            if entry.status != "FAILED":
+                row = finances.refund(order, entry, account.rng.getrandbits(32))
+                account.ledger.add_transaction(row)
+        account.ledger.changed(order)
+
+    def sell(self, account: Account) -> Order:
+        """A new order, created now, with what it causes at once."""
+        order = new_order(
+            account.rng,
+            account.shop,
+            order_id=account.next_order_id(),
+            number=account.next_number,
+            created=self._clock.now_ms(),
+        )
+        account.next_number += 1
+        order.modified = order.created
+        account.ledger.add_order(order)
+        if order.is_paid:
+            row = finances.sale(order, account.rng.getrandbits(32))
+            row.date = order.created
+            account.ledger.add_transaction(row)
+        return order
+
+    def pay_out(self, account: Account) -> list[Payout]:
+        """Settle the payouts under way, then pay out what is ready, one payout per currency."""
+        now, ledger = self._clock.now_ms(), account.ledger
+        for payout in ledger.payouts[-10:]:
+            if payout.status == "INITIATED":
+                payout.status = finances.settled_status(payout)
+                ledger.changed(payout)
+        made = [self._pay_out(account, currency, now) for currency in sorted(ledger.unpaid)]
+        return [payout for payout in made if payout]
+
+    def _pay_out(self, account: Account, currency: str, now: int) -> Payout | None:
+        rows = account.ledger.unpaid[currency]
+        for row in rows:
+            status = finances.status_at(row, now)
+            if row.status != status:
+                row.becomes(status)
+                account.ledger.version += 1
+        ready = [row for row in rows if row.status == "FUNDS_AVAILABLE_FOR_PAYOUT"]
+        payout = finances.pay_out(account.rng, ready[:_MOST_PAID_AT_ONCE], now) if ready else None
+        if payout:
+            account.ledger.add_payout(payout)
+        return payout

@@ -1,0 +1,77 @@
+"""`python -m infra.simulator.main`: a simulator in a process of its own; reads no environment.
+
+Prints one line of JSON once it listens: {"api_url", "apiz_url", "seed", "now", "client_id",
+"client_secret", "accounts": [{"name", "username", "user_id", "refresh_token"}]}.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from infra.simulator.control import iso_of
+from infra.simulator.oauth import CLIENT_ID, CLIENT_SECRET
+from infra.simulator.server import Options, Simulator, serve
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    parser = argparse.ArgumentParser(prog="python -m infra.simulator.main")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8765)
+    parser.add_argument("--apiz-port", type=int, help="a second port, for apiz alone")
+    parser.add_argument("--accounts", type=int, default=2)
+    parser.add_argument("--orders", type=int, default=3000, help="of each account")
+    parser.add_argument("--days", type=int, default=90)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--now", type=datetime.fromisoformat, help="end of history, with its zone")
+    parser.add_argument("--clock-offset-s", type=float, default=0.0)
+    parser.add_argument("--live", action="store_true")
+    parser.add_argument("--live-interval-s", type=float, default=5.0)
+    parser.add_argument("--mutations-per-request", type=int, default=0)
+    given = parser.parse_args(arguments)
+    return Options(
+        host=given.host,
+        port=given.port,
+        apiz_port=given.apiz_port,
+        accounts=given.accounts,
+        orders=given.orders,
+        days=given.days,
+        seed=given.seed,
+        now=given.now,
+        clock_offset=timedelta(seconds=given.clock_offset_s),
+        live=given.live,
+        live_interval=timedelta(seconds=given.live_interval_s),
+        mutations_per_request=given.mutations_per_request,
+    )
+
+
+def describe(simulator: Simulator) -> str:
+    return json.dumps(
+        {
+            "api_url": simulator.api_url,
+            "apiz_url": simulator.apiz_url,
+            "seed": simulator.world.seed,
+            "now": iso_of(simulator.world.now),
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+            "accounts": [
+                {
+                    "name": account.name,
+                    "username": account.username,
+                    "user_id": account.user_id,
+                    "refresh_token": account.refresh_token,
+                }
+                for account in simulator.world.accounts
+            ],
+        }
+    )
+
+
+def announce(simulator: Simulator) -> None:
+    sys.stdout.write(describe(simulator) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    serve(parse(sys.argv[1:]), announce)

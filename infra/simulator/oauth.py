@@ -1,0 +1,203 @@
+"""The token endpoint: three grants, eBay's literal answers, and what an access token says."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from infra.simulator.accounts import SCOPE, USER_SCOPES, Account
+from infra.simulator.answers import Answer, Request, json_answer
+from infra.simulator.world import World
+
+CLIENT_ID = "cronshot-simulator"
+CLIENT_SECRET = "cronshot-simulator-secret"  # noqa: S105 -- built in, opens nothing but this simulator
+RUNAME = "cronshot-simulator-runame"
+DEV_ID = "cronshot-simulator-dev"
+REFRESH_TOKEN_LIFETIME_S = 47_304_000
+_MARK = "v^1.1#i^1#"
+_GRANT_REFUSED = "the provided authorization {} is invalid or was issued to another client"
+_SCOPE_REFUSED = (
+    "The requested scope is invalid, unknown, malformed, or exceeds the scope granted to the client"
+)
+_KNOWN_SCOPES = frozenset(USER_SCOPES)
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """What a good access token says; `account` None: an application's."""
+
+    account: Account | None
+    scopes: frozenset[str]
+
+
+def fingerprint(token: str) -> str:
+    """A name for a secret in logs: eight hex digits, no way back."""
+    return hashlib.sha256(token.encode()).hexdigest()[:8]
+
+
+class TokenDesk:
+    """Access tokens carry their claims, signed with the seed: they outlive a restart."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._key = world.secret("access")
+        self._serial = 0
+        self._codes: dict[str, Account] = {}
+
+    def mint(self, account: Account | None, scopes: Iterable[str]) -> str:
+        """A new access token, unlike any before, good for `token_lifetime_s`."""
+        now_ms = self._world.clock.now_ms()
+        self._serial = max(self._serial + 1, now_ms * 1000)
+        claims = {
+            "account": account.name if account else None,
+            "scopes": sorted(scopes),
+            "until": now_ms + self._world.behaviour.token_lifetime_s * 1000,
+            "serial": self._serial,
+        }
+        text = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode()
+        return f"{_MARK}t^{text}.{self._sign(text)}"
+
+    def read(self, token: str) -> Bearer | None:
+        """None: not ours, expired, ended early, or its account has withdrawn its consent."""
+        text, _, signature = token.removeprefix(f"{_MARK}t^").rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._sign(text).encode()):
+            return None
+        claims = json.loads(base64.urlsafe_b64decode(text))
+        if claims["until"] <= self._world.clock.now_ms():
+            return None
+        scopes = frozenset(claims["scopes"])
+        if claims["account"] is None:
+            return Bearer(None, scopes)
+        account = self._world.account(claims["account"])
+        if account.revoked or claims["serial"] < account.oldest_serial:
+            return None
+        return Bearer(account, scopes & account.scopes)
+
+    def end_tokens(self, account: Account) -> None:
+        """Every access token of this account so far is refused from now on."""
+        self._serial = max(self._serial + 1, self._world.clock.now_ms() * 1000)
+        account.oldest_serial = self._serial
+
+    def authorization_code(self, account: Account) -> str:
+        """What the consent page would hand over: good once."""
+        code = (
+            f"{_MARK}c^{base64.b64encode(self._world.secret(f'code/{len(self._codes)}')).decode()}"
+        )
+        self._codes[code] = account
+        return code
+
+    def redeem(self, code: str) -> Account | None:
+        return self._codes.pop(code, None)
+
+    def _sign(self, text: str) -> str:
+        return hmac.digest(self._key, text.encode(), "sha256").hex()[:32]
+
+
+def account_of_grant(world: World, request: Request) -> Account | None:
+    """Whose refresh token this is, good or not; for the log and for faults."""
+    token = _form(request).get("refresh_token", "")
+    for account in world.accounts:
+        if token in account.refresh_tokens:
+            return account
+    return None
+
+
+def answer_token(world: World, desk: TokenDesk, request: Request) -> Answer:
+    """The client is judged before anything else: 401 comes before any 400."""
+    if not _is_client(request.headers.get("authorization", "")):
+        return _refuse(401, "invalid_client", "client authentication failed")
+    form = _form(request)
+    match form.get("grant_type"):
+        case "client_credentials":
+            return _application(desk, world, form)
+        case "authorization_code":
+            return _code(desk, world, form)
+        case "refresh_token":
+            return _refresh(desk, world, form)
+        case _:
+            return _refuse(
+                400,
+                "unsupported_grant_type",
+                "grant type in request is not supported by the authorization server",
+            )
+
+
+def _form(request: Request) -> dict[str, str]:
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return {}
+    fields = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _is_client(header: str) -> bool:
+    scheme, _, text = header.partition(" ")
+    try:
+        given = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return False
+    wanted = f"{CLIENT_ID}:{CLIENT_SECRET}".encode()
+    return scheme.lower() == "basic" and hmac.compare_digest(given, wanted)
+
+
+def _refuse(status: int, code: str, description: str) -> Answer:
+    return json_answer(status, {"error": code, "error_description": description})
+
+
+def _application(desk: TokenDesk, world: World, form: dict[str, str]) -> Answer:
+    scopes = set(form.get("scope", "").split())
+    if not scopes or not scopes <= {SCOPE}:
+        return _refuse(400, "invalid_scope", _SCOPE_REFUSED)
+    return json_answer(
+        200,
+        {
+            "access_token": desk.mint(None, scopes),
+            "expires_in": world.behaviour.token_lifetime_s,
+            "token_type": "Application Access Token",
+        },
+    )
+
+
+def _code(desk: TokenDesk, world: World, form: dict[str, str]) -> Answer:
+    account = None
+    if form.get("redirect_uri") == RUNAME:
+        account = desk.redeem(form.get("code", ""))
+    if account is None:
+        return _refuse(400, "invalid_grant", _GRANT_REFUSED.format("grant code"))
+    account.revoked = False
+    access_token = desk.mint(account, account.scopes)
+    tail = base64.b64encode(world.secret(f"refresh/{access_token}")).decode()
+    refresh_token = f"{_MARK}r^1#p^3#I^3#f^0#t^{tail}"
+    account.refresh_tokens.add(refresh_token)
+    return json_answer(
+        200,
+        {
+            "access_token": access_token,
+            "expires_in": world.behaviour.token_lifetime_s,
+            "refresh_token": refresh_token,
+            "refresh_token_expires_in": REFRESH_TOKEN_LIFETIME_S,
+            "token_type": "User Access Token",
+        },
+    )
+
+
+def _refresh(desk: TokenDesk, world: World, form: dict[str, str]) -> Answer:
+    token = form.get("refresh_token", "")
+    account = next((each for each in world.accounts if token in each.refresh_tokens), None)
+    if account is None or account.revoked:
+        return _refuse(400, "invalid_grant", _GRANT_REFUSED.format("refresh token"))
+    # Without `scope` the answer has what the seller consented to.
+    scopes = set(form["scope"].split()) if form.get("scope") else set(account.scopes)
+    if not scopes <= account.scopes:
+        return _refuse(400, "invalid_scope", _SCOPE_REFUSED)
+    return json_answer(
+        200,
+        {
+            "access_token": desk.mint(account, scopes),
+            "expires_in": world.behaviour.token_lifetime_s,
+            "token_type": "User Access Token",
+        },
+    )

@@ -1,0 +1,199 @@
+"""Which request is which operation, and what eBay's gateway checks before it gets there."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from infra.simulator import finances_api, fulfillment, identity
+from infra.simulator.accounts import SCOPE
+from infra.simulator.answers import (
+    ACCESS_DENIED,
+    INTERNAL_ERROR,
+    INVALID_TOKEN,
+    NOT_FOUND,
+    TOO_MANY_REQUESTS,
+    WRONG_HOST,
+    Answer,
+    RefusedError,
+    Request,
+    missing_token,
+)
+from infra.simulator.oauth import TokenDesk, account_of_grant, answer_token
+from infra.simulator.quotas import Quotas
+from infra.simulator.world import World
+
+
+class Host(StrEnum):
+    API = "api"
+    APIZ = "apiz"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`scopes`: one of them is enough. `user`: an application's token will not do.
+
+    `answer` None: the gateway answers it itself (tokens, rate limits).
+    """
+
+    name: str
+    method: str
+    path: re.Pattern[str]
+    host: Host
+    resource: str = ""
+    scopes: frozenset[str] = frozenset()
+    user: bool = True
+    answer: Callable[[World, Request], Answer] | None = None
+
+
+TOKEN = "token"  # noqa: S105 -- the name of an operation
+RATE_LIMITS = "getRateLimits"
+_FULFILLMENT = frozenset({f"{SCOPE}/sell.fulfillment", f"{SCOPE}/sell.fulfillment.readonly"})
+_FINANCES = frozenset({f"{SCOPE}/sell.finances"})
+_IDENTITY = frozenset({f"{SCOPE}/commerce.identity.readonly"})
+
+
+def _path(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern + "/?")
+
+
+OPERATIONS = (
+    Operation(TOKEN, "POST", _path("/identity/v1/oauth2/token"), Host.API),
+    Operation(
+        "getOrders",
+        "GET",
+        _path("/sell/fulfillment/v1/order"),
+        Host.API,
+        "sell.fulfillment",
+        _FULFILLMENT,
+        answer=fulfillment.get_orders,
+    ),
+    Operation(
+        "getOrder",
+        "GET",
+        _path("/sell/fulfillment/v1/order/[^/]+"),
+        Host.API,
+        "sell.fulfillment",
+        _FULFILLMENT,
+        answer=fulfillment.get_order,
+    ),
+    Operation(
+        "getTransactions",
+        "GET",
+        _path("/sell/finances/v1/transaction"),
+        Host.APIZ,
+        "payoutapi.sell.finances",
+        _FINANCES,
+        answer=finances_api.get_transactions,
+    ),
+    Operation(
+        "getPayouts",
+        "GET",
+        _path("/sell/finances/v1/payout"),
+        Host.APIZ,
+        "payoutapi.sell.finances",
+        _FINANCES,
+        answer=finances_api.get_payouts,
+    ),
+    Operation(
+        "getPayout",
+        "GET",
+        _path("/sell/finances/v1/payout/[^/]+"),
+        Host.APIZ,
+        "payoutapi.sell.finances",
+        _FINANCES,
+        answer=finances_api.get_payout,
+    ),
+    Operation(
+        "getUser",
+        "GET",
+        _path("/commerce/identity/v1/user"),
+        Host.APIZ,
+        "commerce.identity",
+        _IDENTITY,
+        answer=identity.get_user,
+    ),
+    Operation(
+        RATE_LIMITS,
+        "GET",
+        _path("/developer/analytics/v1_beta/rate_limit"),
+        Host.API,
+        "developer.analytics",
+        frozenset({SCOPE}),
+        user=False,
+    ),
+)
+OPERATION_NAMES = frozenset(operation.name for operation in OPERATIONS)
+
+
+def find_operation(request: Request) -> Operation | None:
+    for operation in OPERATIONS:
+        if operation.method == request.method and operation.path.fullmatch(request.path):
+            return operation
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """`hosts`: which of eBay's hosts the port that was called stands for."""
+
+    world: World
+    desk: TokenDesk
+    quotas: Quotas
+
+    def identify(self, operation: Operation, request: Request) -> None:
+        """Note whose call it is, for the log and for faults; decides nothing."""
+        if operation.name == TOKEN:
+            request.account = account_of_grant(self.world, request)
+            return
+        bearer = self.desk.read(_bearer_token(request))
+        if bearer:
+            request.account, request.scopes = bearer.account, bearer.scopes
+
+    def answer(
+        self, operation: Operation | None, request: Request, hosts: frozenset[Host]
+    ) -> Answer:
+        """1. host, 2. token, 3. scope, 4. quota, 5. the operation itself."""
+        if operation is None:
+            return NOT_FOUND
+        if operation.host not in hosts:
+            return WRONG_HOST
+        try:
+            with self.world.lock:
+                if operation.name == TOKEN:
+                    return self._answer_token(request)
+                self._admit(operation, request)
+                return self._perform(operation, request)
+        except RefusedError as refusal:
+            return refusal.answer
+
+    def _answer_token(self, request: Request) -> Answer:
+        answer = answer_token(self.world, self.desk, request)
+        grant = request.body.decode("utf-8", "replace").partition("grant_type=")[2]
+        resource = f"oauth.{grant.partition('&')[0]}"
+        if answer.status == 200 and not self.quotas.spend(resource):
+            return TOO_MANY_REQUESTS
+        return answer
+
+    def _admit(self, operation: Operation, request: Request) -> None:
+        token = _bearer_token(request)
+        if not token:
+            raise RefusedError(missing_token(self.world.behaviour.missing_token_status))
+        bearer = self.desk.read(token)
+        if bearer is None:
+            raise RefusedError(INVALID_TOKEN)
+        request.account, request.scopes = bearer.account, bearer.scopes
+        if not operation.scopes & bearer.scopes or (operation.user and bearer.account is None):
+            raise RefusedError(ACCESS_DENIED)
+        if not self.quotas.spend(operation.resource):
+            raise RefusedError(TOO_MANY_REQUESTS)
+
+    def _perform(self, operation: Operation, request: Request) -> Answer:
+        if operation.name == RATE_LIMITS:
+            return self.quotas.answer_rate_limits(request)
+        return operation.answer(self.world, request) if operation.answer else INTERNAL_ERROR
+
+
+def _bearer_token(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
