@@ -10,7 +10,7 @@ VENV ?= .venv
 BENCH_VENV ?= .venv-bench
 ARGS ?=
 CHAOS_S ?= 300
-SEED ?= $(shell echo $$RANDOM)
+SEED := $(or $(SEED),$(shell echo $$RANDOM))
 
 py := $(VENV)/bin/python
 bench_py := $(BENCH_VENV)/bin/python
