@@ -8,7 +8,7 @@ from typing import Protocol
 from core.ids import AccountId, RunId
 from core.report import Reason, UnitReport
 from core.secret import Secret
-from core.sync.model import Account, Page, PageQuery, Pass, Stream, Unit, Window
+from core.sync.model import Account, Page, PageQuery, Stream, Unit, Window
 
 
 class PageSource(Protocol):
@@ -103,11 +103,9 @@ class UnitEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A unit somebody asked for by name; `refused` says why it may not be taken."""
+    """A unit somebody asked for by name, as it stands; `refused` says why it may not be taken."""
 
-    account: Account
-    stream: Stream
-    pass_: Pass
+    unit: Unit
     refused: Reason | None
 
 
@@ -152,7 +150,11 @@ class SyncStore(Protocol):
 
     def blocked_until(self, environment: str, api: str) -> datetime | None: ...
 
-    def block(self, environment: str, api: str, until: datetime, quota: Quota) -> None: ...
+    def block(
+        self, environment: str, api: str, until: datetime, quota: Quota, now: datetime
+    ) -> None:
+        """No call to this API before `until`."""
+        ...
 
     def open_range(self, unit: Unit, since: datetime) -> OpenRange:
         """Where the unit's rows lie that are not final yet, none older than `since`."""

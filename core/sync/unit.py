@@ -52,6 +52,16 @@ class SyncPorts:
     quotas: Quotas
     sleep: Callable[[float], None]
 
+    def pages_of(self, unit: Unit, context: RunContext) -> UnitPages:
+        return UnitPages(
+            source=self.source,
+            tokens=self.tokens,
+            sleep=self.sleep,
+            account=unit.account,
+            stream=unit.stream,
+            context=context,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitRun:
@@ -119,7 +129,8 @@ class UnitRun:
         quota = self.ports.quotas.ask(environment, api, timeout=ASK_S)
         verdict = self._judge(error, quota)
         if verdict.reason is Reason.QUOTA and verdict.retry_at is not None:
-            self.ports.store.block(environment, api, verdict.retry_at, quota)
+            now = self.context.clock.now()
+            self.ports.store.block(environment, api, verdict.retry_at, quota, now)
         return verdict
 
     def _first_window(self) -> Window | None:

@@ -10,12 +10,12 @@ from core.context import RunContext
 from core.errors import StoreUnavailableError
 from core.ids import RunId
 from core.report import Outcome, Reason, UnitReport, WorkReport
-from core.sync.fetch import UnitPages
 from core.sync.model import Pass, Unit
 from core.sync.outcome import add_up
 from core.sync.ports import Candidate
 from core.sync.tally import Tally
 from core.sync.unit import PAGE_NEEDS_S, SyncPorts, UnitRun
+from core.sync.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class SyncAccounts:
             return None
         candidates = self.ports.store.candidates(selection.accounts, selection.streams)
         only_new = selection.since is not None
-        return deque(each for each in candidates if not only_new or each.pass_ is Pass.NEW)
+        return deque(each for each in candidates if not only_new or each.unit.pass_ is Pass.NEW)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -155,16 +155,9 @@ class _Cycle:
 
     def _skip(self, candidate: Candidate, reason: Reason) -> None:
         now = self.context.clock.now()
-        report = UnitReport(
-            account_id=candidate.account.id,
-            account=candidate.account.name,
-            stream=candidate.stream.name,
-            pass_=candidate.pass_,
-            outcome=Outcome.SKIPPED,
-            reason=reason,
-            started_at=now,
-            finished_at=now,
-        )
+        tally = Tally(started_at=now, cursor_at=candidate.unit.cursor_at)
+        verdict = Verdict(outcome=Outcome.SKIPPED, reason=reason, detail="")
+        report = tally.report(candidate.unit, verdict, 0, now)
         self.reports.append(report)
         self.ports.store.record(self.context.run_id, [report])
 
@@ -177,23 +170,14 @@ class _Cycle:
         self.active.add(self.units.submit(unit_run.run))
 
     def _unit_run(self, unit: Unit) -> UnitRun:
-        now = self.context.clock.now()
-        pages = UnitPages(
-            source=self.ports.source,
-            tokens=self.ports.tokens,
-            sleep=self.ports.sleep,
-            account=unit.account,
-            stream=unit.stream,
-            context=self.context,
-        )
         return UnitRun(
             unit=unit,
             context=self.context,
             ports=self.ports,
             lookahead=self.pages,
             since=self.selection.since,
-            tally=Tally(started_at=now, cursor_at=unit.cursor_at),
-            pages=pages,
+            tally=Tally(started_at=self.context.clock.now(), cursor_at=unit.cursor_at),
+            pages=self.ports.pages_of(unit, self.context),
         )
 
     def _blocked_until(self, unit: Unit) -> datetime | None:

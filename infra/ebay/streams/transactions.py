@@ -16,6 +16,7 @@ TRANSACTIONS = StreamApi(
         # 36 months, of any length.
         max_window=timedelta(days=1090),
         offset_ceiling=5000,
+        open_pass=True,
     ),
     operation="getTransactions",
     host=Host.APIZ,

@@ -1,0 +1,69 @@
+"""A dry run: one page of each unit is read and compared, nothing is kept."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.context import RunContext
+from core.errors import AppError, StoreUnavailableError
+from core.report import Outcome, UnitReport, WorkReport
+from core.sync.fetch import UnitPages
+from core.sync.model import Unit, Window
+from core.sync.outcome import add_up
+from core.sync.ports import Candidate
+from core.sync.tally import Tally
+from core.sync.unit import PAGE_NEEDS_S, SyncPorts
+from core.sync.verdict import Verdict, judge
+from core.sync.walk import next_window, query_for
+from core.sync.worker import Selection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewAccounts:
+    """What a run would do. Takes no lease and writes only its run row and its units' reports."""
+
+    ports: SyncPorts
+
+    def run_once(self, context: RunContext, selection: Selection) -> WorkReport:
+        reports = []
+        for candidate in self.ports.store.candidates(selection.accounts, selection.streams):
+            if context.stop_requested() or not context.deadline.allows(PAGE_NEEDS_S):
+                break
+            reports.append(self._preview(candidate, selection.since, context))
+        self.ports.store.record(context.run_id, reports)
+        return add_up(reports, self.ports.store.summary(), lease_lost=False, out_of_time=False)
+
+    def _preview(
+        self, candidate: Candidate, since: datetime | None, context: RunContext
+    ) -> UnitReport:
+        unit = candidate.unit
+        tally = Tally(started_at=context.clock.now(), cursor_at=unit.cursor_at)
+        pages = self.ports.pages_of(unit, context)
+        if candidate.refused is None:
+            verdict = self._look(unit, _window(unit, since, tally.started_at), pages, tally)
+        else:
+            verdict = Verdict(outcome=Outcome.SKIPPED, reason=candidate.refused, detail="")
+        return tally.report(unit, verdict, pages.calls.made, context.clock.now())
+
+    def _look(
+        self, unit: Unit, window: Window | None, pages: UnitPages, tally: Tally
+    ) -> Verdict | None:
+        if window is None:
+            return None
+        tally.reading(window)
+        try:
+            fetched = pages.fetch(query_for(window))
+            saved = self.ports.store.preview_page(unit, fetched.page, read_at=fetched.read_at)
+        except StoreUnavailableError:
+            raise
+        except AppError as error:
+            now = pages.context.clock.now()
+            return judge(error, failures=unit.failures, now=now)
+        tally.stored(len(fetched.page.rows), saved, None)
+        return None
+
+
+def _window(unit: Unit, since: datetime | None, now: datetime) -> Window | None:
+    if since is not None:
+        to = unit.cursor_at or now
+        return Window(from_=since, to=to, goal=None, limit=unit.stream.page_size)
+    return unit.window or next_window(unit.stream, unit.cursor_at, now)

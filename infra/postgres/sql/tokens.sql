@@ -1,0 +1,49 @@
+-- Tokens, sealed. Lock order: account, token, sync states.
+-- The right to refresh is a lease with a fence: it lives by clock_timestamp().
+
+-- name: read
+SELECT account.status = 'needs_reconnect' AS needs_reconnect, token.version, token.refresh_token, token.access_token,
+       token.access_expires_at, token.refreshed_at, clock_timestamp() AS read_at
+  FROM ebay.tokens token
+  JOIN ebay.accounts account ON account.id = token.account_id
+ WHERE token.account_id = :account_id;
+
+-- name: start
+UPDATE ebay.tokens
+   SET fence = fence + 1, leased_until = clock_timestamp() + make_interval(secs => :lease_s)
+ WHERE account_id = :account_id AND version = :version
+   AND (leased_until IS NULL OR leased_until <= clock_timestamp())
+RETURNING fence, clock_timestamp() AS started_at, access_expires_at;
+
+-- name: save
+UPDATE ebay.tokens
+   SET access_token = :access_token,
+       access_expires_at = clock_timestamp() + make_interval(secs => :expires_in_s),
+       refresh_token = COALESCE(CAST(:refresh_token AS text), refresh_token),
+       refresh_expires_at = COALESCE(clock_timestamp() + make_interval(secs => CAST(:refresh_expires_in_s AS float8)),
+                                     refresh_expires_at),
+       refreshed_at = clock_timestamp(),
+       version = version + 1,
+       leased_until = NULL
+ WHERE account_id = :account_id AND fence = :fence
+RETURNING access_expires_at;
+
+-- name: give_back
+UPDATE ebay.tokens SET leased_until = NULL WHERE account_id = :account_id AND fence = :fence RETURNING 1;
+
+-- name: lock_account
+SELECT 1 FROM ebay.accounts WHERE id = :account_id FOR UPDATE;
+
+-- name: revoke
+WITH stopped AS (
+  UPDATE ebay.accounts SET status = 'needs_reconnect', status_reason = :reason, updated_at = clock_timestamp()
+   WHERE id = :account_id AND status = 'active'
+  RETURNING id
+)
+UPDATE ebay.sync_states SET due_at = NULL WHERE account_id IN (SELECT id FROM stopped) RETURNING 1;
+
+-- name: log
+INSERT INTO ebay.token_refreshes (account_id, triggered_by, started_at, finished_at, success, error_code, error_message,
+                                  old_expires_at, new_expires_at)
+VALUES (:account_id, :triggered_by, :started_at, clock_timestamp(), :success, :error_code, :error_message,
+        :old_expires_at, :new_expires_at);

@@ -1,0 +1,335 @@
+"""Units, their pages and their ends in PostgreSQL."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.errors import LeaseLostError, RejectedContentError, UsageError
+from core.ids import AccountId, Fence, RunId
+from core.report import Reason, UnitReport, instant
+from core.sync.model import Account, Environment, Page, Pass, Stream, Unit, Window
+from core.sync.ports import (
+    Accounts,
+    Candidate,
+    Event,
+    OpenRange,
+    Progress,
+    Quota,
+    Saved,
+    UnitEnd,
+)
+from infra.postgres.pages import PageWriter, Stored
+from infra.postgres.queries import load
+from infra.postgres.transaction import Database
+
+FEATURE = "sync"
+PAGE_STATEMENT_MS = 15_000
+
+
+class _PreviewError(Exception):
+    """Rolls the preview back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresSync:
+    """The `SyncStore` port. `lease`: how long a unit lives without a renewal."""
+
+    database: Database
+    streams: Mapping[str, Stream]
+    lease: timedelta
+
+    def take_due(self, run_id: RunId, now: datetime, limit: int) -> Sequence[Unit]:
+        values = {"now": now, "most": limit, "streams": list(self.streams)} | self._taker(run_id)
+        with self.database.transaction() as connection:
+            return [self._unit(row) for row in _rows(connection, "take_due", values)]
+
+    def take(self, run_id: RunId, now: datetime, candidate: Candidate) -> Unit | None:
+        values = {
+            "now": now,
+            "account_id": candidate.unit.account.id,
+            "stream": candidate.unit.stream.name,
+            "pass": candidate.unit.pass_.value,
+        } | self._taker(run_id)
+        with self.database.transaction() as connection:
+            rows = _rows(connection, "take", values)
+            return self._unit(rows[0]) if rows else None
+
+    def candidates(self, accounts: Sequence[str], streams: Sequence[str]) -> Sequence[Candidate]:
+        self._known_streams(streams)
+        values = {
+            "accounts": list(accounts) or None,
+            "streams": list(streams) or list(self.streams),
+        }
+        with self.database.transaction() as connection:
+            _known_accounts(connection, accounts)
+            return [self._candidate(row) for row in _rows(connection, "candidates", values)]
+
+    def _known_streams(self, streams: Sequence[str]) -> None:
+        unknown = sorted(set(streams) - set(self.streams))
+        if unknown:
+            raise UsageError(
+                f"there is no stream {unknown[0]!r}; there are: {', '.join(self.streams)}"
+            )
+
+    def renew(self, run_id: RunId) -> None:
+        with self.database.transaction() as connection:
+            _rows(connection, "renew_units", self._taker(run_id))
+
+    def blocked_until(self, environment: str, api: str) -> datetime | None:
+        with self.database.transaction() as connection:
+            rows = _rows(connection, "blocked_until", {"environment": environment, "api": api})
+            return rows[0].blocked_until if rows else None
+
+    def block(
+        self, environment: str, api: str, until: datetime, quota: Quota, now: datetime
+    ) -> None:
+        values = {
+            "environment": environment,
+            "api": api,
+            "until": until,
+            "remaining": quota.remaining,
+            "reset_at": quota.reset_at,
+            "now": now,
+        }
+        with self.database.transaction() as connection:
+            connection.execute(load(FEATURE)["block"], values)
+
+    def open_range(self, unit: Unit, since: datetime) -> OpenRange:
+        values = {"account_id": unit.account.id, "since": since}
+        with self.database.transaction() as connection:
+            row = connection.execute(load(unit.stream.name)["open_range"], values).one()
+            return OpenRange(oldest=row.oldest, newest=row.newest, given_up=row.given_up)
+
+    def save_page(
+        self,
+        run_id: RunId,
+        worker: str,
+        unit: Unit,
+        page: Page,
+        *,
+        read_at: datetime,
+        progress: Progress | None,
+    ) -> Saved:
+        write = _Write(run_id, worker, unit, page, read_at, progress, self._lease_s)
+        try:
+            with self._page_transaction() as connection:
+                return write.plainly(connection)
+        except RejectedContentError:
+            with self._page_transaction() as connection:
+                return write.carefully(connection)
+
+    def preview_page(self, unit: Unit, page: Page, *, read_at: datetime) -> Saved:
+        stored = Stored()
+        with suppress(_PreviewError), self._page_transaction() as connection:
+            stored = _writer(connection, unit, read_at).store_carefully(page)
+            raise _PreviewError
+        return _saved(stored, None)
+
+    def finish(self, run_id: RunId, unit: Unit, end: UnitEnd, events: Sequence[Event]) -> None:
+        report = end.report
+        values = {
+            "due_at": end.due_at,
+            "succeeded": end.succeeded,
+            "gave_up": end.gave_up,
+            "reason": report.reason,
+            "error": report.detail,
+            "now": report.finished_at,
+        }
+        with self.database.transaction() as connection:
+            _fenced(connection, "finish_unit", run_id, unit, values)
+            _record_units(connection, run_id, [report])
+            if events:
+                _record_events(connection, run_id, events)
+
+    def record(self, run_id: RunId, reports: Sequence[UnitReport]) -> None:
+        with self.database.transaction() as connection:
+            _record_units(connection, run_id, reports)
+
+    def summary(self) -> Accounts:
+        with self.database.transaction() as connection:
+            row = _rows(connection, "summary", {})[0]
+            return Accounts(
+                active=row.active,
+                paused=row.paused,
+                needs_reconnect=row.needs_reconnect,
+                next_due_at=row.next_due_at,
+            )
+
+    def _page_transaction(self) -> AbstractContextManager[sa.Connection]:
+        return self.database.transaction(
+            statement_timeout_ms=PAGE_STATEMENT_MS, transaction_timeout_ms=2 * PAGE_STATEMENT_MS
+        )
+
+    @property
+    def _lease_s(self) -> float:
+        return self.lease.total_seconds()
+
+    def _taker(self, run_id: RunId) -> dict[str, object]:
+        return {"run_id": run_id, "lease_s": self._lease_s}
+
+    def _candidate(self, row: sa.Row[Any]) -> Candidate:
+        return Candidate(
+            unit=self._unit(row), refused=_refused(row.status, enabled=row.switched_on)
+        )
+
+    def _unit(self, row: sa.Row[Any]) -> Unit:
+        return Unit(
+            account=_account(row),
+            stream=self.streams[row.stream],
+            pass_=Pass(getattr(row, "pass")),
+            fence=Fence(row.fence),
+            interval=timedelta(seconds=row.interval_s),
+            cursor_at=row.cursor_at,
+            window=_window(row),
+            failures=row.failures,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """One page's transaction: the fence first, then the rows."""
+
+    run_id: RunId
+    worker: str
+    unit: Unit
+    page: Page
+    read_at: datetime
+    progress: Progress | None
+    lease_s: float
+
+    def plainly(self, connection: sa.Connection) -> Saved:
+        off = self._fence(connection)
+        return _saved(_writer(connection, self.unit, self.read_at).store(self.page), off)
+
+    def carefully(self, connection: sa.Connection) -> Saved:
+        off = self._fence(connection)
+        writer = _writer(connection, self.unit, self.read_at)
+        stored = writer.store_carefully(self.page)
+        writer.quarantine(self.run_id, stored, len(self.page.rows))
+        return _saved(stored, off)
+
+    def _fence(self, connection: sa.Connection) -> Reason | None:
+        values = {"lease_s": self.lease_s, "worker": self.worker}
+        if self.progress is None:
+            row = _fenced(connection, "fence_extra_page", self.run_id, self.unit, values)
+        else:
+            values |= {"cursor_at": self.progress.cursor_at} | _place(self.progress.window)
+            row = _fenced(connection, "fence_page", self.run_id, self.unit, values)
+        if not row.workers_enabled:
+            return Reason.GLOBALLY_OFF
+        return _refused(row.account_status, enabled=row.enabled)
+
+
+def _writer(connection: sa.Connection, unit: Unit, read_at: datetime) -> PageWriter:
+    return PageWriter(
+        connection=connection, account_id=unit.account.id, stream=unit.stream, read_at=read_at
+    )
+
+
+def _saved(stored: Stored, off: Reason | None) -> Saved:
+    return Saved(
+        inserted=stored.inserted,
+        updated=stored.updated,
+        quarantined=len(stored.refused),
+        switched_off=off,
+    )
+
+
+def _rows(
+    connection: sa.Connection, name: str, values: Mapping[str, object]
+) -> Sequence[sa.Row[Any]]:
+    return connection.execute(load(FEATURE)[name], dict(values)).all()
+
+
+def _fenced(
+    connection: sa.Connection,
+    name: str,
+    run_id: RunId,
+    unit: Unit,
+    values: Mapping[str, object],
+) -> sa.Row[Any]:
+    key = {
+        "run_id": run_id,
+        "account_id": unit.account.id,
+        "stream": unit.stream.name,
+        "pass": unit.pass_.value,
+        "fence": unit.fence,
+    }
+    rows = _rows(connection, name, key | dict(values))
+    if not rows:
+        raise LeaseLostError(f"{unit.account.name}/{unit.stream.name} belongs to another run")
+    return rows[0]
+
+
+def _known_accounts(connection: sa.Connection, accounts: Sequence[str]) -> None:
+    if not accounts:
+        return
+    unknown = _rows(connection, "unknown_accounts", {"accounts": list(accounts)})
+    if unknown:
+        raise UsageError(f"there is no account {unknown[0].name!r}; see `accounts list`")
+
+
+def _account(row: sa.Row[Any]) -> Account:
+    return Account(
+        id=AccountId(row.account_id),
+        name=row.name,
+        environment=Environment(row.environment),
+        marketplace_ids=tuple(row.marketplace_ids),
+    )
+
+
+def _refused(status: str, *, enabled: bool) -> Reason | None:
+    if status == "needs_reconnect":
+        return Reason.NEEDS_RECONNECT
+    if status != "active":
+        return Reason.ACCOUNT_INACTIVE
+    return None if enabled else Reason.DISABLED
+
+
+def _window(row: sa.Row[Any]) -> Window | None:
+    if row.window_from is None:
+        return None
+    return Window(
+        from_=row.window_from,
+        to=row.window_to,
+        goal=row.window_goal,
+        limit=row.window_limit,
+        offset=row.window_offset,
+        total=row.window_total,
+        pass_number=row.window_pass or 1,
+    )
+
+
+def _place(window: Window | None) -> dict[str, object]:
+    return {
+        "window_from": None if window is None else window.from_,
+        "window_to": None if window is None else window.to,
+        "window_goal": None if window is None else window.goal,
+        "window_limit": None if window is None else window.limit,
+        "window_offset": None if window is None else window.offset,
+        "window_total": None if window is None else window.total,
+        "window_pass": None if window is None else window.pass_number,
+    }
+
+
+def _record_units(connection: sa.Connection, run_id: RunId, reports: Sequence[UnitReport]) -> None:
+    units = json.dumps([_unit_row(report) for report in reports])
+    connection.execute(load(FEATURE)["record_units"], {"run_id": run_id, "units": units})
+
+
+def _unit_row(report: UnitReport) -> dict[str, object]:
+    row = {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in asdict(report).items()
+    }
+    return row | {"pass": report.pass_, "error": report.detail}
+
+
+def _record_events(connection: sa.Connection, run_id: RunId, events: Sequence[Event]) -> None:
+    rows = json.dumps([asdict(event) | {"at": instant(event.at)} for event in events])
+    connection.execute(load(FEATURE)["record_events"], {"run_id": run_id, "events": rows})
