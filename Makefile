@@ -72,7 +72,7 @@ serve: $(VENV)/.installed-local ## the HTTP endpoints on 127.0.0.1:8000 (ARGS="-
 .PHONY: test
 test: $(VENV)/.installed-dev ## all tests but chaos, on a real PostgreSQL, in a random order (SEED=n repeats one)
 	@echo 'make: random seed $(SEED)' >&2
-	@$(own_database) $(py) -m pytest -n auto --dist loadgroup -p randomly --randomly-seed=$(SEED) $(ARGS)
+	@$(own_database) $(py) -m pytest -n auto --dist loadgroup --randomly-seed=$(SEED) $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.installed-dev ## ruff, mypy strict, import contracts
@@ -96,7 +96,7 @@ coverage: $(VENV)/.installed-dev ## branch coverage: 95 % of everything, 100 % o
 .PHONY: chaos
 chaos: $(VENV)/.installed-dev ## kills, freezes, restarts by the hundred, for CHAOS_S seconds
 	@echo 'make: chaos for $(CHAOS_S) s, random seed $(SEED)' >&2
-	@CHAOS_S=$(CHAOS_S) $(own_database) $(py) -m pytest -m chaos --capture=no -p randomly --randomly-seed=$(SEED) $(ARGS)
+	@CHAOS_S=$(CHAOS_S) $(own_database) $(py) -m pytest -m chaos --capture=no --timeout=$$(($(CHAOS_S) + 600)) --randomly-seed=$(SEED) $(ARGS)
 
 .PHONY: bench
 bench: $(BENCH_VENV)/.installed-bench ## orders per second and peak memory, side by side with dlt and a bare statement
