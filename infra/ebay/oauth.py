@@ -97,7 +97,7 @@ class OAuth:
         )
         secrets = (form.get("refresh_token", ""), keys.client_secret.reveal(), basic)
         if answer.status == _OK:
-            return _granted(answer)
+            return _granted(answer, secrets)
         raise self._refused(answer, environment, secrets)
 
     def _keys(self, environment: Environment) -> ApplicationKeys:
@@ -170,12 +170,12 @@ class ApplicationTokens:
             self._held.pop(environment, None)
 
 
-def _granted(answer: Answer) -> Grant:
+def _granted(answer: Answer, secrets: tuple[str, ...]) -> Grant:
     try:
         granted = msgspec.json.decode(answer.body, type=_Granted)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Not `from` it, and without its facts: this body may hold a token in any form.
-        raise unreadable(_without_body(answer), "it grants no usable token") from None
+        raise unreadable(_without_body(answer), "it grants no usable token", secrets) from None
     seconds = granted.refresh_token_expires_in
     return Grant(
         access_token=Secret(granted.access_token),

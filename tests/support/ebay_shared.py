@@ -1,0 +1,34 @@
+"""eBay's samples and contracts, which stay outside the repository."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+FOLDER = Path(__file__).parents[3] / "shared" / "ebay"
+
+
+def sample(name: str) -> dict[str, Any]:
+    """`{status, headers, body}`; the test is skipped where the folder is absent."""
+    return _json(f"samples/{name}.json")
+
+
+def sample_body(name: str) -> bytes:
+    return json.dumps(sample(name)["body"]).encode()
+
+
+def contract(name: str) -> dict[str, Any]:
+    return _json(f"contracts/{name}.json")
+
+
+def _json(path: str) -> dict[str, Any]:
+    if not FOLDER.is_dir():
+        pytest.skip(f"{FOLDER} is not there")
+    return _read(path)
+
+
+@cache
+def _read(path: str) -> dict[str, Any]:
+    return cast("dict[str, Any]", json.loads((FOLDER / path).read_text(encoding="utf-8")))

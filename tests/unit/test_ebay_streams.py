@@ -1,0 +1,86 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from core.sync.model import Walk
+from infra.ebay.streams.definition import StreamApi
+from infra.ebay.streams.registry import STREAM_APIS, STREAMS
+from tests.support.ebay_shared import contract, sample
+
+CONTRACTS = {
+    "orders": ("sell_fulfillment_v1", "/order", "OrderSearchPagedCollection", "Order"),
+    "transactions": ("sell_finances_v1", "/transaction", "Transactions", "Transaction"),
+    "payouts": ("sell_finances_v1", "/payout", "Payouts", "Payout"),
+}
+EVERY = pytest.mark.parametrize("api", STREAM_APIS.values(), ids=list(STREAM_APIS))
+
+
+def operation(api: StreamApi) -> dict[str, Any]:
+    name, path, *_ = CONTRACTS[api.stream.name]
+    found = contract(name)["paths"][path]["get"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_streams_come_in_order_of_priority() -> None:
+    assert [stream.name for stream in STREAMS] == ["orders", "transactions", "payouts"]
+
+
+def test_streams_are_read_as_eBay_allows() -> None:  # noqa: N802  (its name)
+    by_name = {stream.name: stream for stream in STREAMS}
+
+    assert {
+        name: (stream.walk, stream.page_size, stream.offset_ceiling, stream.interval)
+        for name, stream in by_name.items()
+    } == {
+        "orders": (Walk.MOVING, 200, None, timedelta(minutes=5)),
+        "transactions": (Walk.FIXED, 1000, 5000, timedelta(minutes=5)),
+        "payouts": (Walk.FIXED, 200, 5000, timedelta(minutes=30)),
+    }
+
+
+@EVERY
+def test_a_stream_calls_an_operation_of_its_contract(api: StreamApi) -> None:
+    name, path, *_ = CONTRACTS[api.stream.name]
+    base = contract(name)["servers"][0]["variables"]["basePath"]["default"]
+
+    assert operation(api)["operationId"] == api.operation
+    assert base + path == api.path
+
+
+@EVERY
+def test_the_scope_that_a_stream_names_is_one_that_its_contract_takes(api: StreamApi) -> None:
+    scopes = [scope for way in operation(api)["security"] for scope in way["api_auth"]]
+
+    assert api.scope in scopes
+
+
+@EVERY
+def test_parameters_headers_and_empty_answers_are_those_of_the_contract(api: StreamApi) -> None:
+    parameters = {parameter["name"]: parameter for parameter in operation(api)["parameters"]}
+
+    assert {"filter", "limit", "offset"} <= set(parameters)
+    assert f"{api.filter_name}:[" in parameters["filter"]["description"]
+    assert str(api.stream.page_size) in parameters["limit"]["description"]
+    assert ("X-EBAY-C-MARKETPLACE-ID" in parameters) is api.by_marketplace
+    assert ("204" in operation(api)["responses"]) is api.none_is_204
+
+
+@EVERY
+def test_list_keys_and_instant_are_fields_of_the_contract(api: StreamApi) -> None:
+    name, _, page, row = CONTRACTS[api.stream.name]
+    schemas = contract(name)["components"]["schemas"]
+
+    assert api.list_field in schemas[page]["properties"]
+    assert {*api.key_fields, api.instant_field} <= set(schemas[row]["properties"])
+
+
+@EVERY
+def test_keys_tell_the_rows_of_the_samples_apart(api: StreamApi) -> None:
+    family = "fulfillment" if api.stream.name == "orders" else "finances"
+    rows = sample(f"{family}_{api.operation}_200")["body"][api.list_field]
+
+    keys = {tuple(row[field] for field in api.key_fields) for row in rows}
+
+    assert len(keys) == len(rows)
