@@ -150,10 +150,16 @@ def server_version(connection: Any) -> tuple[int, ...]:
     return tuple(int(part) for part in told.group().split(".")) if told else (OLDEST_SERVER,)
 
 
+def _said_by_server(error: BaseException) -> BaseException | None:
+    """After a refusal pg8000 writes once more before it closes; that fails, and hides why."""
+    seen: BaseException | None = error
+    while seen is not None and sqlstate(seen) is None:
+        seen = seen.__context__
+    return seen
+
+
 def _refusal(error: Exception, url: DatabaseUrl) -> AppError:
-    # pg8000 closes after a refusal, and that close may fail and hide what the server said.
-    said = error.__context__ if sqlstate(error) is None and error.__context__ else error
-    found = classify(said)
+    found = classify(_said_by_server(error) or error)
     if isinstance(found, AppError):
         return type(found)(f"{url.safe()}: {found}")
     if url.password is None and isinstance(error, AttributeError | pg8000.InterfaceError):

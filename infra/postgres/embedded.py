@@ -12,6 +12,7 @@ After SIGKILL of the last user the server runs on; the next one finds it, uses i
 
 import fcntl
 import os
+import pwd
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,18 +95,25 @@ class EmbeddedPostgres:
 
 def _own_folder(folder: Path, version: int) -> Path:
     binaries(version)
-    folder = folder.absolute()
+    folder = folder.resolve()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = folder.stat().st_uid
     except OSError as error:
-        raise ConfigurationError(f"{folder} cannot be made ({error}); {_WAY_OUT}") from error
-    owner = folder.stat().st_uid
+        raise ConfigurationError(f"{folder} cannot be used ({error}); {_WAY_OUT}") from error
     if owner != os.geteuid():
         raise ConfigurationError(
-            f"{folder} belongs to the OS user {owner}, this one is {os.geteuid()}; {_WAY_OUT}"
+            f"{folder} belongs to {_os_user(owner)}, this is {_os_user(os.geteuid())}; {_WAY_OUT}"
         )
     prepare_for_root(folder, version)
     return folder
+
+
+def _os_user(number: int) -> str:
+    try:
+        return f"the OS user {pwd.getpwuid(number).pw_name!r}"
+    except KeyError:
+        return f"the OS user {number}"
 
 
 _WAY_OUT = "run as its owner, clone the project into a folder of your own, or set DATABASE_URL"

@@ -57,4 +57,4 @@ def _with_driver_percents(sql: str) -> str:
 
 def parameters(sql: str) -> list[str]:
     """The names of the parameters, in the order in which they first appear."""
-    return list(text(sql)._bindparams)  # noqa: SLF001 -- SQLAlchemy offers no other list of them
+    return list(text(sql).compile().params)

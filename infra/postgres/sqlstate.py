@@ -50,7 +50,7 @@ STATEMENT_TEXT_KEPT = 200
 
 _VALUE = re.compile(r"\"[^\"]*\"|:.*", re.DOTALL)
 # Schema, table, column, type and constraint are ours; everything else may quote a row.
-_KEPT_FIELDS = ("S", "C", "M", "s", "t", "c", "d", "n", "R")
+_KEPT_FIELDS = frozenset({"S", "C", "M", "s", "t", "c", "d", "n", "R"})
 
 
 def sqlstate(error: BaseException) -> str | None:
@@ -76,7 +76,7 @@ def classify(error: BaseException, statement: str | None = None) -> Exception | 
     """
     fields = _fields(error)
     if fields is not None:
-        return _of_server(_strip(error, fields), statement)
+        return _of_server(_strip(fields), statement)
     if isinstance(error, UnicodeEncodeError):
         return _of_encoding(error)
     if isinstance(error, OSError) or str(error) in BROKEN_CONNECTION:
@@ -91,13 +91,14 @@ def _fields(error: BaseException) -> dict[str, str] | None:
     return first if isinstance(first, dict) else None
 
 
-def _strip(error: BaseException, fields: dict[str, str]) -> dict[str, str]:
-    kept = {name: fields[name] for name in _KEPT_FIELDS if name in fields}
-    if kept.get("C", "").startswith("22"):
+def _strip(fields: dict[str, str]) -> dict[str, str]:
+    """In place: the driver raises twice, and both exceptions show this dictionary."""
+    for name in fields.keys() - _KEPT_FIELDS:
+        del fields[name]
+    if fields.get("C", "").startswith("22"):
         # `invalid input syntax for type bigint: "4711"`
-        kept["M"] = _VALUE.sub("…", kept.get("M", ""))
-    error.args = (kept,)
-    return kept
+        fields["M"] = _VALUE.sub("…", fields.get("M", ""))
+    return fields
 
 
 def _of_server(fields: dict[str, str], statement: str | None) -> Exception:

@@ -51,8 +51,8 @@ UNDERSTOOD = frozenset(
 _SHAPE = re.compile(
     r"(?P<scheme>[A-Za-z0-9+.-]+)://"
     r"(?:(?P<user>[^:/?#]*?)(?::(?P<password>[^/?#]*))?@)?"
-    r"(?P<host>\[[^\]/?#]*\]|[^:/?#@\[\]]*)(?::(?P<port>[^/?#@]*))?"
-    r"(?:/(?P<database>[^?#]*))?(?:\?(?P<query>[^#]*))?",
+    r"(?P<host>\[[^\]/?#]*\]|[^:/?#@\[\]]*)(?::(?P<port>[0-9]*))?"
+    r"(?:/(?P<database>[^?#@]*))?(?:\?(?P<query>[^#]*))?",
 )
 
 
@@ -162,7 +162,7 @@ def _split(url: str) -> Mapping[str, str]:
     if match is None:
         raise ConfigurationError(
             "the database address cannot be read; a password with any of @ : / ? # [ ] % in it "
-            "must be percent-encoded, and only one host can be named"
+            "must be percent-encoded, and only one host can be named, with a number as its port"
         )
     return {name: part for name, part in match.groupdict().items() if part is not None}
 
@@ -194,12 +194,9 @@ def _os_user() -> str:
 def _port(port: str) -> int:
     if not port:
         return DEFAULT_PORT
-    # Not echoed: with an unencoded password this is a piece of it.
+    # Not echoed: with an unencoded password it may be a piece of it.
     if not port.isascii() or not port.isdigit() or not 0 < int(port) < 2**16:
-        raise ConfigurationError(
-            "the port in the database address is not a number from 1 to 65535 (an unencoded "
-            "character of the password may have moved it: percent-encode the password)"
-        )
+        raise ConfigurationError("the port in the database address is not a number from 1 to 65535")
     return int(port)
 
 
