@@ -30,6 +30,7 @@ class Envelope(msgspec.Struct, kw_only=True):
 
     rows: list[msgspec.Raw] = []
     total: Annotated[int, msgspec.Meta(ge=0, le=_MAX_COUNT)] | None = None
+    offset: Any = None
     next: str | None = None
 
 
@@ -37,20 +38,24 @@ class ShapeError(Exception):
     """JSON that a contract does not know."""
 
 
+class OtherPageError(Exception):
+    """A page that was not asked for."""
+
+
 def read_page(
     answer: Answer, api: StreamApi, query: PageQuery, *, secrets: Sequence[str] = ()
 ) -> Page:
     """The page in a 200.
 
-    Raises UpstreamUnavailableError where the body is no whole JSON text, BadAnswerError where it
-    is one that the contract does not know. A single odd row fails nothing: the store finds it and
-    puts it into quarantine.
+    Raises UpstreamUnavailableError where the body is no whole JSON text or another page than the
+    one asked for, BadAnswerError where the contract does not know its shape. A single odd row
+    fails nothing: the store finds it and puts it into quarantine.
     """
     try:
         return _page(answer, api, query)
     except (msgspec.ValidationError, RecursionError, ShapeError) as error:
         raise bad_answer(answer, str(error), secrets) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, OtherPageError) as error:
         raise unreadable(answer, str(error), secrets) from error
 
 
@@ -58,6 +63,9 @@ def _page(answer: Answer, api: StreamApi, query: PageQuery) -> Page:
     text, envelope = _decoded(answer.body, api.list_field)
     rows = tuple(bytes(row) for row in envelope.rows)
     _check(rows, envelope, api)
+    if rows and type(envelope.offset) is int and envelope.offset != query.offset:
+        # Taken for the page asked for, it would hide that page's rows for good.
+        raise OtherPageError(f"it says offset {envelope.offset} where {query.offset} was asked for")
     keys, instants = _positions(rows, api, query) if api.stream.walk is Walk.FIXED else ((), ())
     return Page(
         text=text,

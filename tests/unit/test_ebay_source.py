@@ -291,6 +291,25 @@ def test_no_next_link_is_no_next_offset(link: str | None) -> None:
     assert read(ORDERS, listed(ORDERS, next=link)).next_offset is None
 
 
+@EVERY
+def test_another_page_than_the_one_asked_for_is_an_outage(api: StreamApi) -> None:
+    with pytest.raises(UpstreamUnavailableError, match="offset 0 where 400 was asked for"):
+        read(api, listed(api, {"a": 1}, offset=0), query=query(offset=400))
+
+
+@EVERY
+@pytest.mark.parametrize("offset", [400, None, "400"])
+def test_a_page_that_does_not_name_another_offset_is_read(api: StreamApi, offset: object) -> None:
+    page = read(api, listed(api, {"a": 1}, offset=offset), query=query(offset=400))
+
+    assert len(page.rows) == 1
+
+
+@EVERY
+def test_an_empty_page_beyond_the_end_may_name_any_offset(api: StreamApi) -> None:
+    assert read(api, listed(api, offset=0), query=query(offset=400)).rows == ()
+
+
 def test_keys_and_instants_of_a_fixed_list_are_read() -> None:
     page = read(
         TRANSACTIONS,
