@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -19,8 +20,17 @@ def to_ms(instant: datetime) -> int:
 
 def iso(ms: int) -> str:
     """eBay's form, `2026-09-23T09:59:05.000Z`."""
-    instant = EPOCH + timedelta(milliseconds=ms)
-    return instant.isoformat(timespec="milliseconds")[:-6] + "Z"
+    # Twice as fast as `datetime.isoformat`: an order has a dozen dates.
+    day, rest = divmod(ms, 86_400_000)
+    minutes, rest = divmod(rest, 60_000)
+    return (
+        f"{_date(day)}T{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}.{rest % 1000:03d}Z"
+    )
+
+
+@lru_cache(maxsize=4096)
+def _date(day: int) -> str:
+    return (EPOCH + timedelta(days=day)).date().isoformat()
 
 
 class SimulatorClock:

@@ -129,13 +129,22 @@ def _behaviour(control: Control, _request: Request, given: Given) -> Any:
     behaviour = control.world.behaviour
     with control.world.lock:
         for name, value in given.items():
-            if name == "quota_limits":
-                behaviour.quota_limits.update(value)
-            else:
-                setattr(behaviour, name, OrderSort(value) if name == "order_sort" else value)
+            _switch(behaviour, name, value)
         if _CHANGES_LOOKS & set(given):
             control.world.redraw()
         return asdict(behaviour)
+
+
+def _switch(behaviour: Behaviour, name: str, value: Any) -> None:
+    if name == "quota_limits":
+        # The quotas read this very dictionary.
+        behaviour.quota_limits.update(value)
+    elif name == "order_sort":
+        behaviour.order_sort = OrderSort(value)
+    elif name == "offset_ceiling" or isinstance(value, type(getattr(behaviour, name))):
+        setattr(behaviour, name, value)
+    else:
+        raise ValueError(f"{name} cannot be {value!r}")
 
 
 def _mutate(control: Control, _request: Request, given: Given) -> Any:

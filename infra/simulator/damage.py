@@ -72,25 +72,37 @@ _INSTEAD: dict[Kind, Callable[[Rule], Answer]] = {
 }
 
 
+def misses(rule: Rule, answer: Answer) -> bool:
+    """Whether this rule damages answers, and could not damage this one: it is not a good page."""
+    if rule.kind in {Kind.TRUNCATED_JSON, Kind.BIG_BODY}:
+        return answer.status != 200
+    if rule.kind not in _CHANGES:
+        return False
+    return answer.status != 200 or _page_of(answer) is None
+
+
 def damaged(rule: Rule, answer: Answer) -> Answer:
-    """`answer` as this rule leaves it. Only good pages can be damaged; others pass unchanged."""
-    if answer.body is None or answer.status != 200:
-        return answer
+    """`answer` as this rule leaves it."""
+    body = answer.body or b""
     if rule.kind is Kind.TRUNCATED_JSON:
-        return _with_body(answer, answer.body[: len(answer.body) * 2 // 3])
+        return _with_body(answer, body[: len(body) * 2 // 3])
     if rule.kind is Kind.BIG_BODY:
         padding = b'{"padding":"' + b"A" * rule.size + b'",'
-        return _with_body(answer, padding + answer.body[1:])
+        return _with_body(answer, padding + body[1:])
     change = _CHANGES.get(rule.kind)
-    if change is None:
+    page = _page_of(answer) if change else None
+    if change is None or page is None:
         return answer
-    body = json.loads(answer.body)
-    kind = next((name for name in _ROWS if name in body), None)
-    if kind is None:
-        return answer
-    changed = change(rule, body, kind)
-    text = json.dumps(body if changed is None else changed, ensure_ascii=False).encode()
+    changed = change(rule, *page)
+    text = json.dumps(page[0] if changed is None else changed, ensure_ascii=False).encode()
     return _with_body(answer, _fill(rule.kind, text))
+
+
+def _page_of(answer: Answer) -> tuple[Body, str] | None:
+    """The body and the member that holds its rows; None where there are no rows."""
+    body = json.loads(answer.body or b"{}")
+    kind = next((name for name in _ROWS if body.get(name)), None)
+    return (body, kind) if kind else None
 
 
 def _with_body(answer: Answer, body: bytes) -> Answer:

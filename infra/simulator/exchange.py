@@ -42,6 +42,11 @@ class Exchange:
         answer: Answer | None = None
         try:
             answer = self._prepare(operation, request, hosts, rule, wire)
+            if rule and answer and damage.misses(rule, answer):
+                self.faults.give_back(rule)
+                rule = None
+            else:
+                answer = damage.damaged(rule, answer) if rule and answer else answer
             return self._deliver(answer, rule, wire)
         finally:
             self._note(operation, request, hosts, rule, answer, at=at, begun=begun)
@@ -54,7 +59,7 @@ class Exchange:
         rule: Rule | None,
         wire: Wire,
     ) -> Answer | None:
-        """The answer to send; None: there is none."""
+        """The answer before damage; None: there is none."""
         if rule is None:
             return self.gateway.answer(operation, request, hosts)
         if rule.kind in {Kind.HANG, Kind.GARBAGE, Kind.RESET_BEFORE}:
@@ -63,7 +68,7 @@ class Exchange:
         if instead:
             return instead
         self._before_work(rule, request, wire)
-        return damage.damaged(rule, self.gateway.answer(operation, request, hosts))
+        return self.gateway.answer(operation, request, hosts)
 
     def _before_work(self, rule: Rule, request: Request, wire: Wire) -> None:
         match rule.kind:

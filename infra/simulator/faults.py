@@ -2,9 +2,10 @@
 
 import threading
 from collections import Counter
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from random import Random
+from types import UnionType
 from typing import Any
 
 from infra.simulator.answers import Request
@@ -104,7 +105,25 @@ class Rule:
         return self.times is not None and self.hits >= self.times
 
 
-_GIVEN = frozenset(each.name for each in fields(Rule)) - {"kind", "id", "seen", "hits"}
+_TYPES: dict[str, type | UnionType] = {
+    "operation": str | None,
+    "account": str | None,
+    "offset": int | None,
+    "limit": int | None,
+    "after": int,
+    "times": int | None,
+    "probability": int | float,
+    "status": int,
+    "body": str,
+    "headers": dict,
+    "retry_after": str | None,
+    "seconds": int | float | None,
+    "size": int,
+    "rows": int,
+    "keys": list,
+    "variant": str,
+    "value": int,
+}
 
 
 class Faults:
@@ -119,12 +138,15 @@ class Faults:
 
     def add(self, kind: str, **options: Any) -> Rule:
         """Put one more rule in force; raises ValueError for what cannot be meant."""
-        unknown = set(options) - _GIVEN
+        unknown = set(options) - set(_TYPES)
         if unknown:
-            raise ValueError(f"unknown options {sorted(unknown)}; there are {sorted(_GIVEN)}")
+            raise ValueError(f"unknown options {sorted(unknown)}; there are {sorted(_TYPES)}")
         operation = options.get("operation")
         if operation is not None and operation not in OPERATION_NAMES:
             raise ValueError(f"no operation {operation!r}; there are {sorted(OPERATION_NAMES)}")
+        for name, value in options.items():
+            if not isinstance(value, _TYPES[name]):
+                raise ValueError(f"{name} must be {_TYPES[name]}, not {value!r}")  # noqa: TRY004 -- one error for all that cannot be meant
         rule = Rule(kind=Kind(kind), **options)
         with self._lock:
             self._last_id += 1
@@ -149,6 +171,12 @@ class Faults:
 
     def describe(self) -> list[dict[str, Any]]:
         return [asdict(rule) for rule in self.rules()]
+
+    def give_back(self, rule: Rule) -> None:
+        """The rule could do nothing to what it hit (an empty page, an error): it has not hit."""
+        with self._lock:
+            rule.hits -= 1
+            self.counts[rule.kind.value] -= 1
 
     def pick(self, operation: str, request: Request) -> Rule | None:
         """The rule that hits this request, counted."""

@@ -34,6 +34,7 @@ _OCCASIONAL = (
     ("CREDIT", "CREDIT"),
     ("TRANSFER", "CREDIT"),
 )
+_UNKNOWN = ("CASHBACK", "CREDIT")
 CREDIT, DEBIT = "CREDIT", "DEBIT"
 
 
@@ -195,8 +196,13 @@ def _dispute(order: Order) -> Iterator[Transaction]:
         )
 
 
-def occasional(rng: Random, nth: int, currency: str, date: int) -> Transaction:
-    """What an account meets now and then besides its orders: every kind and fee in turn."""
+def occasional(
+    rng: Random, nth: int, currency: str, date: int, *, unknown: bool = False
+) -> Transaction:
+    """What an account meets now and then besides its orders: every kind and fee in turn.
+
+    `unknown`: so is a kind that no contract names.
+    """
     reference = ((str(rng.randrange(10**9, 10**10)), REFERENCES[nth % len(REFERENCES)]),)
     if nth % 3:
         fee_type = CHARGE_FEES[(nth - nth // 3 - 1) % len(CHARGE_FEES)]
@@ -212,7 +218,8 @@ def occasional(rng: Random, nth: int, currency: str, date: int) -> Transaction:
             references=reference,
             variety=nth,
         )
-    kind, booking = _OCCASIONAL[nth // 3 % len(_OCCASIONAL)]
+    kinds = (*_OCCASIONAL, _UNKNOWN) if unknown else _OCCASIONAL
+    kind, booking = kinds[nth // 3 % len(kinds)]
     return Transaction(
         transaction_id=str(rng.randrange(10**10, 10**11)),
         kind=kind,
