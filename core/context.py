@@ -12,6 +12,16 @@ from core.ids import RunId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One page stored: how far a unit is. `total` is None where eBay does not say."""
+
+    account: str
+    stream: str
+    fetched: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """`stop_requested` turns true on Ctrl-C or SIGTERM.
 
@@ -29,3 +39,4 @@ class RunContext:
     stop_requested: Callable[[], bool]
     renew: Callable[[], bool]
     renew_every_s: float
+    observe: Callable[[Observation], None]

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from random import Random
 
 from core.clock import CarriedClock, Monotonic
-from core.context import RunContext
+from core.context import Observation, RunContext
 from core.deadline import Deadline
-from core.errors import ConfigurationError, StoreUnavailableError
+from core.errors import AppError, ConfigurationError, StoreUnavailableError
 from core.events import Log
 from core.ids import Fence, IdSource, RunId
 from core.report import Outcome, Reason, RunReport, WorkReport
@@ -47,6 +47,7 @@ class RunProtocol:
     log: Log
     lease: timedelta
     stop_requested: Callable[[], bool]
+    observe: Callable[[Observation], None]
 
     def run_once(self, request: RunRequest, deadline: Deadline, work: Work) -> RunReport:
         """Begin, work, report. Every way out is a report; nothing is raised but KeyReusedError.
@@ -60,7 +61,8 @@ class RunProtocol:
         try:
             beginning = self.store.begin(run_id, request)
         except (StoreUnavailableError, ConfigurationError) as error:
-            return self._end(self._unreached(run_id, request, error, began))
+            took = self.ticks() - began
+            return self.end(unreached(run_id, request, error, self.wall(), took))
         if isinstance(beginning, Begun):
             return self._run(beginning, request, deadline, work, began)
         return self._not_started(run_id, request, beginning)
@@ -82,7 +84,7 @@ class RunProtocol:
             self.store.refuse(report, request)
         except StoreUnavailableError as error:
             self.log.warning("run.unrecorded", run_id=str(run_id), error=str(error))
-        return self._end(report)
+        return self.end(report)
 
     def _run(
         self, begun: Begun, request: RunRequest, deadline: Deadline, work: Work, began: float
@@ -112,7 +114,7 @@ class RunProtocol:
             units=done.units,
             next_due_at=done.next_due_at,
         )
-        return self._end(self._finish(report, begun.fence))
+        return self.end(self._finish(report, begun.fence))
 
     def _work(
         self,
@@ -133,6 +135,7 @@ class RunProtocol:
             stop_requested=self.stop_requested,
             renew=lambda: self.store.renew(begun.run_id, request.worker, begun.fence),
             renew_every_s=self.lease.total_seconds() / RENEWALS_PER_LEASE,
+            observe=self.observe,
         )
         try:
             return work(context)
@@ -159,7 +162,8 @@ class RunProtocol:
             self._crash_loop(report)
         return replace(report, tripped=ending.tripped)
 
-    def _end(self, report: RunReport) -> RunReport:
+    def end(self, report: RunReport) -> RunReport:
+        """Say how it ended: one log line, and a ping unless nothing was tried."""
         self._tell(report)
         if report.outcome is not Outcome.SKIPPED:
             self.pings.ping(report.worker, report)
@@ -191,21 +195,23 @@ class RunProtocol:
     def _crash_loop(self, report: RunReport) -> None:
         self.log.critical(CRASH_LOOP, worker=report.worker, run_id=str(report.run_id))
 
-    def _unreached(
-        self, run_id: RunId, request: RunRequest, error: Exception, began: float
-    ) -> RunReport:
-        database = isinstance(error, StoreUnavailableError)
-        return RunReport(
-            run_id=run_id,
-            worker=request.worker,
-            trigger=request.trigger,
-            outcome=Outcome.FAILED,
-            reason=Reason.DATABASE if database else Reason.CONFIG,
-            detail=str(error),
-            started_at=self.wall(),
-            finished_at=self.wall(),
-            duration_ms=round((self.ticks() - began) * 1000),
-        )
+
+def unreached(
+    run_id: RunId, request: RunRequest, error: AppError, at: datetime, took_s: float
+) -> RunReport:
+    """The report of a run that has no row: the database or a setting is missing."""
+    database = isinstance(error, StoreUnavailableError)
+    return RunReport(
+        run_id=run_id,
+        worker=request.worker,
+        trigger=request.trigger,
+        outcome=Outcome.FAILED,
+        reason=Reason.DATABASE if database else Reason.CONFIG,
+        detail=str(error),
+        started_at=at,
+        finished_at=at,
+        duration_ms=round(took_s * 1000),
+    )
 
 
 def _failure(reason: Reason, error: Exception) -> WorkReport:

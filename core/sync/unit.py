@@ -5,7 +5,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from core.context import RunContext
+from core.context import Observation, RunContext
 from core.errors import AppError, LeaseLostError, RateLimitedError, StoreUnavailableError
 from core.report import Outcome, Reason, UnitReport
 from core.retry import RetryPolicy
@@ -213,8 +213,19 @@ class UnitRun:
         saved = self._saved(fetched, progress)
         cursor_at = None if progress is None else progress.cursor_at
         self.tally.stored(len(fetched.page.rows), saved, cursor_at)
+        self._observe(fetched.page.total)
         if saved.switched_off is not None:
             raise SwitchedOffError(saved.switched_off)
+
+    def _observe(self, total: int | None) -> None:
+        self.context.observe(
+            Observation(
+                account=self.unit.account.name,
+                stream=self.unit.stream.name,
+                fetched=self.tally.fetched,
+                total=total,
+            )
+        )
 
     def _saved(self, fetched: Fetched, progress: Progress | None, attempt: int = 1) -> Saved:
         """Tried again when the database was cut off.

@@ -157,3 +157,15 @@ SELECT EXISTS (SELECT FROM ebay.accounts WHERE status = 'active') AS active,
        EXISTS (SELECT FROM ebay.accounts WHERE status = 'paused') AS paused,
        EXISTS (SELECT FROM ebay.accounts WHERE status = 'needs_reconnect') AS needs_reconnect,
        (SELECT min(due_at) FROM ebay.sync_states WHERE due_at IS NOT NULL) AS next_due_at;
+
+-- name: stored
+SELECT account.name AS account, state.stream, state.cursor_at, state.due_at,
+       CASE state.stream
+         WHEN 'orders' THEN (SELECT count(*) FROM ebay.orders WHERE orders.account_id = account.id)
+         WHEN 'transactions' THEN (SELECT count(*) FROM ebay.transactions WHERE transactions.account_id = account.id)
+         WHEN 'payouts' THEN (SELECT count(*) FROM ebay.payouts WHERE payouts.account_id = account.id)
+       END AS rows
+  FROM ebay.sync_states state
+  JOIN ebay.accounts account ON account.id = state.account_id
+ WHERE state.pass = 'new'
+ ORDER BY account.id, state.stream;

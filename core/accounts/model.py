@@ -1,0 +1,49 @@
+"""Connected sellers as people name them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from core.ids import AccountId
+
+
+class Status(StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    NEEDS_RECONNECT = "needs_reconnect"
+    DISCONNECTED = "disconnected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who eBay says the token's owner is."""
+
+    ebay_user_id: str
+    username: str | None
+    marketplace_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAccount:
+    name: str
+    environment: str
+    marketplace_ids: tuple[str, ...]
+    identity: Identity | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownAccount:
+    """An account as `accounts list` shows it."""
+
+    id: AccountId
+    name: str
+    environment: str
+    status: Status
+    status_reason: str | None
+    ebay_user_id: str | None
+    username: str | None
+    marketplace_ids: tuple[str, ...]
+    access_expires_at: datetime | None
+    refresh_expires_at: datetime | None
+    last_success_at: datetime | None
+    failing: int

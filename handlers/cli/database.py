@@ -1,0 +1,45 @@
+"""The database: `migrate [--check]`, `psql`."""
+
+import argparse
+import os
+import shutil
+import subprocess
+from typing import Any
+
+from core.errors import ConfigurationError
+from handlers import wiring
+from handlers.cli.workers import announce
+
+
+def register(commands: Any) -> None:
+    migrate = commands.add_parser("migrate", help="bring the schema up to date")
+    migrate.add_argument("--check", action="store_true", help="only say whether it is; exit 78")
+    migrate.set_defaults(run=_migrate)
+    psql = commands.add_parser("psql", help="open the database in psql")
+    psql.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="passed to psql")
+    psql.set_defaults(run=_psql)
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    settings = wiring.load_settings()
+    with wiring.connected(settings, wiring.log_for(settings), announce=announce) as ready:
+        applied = [] if options.check else wiring.migrate_all(ready)
+        wiring.require_schema(ready)
+    for each in applied:
+        print(f"applied {each}")
+    print("the schema is up to date")
+    return 0
+
+
+def _psql(options: argparse.Namespace) -> int:
+    """As a child, not in our place: the embedded server stays as long as its user does."""
+    settings = wiring.load_settings()
+    with wiring.database_url(settings) as (url, embedded):
+        announce(f"database: {url.safe()}")
+        program = wiring.embedded_psql() if embedded else shutil.which("psql")
+        if program is None:
+            raise ConfigurationError("psql is not on PATH, and a database of your own needs it")
+        environment = {**os.environ, **wiring.psql_environment(url)}  # noqa: TID251  (passed on)
+        return subprocess.run(  # noqa: S603  (the user's own arguments to the user's own psql)
+            [program, *options.arguments], check=False, env=environment
+        ).returncode

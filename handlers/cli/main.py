@@ -1,0 +1,74 @@
+"""The command line: reads what was typed, calls one command, answers with its exit code."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from core.errors import (
+    AppError,
+    ConfigurationError,
+    LeaseLostError,
+    ReauthorizationRequiredError,
+    TransientError,
+    UsageError,
+)
+from core.runs.protocol import KeyReusedError
+from handlers.answers import EX_CONFIG, EX_DATAERR, EX_NOPERM, EX_TEMPFAIL, EX_UNAVAILABLE
+from handlers.cli import accounts, database, demo, runs, serve, simulator, workers
+from handlers.wiring import STOP
+
+GROUPS = (workers, accounts, runs, database, serve, simulator, demo)
+INTERRUPTED = 130
+CODES: tuple[tuple[type[Exception], int], ...] = (
+    (UsageError, EX_DATAERR),
+    (ConfigurationError, EX_CONFIG),
+    (ReauthorizationRequiredError, EX_NOPERM),
+    (LeaseLostError, EX_TEMPFAIL),
+    (TransientError, EX_UNAVAILABLE),
+    (KeyReusedError, EX_DATAERR),
+    (AppError, 1),
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit codes: design.md §10. A reader that went away (`| head`) is no error."""
+    options = parser().parse_args(arguments)
+    _stop_on_signals()
+    try:
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (AppError, KeyReusedError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return next(code for kind, code in CODES if isinstance(error, kind))
+
+
+def parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(
+        prog="python -m core.run",
+        description="Brings eBay sellers' orders and money into their own PostgreSQL.",
+    )
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for group in GROUPS:
+        group.register(commands)
+    return whole
+
+
+def _stop_on_signals() -> None:
+    """The first asks runs to end at their next page; the second ends the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def stop(number: int, _: object) -> None:
+        STOP.set()
+        signal.signal(number, signal.SIG_DFL)
+        os.write(sys.stderr.fileno(), b"stopping after this page\n")
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)

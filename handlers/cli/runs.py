@@ -1,0 +1,68 @@
+"""What ran: `runs`, `runs show RUN`."""
+
+import argparse
+import json
+from typing import Any
+
+from handlers import wiring
+from handlers.cli.text import moment, table
+from handlers.cli.workers import announce
+from handlers.parameters import Parameters, read_since
+
+
+def register(commands: Any) -> None:
+    runs = commands.add_parser("runs", help="what ran, newest first")
+    runs.add_argument("run_id", nargs="?", metavar="RUN", help="one run by id or its beginning")
+    runs.add_argument("--worker")
+    runs.add_argument("--outcome")
+    runs.add_argument("--since", type=read_since, metavar="2026-11-01|7d")
+    runs.add_argument("--limit", type=int, default=20)
+    runs.add_argument("--json", action="store_true")
+    runs.set_defaults(run=_runs)
+
+
+def _runs(options: argparse.Namespace) -> int:
+    settings = wiring.load_settings()
+    with wiring.opened(settings, wiring.log_for(settings), announce=announce) as ready:
+        history = wiring.run_history(ready)
+        if options.run_id:
+            return _show(history.show(options.run_id), as_json=options.json)
+        since = Parameters(since=options.since).selection(wiring.WallClock().now()).since
+        found = history.list(options.worker, options.outcome, since, options.limit)
+    if options.json:
+        print(json.dumps({"runs": found}, default=str))
+        return 0
+    head = ("run", "worker", "started", "status", "outcome", "reason", "via", "written")
+    rows = [
+        (
+            str(run["id"])[:8],
+            run["worker"],
+            moment(run["started_at"]),
+            run["status"],
+            run["outcome"],
+            run["reason"],
+            run["via"],
+            run["counts"].get("written", 0),
+        )
+        for run in found
+    ]
+    print(table(head, rows))
+    return 0
+
+
+def _show(run: dict[str, Any], *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(run, default=str))
+        return 0
+    for name, value in run.items():
+        if name not in {"units", "events"} and value is not None:
+            print(f"{name}: {value}")
+    units = ("account", "stream", "pass", "outcome", "reason", "fetched", "inserted", "updated",
+             "unchanged", "quarantined", "pages", "calls", "error")  # fmt: skip
+    if run["units"]:
+        print(table(units, [[unit[name] for name in units] for unit in run["units"]]))
+    for event in run["events"]:
+        facts = " ".join(f"{name}={value}" for name, value in event["facts"].items())
+        print(f"{moment(event['at'])} {event['level']} {event['event']}"
+              f" {event['account'] or ''}/{event['stream'] or ''} {facts}")  # fmt: skip
+    return 0

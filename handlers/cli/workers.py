@@ -1,0 +1,159 @@
+"""Running workers: `ebay`, `tick`, `workers`."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from core.errors import UsageError
+from core.report import RunReport, Trigger
+from handlers import wiring
+from handlers.answers import exit_code
+from handlers.cli.progress import Progress
+from handlers.cli.text import moment, report_text, table
+from handlers.invoke import Call, run_once
+from handlers.parameters import Parameters, read_since, read_span
+
+ALIASES = {"ebay-cycle": "ebay"}
+
+
+def register(commands: Any) -> None:
+    for worker in wiring.WORKERS:
+        alias = ALIASES.get(worker, worker)
+        run = commands.add_parser(
+            alias, aliases=[worker] if alias != worker else [], help=f"run {worker} once"
+        )
+        _run_options(run)
+        run.set_defaults(run=_run, worker=worker)
+    tick = commands.add_parser("tick", help="run every worker that is due, one after the other")
+    tick.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    tick.add_argument("--ok-if-running", action="store_true")
+    tick.add_argument("--deadline", type=_span, metavar="20s")
+    tick.set_defaults(run=_tick)
+    _register_workers(commands)
+
+
+def _register_workers(commands: Any) -> None:
+    workers = commands.add_parser("workers", help="list, pause and resume workers")
+    actions = workers.add_subparsers(metavar="ACTION", required=True)
+    listing = actions.add_parser("list")
+    listing.add_argument("--json", action="store_true")
+    listing.set_defaults(run=_list)
+    for action, enabled in (("pause", False), ("resume", True)):
+        switch = actions.add_parser(action)
+        which = switch.add_mutually_exclusive_group(required=True)
+        which.add_argument("name", nargs="?", metavar="NAME")
+        which.add_argument("--all", action="store_true", help="the switch over all of them")
+        switch.set_defaults(run=_switch, enabled=enabled)
+
+
+def _run_options(run: argparse.ArgumentParser) -> None:
+    run.add_argument("--account", action="append", default=[], metavar="NAME")
+    run.add_argument("--stream", action="append", default=[], metavar="NAME")
+    run.add_argument(
+        "--since", type=_since, metavar="2026-11-01|7d",
+        help="read from here to the cursor again; the cursor stays",
+    )  # fmt: skip
+    run.add_argument("--deadline", type=_span, metavar="20s", help="start nothing after it")
+    run.add_argument("--dry-run", action="store_true", help="one page per unit, nothing is kept")
+    run.add_argument("--take-over", action="store_true", help="revoke the run that is at it")
+    run.add_argument("--ok-if-running", action="store_true", help="then exit 0 instead of 75")
+    run.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _since(text: str) -> Any:
+    try:
+        return read_since(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _span(text: str) -> float:
+    try:
+        return read_span("deadline", text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _run(options: argparse.Namespace) -> int:
+    parameters = Parameters(
+        accounts=tuple(options.account),
+        streams=tuple(options.stream),
+        since=options.since,
+        deadline_s=options.deadline,
+        dry_run=options.dry_run,
+        take_over=options.take_over,
+    )
+    report = _once(options.worker, parameters)
+    if options.json:
+        print(json.dumps(report.as_json()))
+    else:
+        print(report_text(report), file=sys.stderr)
+    return exit_code(report, ok_if_running=options.ok_if_running)
+
+
+def _once(worker: str, parameters: Parameters) -> RunReport:
+    progress = Progress()
+    call = Call(worker=worker, trigger=Trigger(via="cli"), parameters=parameters)
+    try:
+        return run_once(call, announce=announce, observe=progress.observe)
+    finally:
+        progress.clear()
+
+
+def announce(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _tick(options: argparse.Namespace) -> int:
+    """Workers whose interval is over since their last run began, one after the other."""
+    reports = [_once(name, Parameters(deadline_s=options.deadline)) for name in _due()]
+    if options.json:
+        print(json.dumps({"runs": [report.as_json() for report in reports]}))
+    else:
+        lines = [report_text(report) for report in reports] or ["tick: no worker is due"]
+        print("\n".join(lines), file=sys.stderr)
+    codes = [exit_code(report, ok_if_running=options.ok_if_running) for report in reports]
+    return max(codes, default=0)
+
+
+def _due() -> list[str]:
+    settings = wiring.load_settings()
+    with wiring.opened(settings, wiring.log_for(settings), announce=announce) as ready:
+        return [row.worker for row in wiring.worker_states(ready) if row.due and row.enabled]
+
+
+def _list(options: argparse.Namespace) -> int:
+    settings = wiring.load_settings()
+    with wiring.opened(settings, wiring.log_for(settings), announce=announce) as ready:
+        states = wiring.worker_states(ready)
+    head = ("worker", "status", "enabled", "every", "last sign of life", "last outcome")
+    rows = [
+        (
+            state.worker,
+            state.status,
+            "yes" if state.enabled else "paused",
+            f"{state.interval.total_seconds():.0f} s",
+            moment(state.last_heartbeat_at),
+            state.outcome if state.reason is None else f"{state.outcome}: {state.reason}",
+        )
+        for state in states
+    ]
+    if options.json:
+        print(json.dumps({"workers": [dict(zip(head, row, strict=True)) for row in rows]}))
+    else:
+        print(table(head, rows))
+    return 0
+
+
+def _switch(options: argparse.Namespace) -> int:
+    name = "*" if options.all else options.name
+    settings = wiring.load_settings()
+    with wiring.opened(settings, wiring.log_for(settings), announce=announce) as ready:
+        wiring.switch_worker(ready, name, enabled=options.enabled)
+    what = "all workers" if options.all else name
+    undo = "pause" if options.enabled else "resume"
+    done = "resumed" if options.enabled else "paused"
+    target = "--all" if options.all else name
+    print(f"{what}: {done}; `python -m core.run workers {undo} {target}` undoes it")
+    return 0

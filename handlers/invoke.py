@@ -1,0 +1,96 @@
+"""One worker, once, never in silence: whatever happens is a report, a log line, an answer."""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from core.context import Observation
+from core.deadline import Deadline
+from core.errors import AppError, ConfigurationError, StoreUnavailableError
+from core.ids import RunId
+from core.report import RunReport, Trigger
+from core.runs.model import RunRequest
+from core.runs.protocol import unreached
+from handlers import wiring
+from handlers.parameters import Parameters
+from infra.settings import Settings
+
+MARGIN_S, LONG_MARGIN_S = 3.0, 15.0
+LONG_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Who asks for what. `limit_s`: when the caller stops listening, None: never."""
+
+    worker: str
+    trigger: Trigger
+    parameters: Parameters = field(default_factory=Parameters)
+    limit_s: float | None = None
+    keyed: bool = False
+
+
+def run_once(
+    call: Call,
+    *,
+    settings: Settings | None = None,
+    announce: Callable[[str], None] | None = None,
+    observe: Callable[[Observation], None] | None = None,
+) -> RunReport:
+    """Run the worker and report. Raises UsageError for unknown names, KeyReusedError.
+
+    A missing setting or database is a report as well.
+    """
+    began = time.monotonic()
+    deadline = Deadline.after(_time(call), time.monotonic)
+    try:
+        settings = settings or wiring.load_settings()
+        log = wiring.log_for(settings)
+        with wiring.opened(settings, log, announce=announce) as ready:
+            work = wiring.WORKERS[call.worker](ready, call.parameters)
+            protocol = wiring.run_protocol(ready, observe)
+            return protocol.run_once(request_of(call), deadline, work)
+    except (ConfigurationError, StoreUnavailableError) as error:
+        return _unreached(settings, call, error, began)
+
+
+def request_of(call: Call) -> RunRequest:
+    """Runs of named units, and dry ones, leave the worker's lease to others."""
+    return RunRequest(
+        worker=call.worker,
+        trigger=call.trigger,
+        parameters=call.parameters.as_json(),
+        request_hash=call.parameters.fingerprint(),
+        exclusive=not call.parameters.named and not call.parameters.dry_run,
+        keyed=call.keyed,
+        take_over=call.parameters.take_over,
+    )
+
+
+def _time(call: Call) -> float | None:
+    """The nearer of both limits, less a margin to save, release and answer."""
+    limits = [limit for limit in (call.limit_s, call.parameters.deadline_s) if limit is not None]
+    if not limits:
+        return None
+    limit = min(limits)
+    margin = LONG_MARGIN_S if limit > LONG_S else min(MARGIN_S, limit / 5)
+    return limit - margin
+
+
+def _unreached(settings: Settings | None, call: Call, error: AppError, began: float) -> RunReport:
+    log = wiring.log_for(settings)
+    run_id = RunId(uuid.uuid4())  # noqa: TID251  (no run row, so nothing else names this failure)
+    took = time.monotonic() - began
+    report = unreached(run_id, request_of(call), error, wiring.WallClock().now(), took)
+    log.error(
+        "run.failed",
+        run_id=str(run_id),
+        worker=call.worker,
+        outcome=report.outcome,
+        reason=report.reason,
+        detail=report.detail,
+    )
+    if settings is not None:
+        wiring.pings(settings, log).ping(call.worker, report)
+    return report

@@ -1,0 +1,126 @@
+"""What a caller may ask of a run: the same for the command line, HTTP and Lambda events."""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from core.errors import UsageError
+from core.report import instant
+from core.sync.worker import Selection
+
+KNOWN = ("account", "stream", "since", "deadline_s", "dry_run", "strict")
+_SPAN = re.compile(r"(\d{1,4})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_TRUE, _FALSE = frozenset({"1", "true", "yes", "on", ""}), frozenset({"0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """`since` is an instant, or a span before the run's start. `deadline_s`: seconds."""
+
+    accounts: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
+    since: datetime | timedelta | None = None
+    deadline_s: float | None = None
+    dry_run: bool = False
+    strict: bool = False
+    take_over: bool = False
+
+    def selection(self, now: datetime) -> Selection:
+        since = now - self.since if isinstance(self.since, timedelta) else self.since
+        return Selection(accounts=self.accounts, streams=self.streams, since=since)
+
+    @property
+    def named(self) -> bool:
+        return bool(self.accounts or self.streams or self.since is not None)
+
+    def as_json(self) -> dict[str, object]:
+        since = instant(self.since) if isinstance(self.since, datetime) else self.since
+        asked = {
+            "account": list(self.accounts),
+            "stream": list(self.streams),
+            "since": None if since is None else str(since),
+            "deadline_s": self.deadline_s,
+            "dry_run": self.dry_run,
+        }
+        return {name: value for name, value in asked.items() if value}
+
+    def fingerprint(self) -> str:
+        """The same for the same request; `strict` changes the answer only."""
+        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()
+
+
+def read(given: Mapping[str, Any]) -> Parameters:
+    """From a query or a JSON body. Raises UsageError, which names the parameter."""
+    unknown = sorted(set(given) - set(KNOWN))
+    if unknown:
+        raise UsageError(f"there is no parameter {unknown[0]!r}; there are: {', '.join(KNOWN)}")
+    return Parameters(
+        accounts=_names("account", given.get("account")),
+        streams=_names("stream", given.get("stream")),
+        since=None if given.get("since") is None else read_since(str(given["since"])),
+        deadline_s=_seconds("deadline_s", given.get("deadline_s")),
+        dry_run=_flag("dry_run", given.get("dry_run")),
+        strict=_flag("strict", given.get("strict")),
+    )
+
+
+def read_since(text: str) -> datetime | timedelta:
+    """`2026-11-01`, `2026-11-01T08:00:00Z`, `2h`, `7d`; a date is its midnight in UTC."""
+    span = _SPAN.fullmatch(text.strip())
+    if span is not None:
+        return timedelta(**{_UNITS[span[2]]: int(span[1])})
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(
+            f"since: {text!r} is neither an instant like 2026-11-01T08:00:00Z nor a span like 7d"
+        ) from None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def read_span(name: str, text: str) -> float:
+    """`20`, `20s`, `5m`: seconds."""
+    span = _SPAN.fullmatch(text.strip())
+    if span is not None:
+        return timedelta(**{_UNITS[span[2]]: int(span[1])}).total_seconds()
+    seconds = _seconds(name, text)
+    assert seconds is not None
+    return seconds
+
+
+def _names(parameter: str, given: Any) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    names: Sequence[Any] = given if isinstance(given, list) else [given]
+    if not all(isinstance(name, str) and name.strip() for name in names):
+        raise UsageError(f"{parameter}: must be a name or a list of names")
+    return tuple(dict.fromkeys(name.strip() for name in names))
+
+
+def _seconds(parameter: str, given: Any) -> float | None:
+    if given is None:
+        return None
+    try:
+        seconds = float(given)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"{parameter}: {given!r} is not a number of seconds above 0")
+    return seconds
+
+
+def _flag(parameter: str, given: Any) -> bool:
+    if given is None or isinstance(given, bool):
+        return bool(given)
+    word = str(given).strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise UsageError(f"{parameter}: {given!r} is neither true nor false")

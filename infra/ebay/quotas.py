@@ -1,0 +1,48 @@
+"""How many calls of an API the day still allows, asked when eBay answers 429."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+
+from core.errors import AppError
+from core.sync.model import Environment
+from core.sync.ports import Quota
+from infra.ebay.rate_limits import RateLimit, RateLimits
+
+KEEP_S = 300.0
+RESOURCES = {
+    "sell.fulfillment": ("sell.fulfillment",),
+    "sell.finances": ("sell.finances", "payoutapi.sell.finances"),
+}
+"""The names under which getRateLimits lists an API's resource; eBay's spelling varies."""
+
+
+@dataclass(slots=True, kw_only=True)
+class EbayQuotas:
+    """The `Quotas` port. Answers are kept for five minutes, failures as well."""
+
+    limits: RateLimits
+    ticks: Callable[[], float]
+    _kept: dict[str, tuple[float, tuple[RateLimit, ...]]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def ask(self, environment: str, api: str, *, timeout: float) -> Quota:
+        with self._lock:
+            limits = self._limits(environment, timeout)
+        wanted = RESOURCES.get(api, (api,))
+        rows = [limit for limit in limits if limit.resource in wanted]
+        if not rows:
+            return Quota(remaining=None, reset_at=None)
+        tightest = min(rows, key=lambda limit: limit.remaining)
+        return Quota(remaining=tightest.remaining, reset_at=tightest.reset_at)
+
+    def _limits(self, environment: str, timeout: float) -> tuple[RateLimit, ...]:
+        asked_at, limits = self._kept.get(environment, (0.0, ()))
+        if environment in self._kept and self.ticks() - asked_at < KEEP_S:
+            return limits
+        try:
+            limits = self.limits.read(Environment(environment), timeout=timeout)
+        except AppError:
+            limits = ()
+        self._kept[environment] = (self.ticks(), limits)
+        return limits

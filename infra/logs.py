@@ -1,0 +1,72 @@
+"""Log lines: one JSON object each, or text for people, on stderr."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import TextIO
+
+LOGGER = "cronshot"
+FACTS = "facts"
+
+
+class JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "timestamp": _instant(record),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **getattr(record, FACTS, {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+class TextLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        facts = getattr(record, FACTS, {})
+        told = " ".join(f"{name}={value}" for name, value in facts.items() if value is not None)
+        line = f"{_instant(record)} {record.levelname.lower():8} {record.getMessage()} {told}"
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line.rstrip()
+
+
+class EventLog:
+    """The `Log` port over the standard library's logging."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def info(self, event: str, /, **facts: object) -> None:
+        self._logger.info(event, extra={FACTS: facts})
+
+    def warning(self, event: str, /, **facts: object) -> None:
+        self._logger.warning(event, extra={FACTS: facts})
+
+    def error(self, event: str, /, **facts: object) -> None:
+        self._logger.error(event, extra={FACTS: facts})
+
+    def exception(self, event: str, /, **facts: object) -> None:
+        self._logger.exception(event, extra={FACTS: facts})  # noqa: LOG004  (its caller handles it)
+
+    def critical(self, event: str, /, **facts: object) -> None:
+        self._logger.critical(event, extra={FACTS: facts})
+
+
+def make_log(level: str, form: str | None, stream: TextIO | None = None) -> EventLog:
+    """A log of our own; other libraries' loggers, which print URLs, stay silent."""
+    stream = sys.stderr if stream is None else stream
+    text = form == "text" or (form is None and stream.isatty())
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(TextLines() if text else JsonLines())
+    # Not getLogger: each log has its own stream and level, and a process may have several.
+    logger = logging.Logger(LOGGER, level.upper())  # noqa: LOG001
+    logger.addHandler(handler)
+    return EventLog(logger)
+
+
+def _instant(record: logging.LogRecord) -> str:
+    at = datetime.fromtimestamp(record.created, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

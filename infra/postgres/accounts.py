@@ -1,0 +1,131 @@
+"""Accounts in PostgreSQL."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.accounts.model import Identity, KnownAccount, NewAccount, Status
+from core.accounts.ports import SealedPair, SealFor
+from core.errors import UsageError
+from core.ids import AccountId
+from core.sync.model import Pass, Stream
+from infra.postgres.queries import load
+from infra.postgres.transaction import Database
+
+OPEN_PASS_INTERVAL = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresAccounts:
+    """The `AccountStore` port; `streams` are those that a new account gets."""
+
+    database: Database
+    streams: Sequence[Stream]
+
+    def find(self, name: str) -> KnownAccount | None:
+        with self.database.transaction() as connection:
+            row = _run(connection, "list", {"name": name}).first()
+            return None if row is None else _known(row)
+
+    def list(self) -> Sequence[KnownAccount]:
+        with self.database.transaction() as connection:
+            return [_known(row) for row in _run(connection, "list", {"name": None})]
+
+    def add(self, account: NewAccount, seal: SealFor) -> AccountId:
+        values = {
+            "name": account.name,
+            "environment": account.environment,
+            "marketplace_ids": list(account.marketplace_ids),
+        } | _identity(account.identity)
+        with self.database.transaction() as connection:
+            row = _run(connection, "insert", values).first()
+            if row is None:
+                raise UsageError(
+                    f"there is an account {account.name!r} already, or this eBay user has one in"
+                    f" {account.environment}; see `accounts list`"
+                )
+            account_id = AccountId(row.id)
+            _run(connection, "store_token", _token(account_id, seal(account_id)))
+            states = json.dumps(list(_states(self.streams)))
+            _run(connection, "insert_states", {"account_id": account_id, "states": states})
+            return account_id
+
+    def replace_token(
+        self, account_id: AccountId, identity: Identity | None, seal: SealFor
+    ) -> None:
+        with self.database.transaction() as connection:
+            _run(connection, "identify", {"account_id": account_id} | _identity(identity))
+            _run(connection, "store_token", _token(account_id, seal(account_id)))
+            _switch(connection, account_id, active=True)
+
+    def switch(self, account_id: AccountId, *, active: bool) -> None:
+        with self.database.transaction() as connection:
+            _switch(connection, account_id, active=active)
+
+
+def _run(
+    connection: sa.Connection, name: str, values: Mapping[str, object]
+) -> sa.CursorResult[Any]:
+    return connection.execute(load("accounts")[name], dict(values))
+
+
+def _switch(connection: sa.Connection, account_id: AccountId, *, active: bool) -> None:
+    status = Status.ACTIVE if active else Status.PAUSED
+    _run(connection, "switch", {"account_id": account_id, "status": status.value})
+    _run(connection, "switch_states", {"account_id": account_id, "active": active})
+
+
+def _states(streams: Sequence[Stream]) -> Sequence[dict[str, object]]:
+    states: list[dict[str, object]] = []
+    for stream in streams:
+        states.append(_state(stream, Pass.NEW, stream.interval))
+        if stream.open_pass:
+            states.append(_state(stream, Pass.OPEN, OPEN_PASS_INTERVAL))
+    return states
+
+
+def _state(stream: Stream, pass_: Pass, interval: timedelta) -> dict[str, object]:
+    seconds = int(interval.total_seconds())
+    return {"stream": stream.name, "pass": pass_.value, "interval_s": seconds}
+
+
+def _identity(identity: Identity | None) -> dict[str, object]:
+    return {
+        "ebay_user_id": None if identity is None else identity.ebay_user_id,
+        "username": None if identity is None else identity.username,
+    }
+
+
+def _token(account_id: AccountId, pair: SealedPair) -> dict[str, object]:
+    return {
+        "account_id": account_id,
+        "refresh_token": pair.refresh_token,
+        "refresh_expires_in_s": _seconds(pair.refresh_expires_in),
+        "access_token": pair.access_token,
+        "access_expires_in_s": _seconds(pair.access_expires_in),
+    }
+
+
+def _seconds(lasts: timedelta | None) -> float | None:
+    return None if lasts is None else lasts.total_seconds()
+
+
+def _known(row: sa.Row[Any]) -> KnownAccount:
+    return KnownAccount(
+        id=AccountId(row.id),
+        name=row.name,
+        environment=row.environment,
+        status=Status(row.status),
+        status_reason=row.status_reason,
+        ebay_user_id=row.ebay_user_id,
+        username=row.username,
+        marketplace_ids=tuple(row.marketplace_ids),
+        access_expires_at=row.access_expires_at,
+        refresh_expires_at=row.refresh_expires_at,
+        last_success_at=row.last_success_at,
+        failing=row.failing,
+    )

@@ -1,0 +1,58 @@
+-- Accounts and the states of their streams. Lock order: account, token, sync states.
+
+-- name: insert
+INSERT INTO ebay.accounts (name, environment, ebay_user_id, username, marketplace_ids)
+VALUES (:name, :environment, :ebay_user_id, :username, CAST(:marketplace_ids AS text[]))
+ON CONFLICT DO NOTHING
+RETURNING id;
+
+-- name: insert_states
+-- Due at once; the second pass when there can be something to read again.
+INSERT INTO ebay.sync_states (account_id, stream, pass, interval_s, due_at)
+SELECT :account_id, state.stream, state.pass, state.interval_s,
+       CASE WHEN state.interval_s > 0
+            THEN clock_timestamp() + make_interval(secs => CASE state.pass WHEN 'open' THEN state.interval_s ELSE 0 END) END
+  FROM jsonb_to_recordset(CAST(:states AS jsonb)) AS state (stream text, pass text, interval_s integer)
+ON CONFLICT (account_id, stream, pass) DO NOTHING;
+
+-- name: store_token
+INSERT INTO ebay.tokens AS token (account_id, refresh_token, refresh_expires_at, access_token, access_expires_at, refreshed_at)
+VALUES (:account_id, :refresh_token, clock_timestamp() + make_interval(secs => CAST(:refresh_expires_in_s AS float8)),
+        :access_token, clock_timestamp() + make_interval(secs => CAST(:access_expires_in_s AS float8)), clock_timestamp())
+ON CONFLICT (account_id) DO UPDATE
+   SET refresh_token = EXCLUDED.refresh_token,
+       refresh_expires_at = EXCLUDED.refresh_expires_at,
+       access_token = EXCLUDED.access_token,
+       access_expires_at = EXCLUDED.access_expires_at,
+       refreshed_at = EXCLUDED.refreshed_at,
+       version = token.version + 1,
+       fence = token.fence + 1,
+       leased_until = NULL;
+
+-- name: identify
+UPDATE ebay.accounts
+   SET ebay_user_id = COALESCE(CAST(:ebay_user_id AS text), ebay_user_id),
+       username = COALESCE(CAST(:username AS text), username),
+       updated_at = clock_timestamp()
+ WHERE id = :account_id;
+
+-- name: switch
+UPDATE ebay.accounts SET status = :status, status_reason = NULL, updated_at = clock_timestamp() WHERE id = :account_id;
+
+-- name: switch_states
+-- A unit that is running keeps its lease; its next page sees the switch.
+UPDATE ebay.sync_states
+   SET due_at = CASE WHEN :active AND enabled AND interval_s > 0 THEN COALESCE(leased_until, clock_timestamp()) END
+ WHERE account_id = :account_id;
+
+-- name: list
+SELECT account.id, account.name, account.environment, account.status, account.status_reason, account.ebay_user_id,
+       account.username, account.marketplace_ids, token.access_expires_at, token.refresh_expires_at,
+       state.last_success_at, state.failing
+  FROM ebay.accounts account
+  LEFT JOIN ebay.tokens token ON token.account_id = account.id
+ CROSS JOIN LATERAL (
+         SELECT max(last_success_at) AS last_success_at, count(*) FILTER (WHERE failures > 0 AND leased_by IS NULL) AS failing
+           FROM ebay.sync_states WHERE sync_states.account_id = account.id) state
+ WHERE CAST(:name AS text) IS NULL OR account.name = :name
+ ORDER BY account.id;
