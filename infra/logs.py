@@ -62,7 +62,7 @@ def make_log(level: str, form: str | None, stream: TextIO | None = None) -> Even
     handler = logging.StreamHandler(stream)
     handler.setFormatter(TextLines() if text else JsonLines())
     # Not getLogger: each log has its own stream and level, and a process may have several.
-    logger = logging.Logger(LOGGER, level.upper())  # noqa: LOG001
+    logger = logging.Logger(LOGGER, level.upper())  # noqa: LOG001  (as said above)
     logger.addHandler(handler)
     return EventLog(logger)
 

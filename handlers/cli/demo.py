@@ -79,7 +79,7 @@ def _ebay(*, live: bool) -> Iterator[EBay]:
     command = [sys.executable, "-m", "infra.simulator.main", "--port", "0"]
     command += ["--accounts", str(ACCOUNTS), "--orders", str(ORDERS), "--seed", str(SEED)]
     command += ["--now", _beginning()] + (["--live"] if live else [])
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulator:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulator:  # noqa: S603  (our own interpreter)
         try:
             assert simulator.stdout is not None
             line = simulator.stdout.readline()

@@ -1,5 +1,6 @@
 """What is deployed: one zip, the same each time, and a template made without credentials."""
 
+import base64
 import hashlib
 import json
 import os
@@ -7,10 +8,13 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.lambda_runtime import LambdaRuntime, http_event, schedule_event
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("package")]
@@ -191,3 +195,68 @@ def test_the_route_and_the_schedule_can_be_switched_off(service: Path, tmp_path:
     [schedule] = of_type(resources, "AWS::Scheduler::Schedule")
     assert schedule["State"] == "DISABLED"
     assert of_type(resources, "AWS::ApiGatewayV2::Api") == []
+
+
+SECRET = "the-secret-of-the-cron-caller-0123456789"
+KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package for this machine, unpacked as Lambda does."""
+    folder = tmp_path_factory.mktemp("task")
+    with zipfile.ZipFile(build(folder / "cronshot.zip", "host")) as archive:
+        archive.extractall(folder / "task")
+    return folder / "task"
+
+
+@pytest.fixture
+def function(task: Path, database_url: str) -> Iterator[LambdaRuntime]:
+    environment = {
+        "DATABASE_URL": database_url,
+        "CRON_SECRET": SECRET,
+        "ENCRYPTION_KEYS": f"k1:{KEY}",
+    }
+    with LambdaRuntime(task, "handlers/ebay_cycle.handler", environment) as runtime:
+        yield runtime
+
+
+def test_the_package_answers_a_call_over_http(function: LambdaRuntime) -> None:
+    event = http_event("GET", "/cron/ebay-cycle", authorization=f"Bearer {SECRET}")
+
+    answer = function.invoke(event)
+
+    report = json.loads(answer["body"])
+    assert answer["statusCode"] == 200
+    assert (report["outcome"], report["reason"]) == ("skipped", "no_accounts")
+    assert answer["headers"]["x-run-id"] == report["run_id"]
+    assert report["trigger"]["via"] == "http"
+
+
+def test_the_package_answers_its_schedule(function: LambdaRuntime) -> None:
+    event = schedule_event("ebay-cycle", "2026-11-22T05:00:00Z")
+
+    report = function.invoke(event)
+
+    assert (report["outcome"], report["reason"]) == ("skipped", "no_accounts")
+    assert report["trigger"]["via"] == "schedule"
+    assert event["schedule_arn"] in report["trigger"]["delivery_id"]
+    assert event["scheduled_time"] in report["trigger"]["delivery_id"]
+
+
+def test_the_package_lets_nobody_in_without_the_secret(function: LambdaRuntime) -> None:
+    event = http_event("GET", "/cron/ebay-cycle", authorization="Bearer something-else")
+
+    answer = function.invoke(event)
+
+    assert answer["statusCode"] == 401
+
+
+def test_the_package_writes_no_secret(function: LambdaRuntime, database_url: str) -> None:
+    function.invoke(http_event("POST", "/cron/ebay-cycle", authorization=f"Bearer {SECRET}"))
+    function.invoke(schedule_event("ebay-cycle", "2026-11-22T05:05:00Z"))
+
+    written = function.log
+
+    assert "run.finished" in written
+    assert [secret for secret in (SECRET, KEY, database_url) if secret in written] == []

@@ -20,12 +20,16 @@ class WatchedEnvironment(dict[str, str]):
     """Refuses to be read by a module of ours that is being imported."""
 
     def __getitem__(self, key: str) -> str:
-        refuse_if_ours(f"read {key} from the environment")
+        self._refuse(key)
         return super().__getitem__(key)
 
     def get(self, key: str, default: Any = None) -> Any:
-        refuse_if_ours(f"read {key} from the environment")
+        self._refuse(key)
         return super().get(key, default)
+
+    def _refuse(self, key: str) -> None:
+        if not key.startswith("PYDANTIC_"):  # its own, read when a class is defined
+            refuse_if_ours(f"read {key} from the environment")
 
     def __iter__(self) -> Any:
         refuse_if_ours("read the environment")
@@ -33,7 +37,7 @@ class WatchedEnvironment(dict[str, str]):
 
 
 def refuse_if_ours(deed: str) -> None:
-    frame: FrameType | None = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = str(frame.f_globals.get("__name__", ""))
         if name.startswith("importlib._bootstrap"):

