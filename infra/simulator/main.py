@@ -26,6 +26,7 @@ def parse(arguments: Sequence[str]) -> Options:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--now", type=datetime.fromisoformat, help="end of history, with its zone")
     parser.add_argument("--clock-offset-s", type=float, default=0.0)
+    parser.add_argument("--render-all", action="store_true", help="write every row beforehand")
     parser.add_argument("--live", action="store_true")
     parser.add_argument("--live-interval-s", type=float, default=5.0)
     parser.add_argument("--mutations-per-request", type=int, default=0)
@@ -40,6 +41,7 @@ def parse(arguments: Sequence[str]) -> Options:
         seed=given.seed,
         now=given.now,
         clock_offset=timedelta(seconds=given.clock_offset_s),
+        render_all=given.render_all,
         live=given.live,
         live_interval=timedelta(seconds=given.live_interval_s),
         mutations_per_request=given.mutations_per_request,

@@ -24,7 +24,8 @@ next run, and still never inside a window that it closed before the change.
 
 Faults: `faults.add(kind, **when_and_how)`, see `faults.Kind` and `faults.Rule`; the same as JSON by
 `POST /_simulator/faults {"kind": …}`. The first rule that matches wins, `times` limits it.
-`faults.counts` says how often each kind was caused. Quotas:
+`faults.counts` says how often each kind was caused. Recorded answers are served by
+`faults.add("status", status=200, body=text, operation="getPayouts")`. Quotas:
 `behaviour.quota_limits["sell.fulfillment"] = 5`, `quotas.set_count("sell.fulfillment", 5)`.
 
 From another process, JSON (all below `/_simulator`, on either port, no authentication):
@@ -174,7 +175,10 @@ class Simulator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What `serve` runs. `apiz_port` set: two ports, one per host (0: any free one)."""
+    """What `serve` runs. `apiz_port` set: two ports, one per host (0: any free one).
+
+    `render_all`: every row is written before the start, so that no page is slower than another.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8765
@@ -185,6 +189,7 @@ class Options:
     seed: int = 1
     now: datetime | None = None
     clock_offset: timedelta = timedelta()
+    render_all: bool = False
     live: bool = False
     live_interval: timedelta = timedelta(seconds=5)
     mutations_per_request: int = 0
@@ -216,6 +221,8 @@ def serve(options: Options, announce: Callable[[Simulator], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked_to_end.set())
     with build(options) as simulator:
+        if options.render_all:
+            simulator.world.render_all()
         announce(simulator)
         pause = options.live_interval.total_seconds() if options.live else None
         while not asked_to_end.wait(pause):

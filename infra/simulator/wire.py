@@ -64,12 +64,13 @@ class Wire:
     def send(self, data: bytes) -> None:
         self._connection.sendall(data)
 
-    def drip(self, data: bytes, seconds: float | None) -> None:
-        """One byte at a time."""
+    def drip(self, data: bytes, seconds: float | None) -> bool:
+        """One byte at a time; False when the simulator stopped before the last."""
         for position in range(len(data)):
             self.send(data[position : position + 1])
             if self._closing.wait(1.0 if seconds is None else seconds):
-                return
+                return False
+        return True
 
     def deliver(self, rule: Rule, opening: bytes, body: bytes) -> bool:
         """As this rule has it; True when the connection can still be used."""
@@ -83,9 +84,9 @@ class Wire:
                 self.reset()
             case Kind.DRIP:
                 self.send(opening)
-                self.drip(body, rule.seconds)
+                return self.drip(body, rule.seconds)
             case Kind.SLOW_HEADERS:
-                self.drip(opening + body, rule.seconds)
+                return self.drip(opening + body, rule.seconds)
             case _:
                 self.send(opening + body)
                 return True

@@ -18,7 +18,7 @@ from infra.simulator.live import Life
 from infra.simulator.orders import DAY_MS, HOUR_MS, Order, Shop, age_order, new_order
 
 _HOMES = ("EBAY_DE", "EBAY_US")
-_POOL = 400
+_FEWEST, _MOST = 20, 400
 # History ends here before the present, and begins here after the first day: a reader who leaves
 # out the last two minutes and looks back exactly `days` still sees all of it.
 _QUIET_END_MS = 3 * 60 * 1000
@@ -49,7 +49,8 @@ class World:
         self.behaviour = behaviour or Behaviour()
         self.lock = threading.RLock()
         self.life = Life(self.clock)
-        self.accounts = [self._make_account(index) for index in range(accounts)]
+        pool = min(_MOST, max(_FEWEST, orders // 4))
+        self.accounts = [self._make_account(index, pool) for index in range(accounts)]
         for account in self.accounts:
             self._make_history(account, orders, days)
 
@@ -89,12 +90,13 @@ class World:
                 row.becomes(finances.status_at(row, to_ms(self.now)))
                 account.ledger.add_transaction(row)
 
-    def _make_account(self, index: int) -> Account:
+    def _make_account(self, index: int, pool: int) -> Account:
+        """`pool`: of how many items, and buyers of each country, its orders are drawn."""
         name = f"seller-{index + 1}"
         rng = Random(f"{self.seed}/{name}")
         home, abroad = (market(_HOMES[(index + turn) % 2]) for turn in (0, 1))
-        buyers = {country: make_buyers(rng, _POOL, country) for country in ("DE", "US")}
-        shop = Shop(make_items(rng, _POOL), buyers, home, abroad)
+        buyers = {country: make_buyers(rng, pool, country) for country in ("DE", "US")}
+        shop = Shop(make_items(rng, pool), buyers, home, abroad)
         tail = base64.b64encode(self.secret(f"refresh/{name}")).decode()
         # Like eBay's own, it holds characters that must be encoded in a form.
         token = f"v^1.1#i^1#r^1#p^3#I^3#f^0#t^{tail}"

@@ -142,7 +142,7 @@ def test_every_modification_can_be_told_from_the_last(caller: Caller) -> None:
 
     for _ in range(30):
         caller.simulator.world.life.modify(caller.account, order)
-        seen.add(caller.simulator.truth("seller-1", "orders")[order.order_id,][0])
+        seen.add(order.modified)
 
     assert len(seen) == 30
 
@@ -348,6 +348,7 @@ def test_a_child_process_prints_where_it_is_and_ends_on_a_signal() -> None:
         "20",
         "--seed",
         "5",
+        "--render-all",
     ]
     command = [sys.executable, "-m", "infra.simulator.main", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env={}, text=True) as child:
