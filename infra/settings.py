@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import ConfigurationError
 from core.secret import Secret
+from infra.aws.parameters import parameters_below
 
 SIMULATOR_CLIENT_ID = "cronshot-simulator"
 SIMULATOR_CLIENT_SECRET = "cronshot-simulator-secret"  # noqa: S105  (the simulator's; it guards nothing)
@@ -95,7 +96,7 @@ class Settings(BaseSettings):
         on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in os.environ  # noqa: TID251  (this is the reader)
         env_file = None if on_lambda else ".env"
         try:
-            given: dict[str, Any] = _compatible() | dict(overrides or {})
+            given: dict[str, Any] = _from_aws() | _compatible() | dict(overrides or {})
             return cls(_env_file=env_file, **given)
         except ValidationError as error:
             raise ConfigurationError(_sentence(error)) from None
@@ -106,6 +107,16 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     variable = str(first["loc"][0]).upper() if first["loc"] else "a setting"
     return f"{variable}: {first['msg']}; see .env.example"
+
+
+def _from_aws() -> dict[str, object]:
+    """Below SSM_PREFIX, under the variables' names; the environment itself comes first."""
+    environment = os.environ  # noqa: TID251  (this is the reader)
+    prefix = environment.get("SSM_PREFIX")
+    if not prefix:
+        return {}
+    found = parameters_below(prefix)
+    return {name.lower(): value for name, value in found.items() if not environment.get(name)}
 
 
 def _compatible() -> dict[str, object]:
