@@ -1,13 +1,13 @@
 """A dry run: one page of each unit is read and compared, nothing is kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.context import RunContext
 from core.errors import AppError, StoreUnavailableError
 from core.report import Outcome, UnitReport, WorkReport
 from core.sync.fetch import UnitPages
-from core.sync.model import Unit, Window
+from core.sync.model import Pass, Unit, Window
 from core.sync.outcome import add_up
 from core.sync.ports import Candidate
 from core.sync.tally import Tally
@@ -15,6 +15,8 @@ from core.sync.unit import PAGE_NEEDS_S, SyncPorts
 from core.sync.verdict import Verdict, judge
 from core.sync.walk import next_window, query_for
 from core.sync.worker import Selection
+
+DRY_RUN = "dry run: one page of each stream was compared, nothing was kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +26,18 @@ class PreviewAccounts:
     ports: SyncPorts
 
     def run_once(self, context: RunContext, selection: Selection) -> WorkReport:
+        """The second pass of a stream reads again what is stored already; it has nothing to show."""
         reports = []
         for candidate in self.ports.store.candidates(selection.accounts, selection.streams):
+            if candidate.unit.pass_ is Pass.OPEN:
+                continue
             if context.stop_requested() or not context.deadline.allows(PAGE_NEEDS_S):
                 break
             reports.append(self._preview(candidate, selection.since, context))
         self.ports.store.record(context.run_id, reports)
-        return add_up(reports, self.ports.store.summary(), lease_lost=False, out_of_time=False)
+        accounts = self.ports.store.summary()
+        work = add_up(reports, accounts, lease_lost=False, out_of_time=False)
+        return replace(work, detail=DRY_RUN)
 
     def _preview(
         self, candidate: Candidate, since: datetime | None, context: RunContext
