@@ -26,7 +26,7 @@ class PreviewAccounts:
     ports: SyncPorts
 
     def run_once(self, context: RunContext, selection: Selection) -> WorkReport:
-        """The second pass of a stream reads again what is stored already; it has nothing to show."""
+        """A second pass reads again what is stored already; it has nothing to show."""
         reports = []
         for candidate in self.ports.store.candidates(selection.accounts, selection.streams):
             if candidate.unit.pass_ is Pass.OPEN:
