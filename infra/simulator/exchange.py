@@ -39,17 +39,15 @@ class Exchange:
                 self.gateway.identify(operation, request)
             rule = self.faults.pick(operation.name, request)
         begun, at = self.ticks(), iso(self.world.clock.now_ms())
-        answer: Answer | None = None
-        try:
-            answer = self._prepare(operation, request, hosts, rule, wire)
-            if rule and answer and damage.misses(rule, answer):
-                self.faults.give_back(rule)
-                rule = None
-            else:
-                answer = damage.damaged(rule, answer) if rule and answer else answer
-            return self._deliver(answer, rule, wire)
-        finally:
-            self._note(operation, request, hosts, rule, answer, at=at, begun=begun)
+        answer = self._prepare(operation, request, hosts, rule, wire)
+        if rule and answer and damage.misses(rule, answer):
+            self.faults.give_back(rule)
+            rule = None
+        elif rule and answer:
+            answer = damage.damaged(rule, answer)
+        # Before delivery: who has the answer finds the request in the log.
+        self._note(operation, request, hosts, rule, answer, at=at, begun=begun)
+        return self._deliver(answer, rule, wire)
 
     def _prepare(
         self,

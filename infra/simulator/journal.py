@@ -14,7 +14,11 @@ _KEPT = 200_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """`number` counts from 1. `status` None: no status was sent. Times as in answers (UTC, ISO)."""
+    """One request, noted when its answer is ready and before it is sent.
+
+    `number` counts from 1. `status` None: there is no answer (hang, reset_before, garbage). `at` is
+    written as in answers (UTC, ISO). `duration_ms` leaves out what delivery takes.
+    """
 
     number: int
     at: str
