@@ -18,6 +18,7 @@ from infra.settings import Settings
 
 MARGIN_S, LONG_MARGIN_S = 3.0, 15.0
 LONG_S = 60.0
+VERBOSE = {"log_level": "debug"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Call:
     parameters: Parameters = field(default_factory=Parameters)
     limit_s: float | None = None
     keyed: bool = False
+    verbose: bool = False
 
 
 def run_once(
@@ -45,7 +47,7 @@ def run_once(
     began = time.monotonic()
     deadline = Deadline.after(_time(call), time.monotonic)
     try:
-        settings = settings or wiring.load_settings()
+        settings = settings or wiring.load_settings(VERBOSE if call.verbose else None)
         log = wiring.log_for(settings)
         with wiring.opened(settings, log, announce=announce) as ready:
             work = wiring.WORKERS[call.worker](ready, call.parameters)

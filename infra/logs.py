@@ -39,6 +39,9 @@ class EventLog:
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
 
+    def debug(self, event: str, /, **facts: object) -> None:
+        self._logger.debug(event, extra={FACTS: facts})
+
     def info(self, event: str, /, **facts: object) -> None:
         self._logger.info(event, extra={FACTS: facts})
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from core.context import Observation, RunContext
 from core.errors import AppError, LeaseLostError, RateLimitedError, StoreUnavailableError
-from core.report import Outcome, Reason, UnitReport
+from core.report import Outcome, Reason, UnitReport, instant
 from core.retry import RetryPolicy
 from core.sync.fetch import Fetched, OutOfTimeError, UnitPages
 from core.sync.model import Pass, Unit, Window
@@ -85,6 +85,14 @@ class UnitRun:
         Raises StoreUnavailableError only: the unit is then due when its lease ends.
         """
         verdict = self._attempt()
+        return self._end(verdict)
+
+    def put_off(self, until: datetime) -> UnitReport:
+        """Leave the unit for later without a call: the API's day is used up."""
+        verdict = Verdict(outcome=Outcome.SKIPPED, reason=Reason.BUDGET, detail="", retry_at=until)
+        return self._end(verdict)
+
+    def _end(self, verdict: Verdict | None) -> UnitReport:
         now = self.context.clock.now()
         report = self.tally.report(self.unit, verdict, self.pages.calls.made, now)
         if report.reason is Reason.LEASE_LOST:
@@ -94,13 +102,6 @@ class UnitRun:
         except LeaseLostError as error:
             lost = judge(error, failures=self.unit.failures, now=now)
             return self.tally.report(self.unit, lost, self.pages.calls.made, now)
-        return report
-
-    def put_off(self, until: datetime) -> UnitReport:
-        """Leave the unit for later without a call: the API's day is used up."""
-        verdict = Verdict(outcome=Outcome.SKIPPED, reason=Reason.BUDGET, detail="", retry_at=until)
-        report = self.tally.report(self.unit, verdict, 0, self.context.clock.now())
-        self._finish(report, verdict)
         return report
 
     def _attempt(self) -> Verdict | None:
@@ -214,6 +215,7 @@ class UnitRun:
         cursor_at = None if progress is None else progress.cursor_at
         self.tally.stored(len(fetched.page.rows), saved, cursor_at)
         self._observe(fetched.page.total)
+        self._tell(fetched, saved, progress)
         if saved.switched_off is not None:
             raise SwitchedOffError(saved.switched_off)
 
@@ -225,6 +227,20 @@ class UnitRun:
                 fetched=self.tally.fetched,
                 total=total,
             )
+        )
+
+    def _tell(self, fetched: Fetched, saved: Saved, progress: Progress | None) -> None:
+        going_on = None if progress is None else progress.window
+        self.context.log.debug(
+            "page.stored",
+            account=self.unit.account.name,
+            stream=self.unit.stream.name,
+            rows=len(fetched.page.rows),
+            inserted=saved.inserted,
+            updated=saved.updated,
+            quarantined=saved.quarantined,
+            next_offset=None if going_on is None else going_on.offset,
+            cursor=None if progress is None else instant(progress.cursor_at),
         )
 
     def _saved(self, fetched: Fetched, progress: Progress | None, attempt: int = 1) -> Saved:

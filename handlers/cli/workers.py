@@ -59,6 +59,7 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--take-over", action="store_true", help="revoke the run that is at it")
     run.add_argument("--ok-if-running", action="store_true", help="then exit 0 instead of 75")
     run.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    run.add_argument("-v", "--verbose", action="store_true", help="a log line for each page")
 
 
 def _since(text: str) -> Any:
@@ -84,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
         dry_run=options.dry_run,
         take_over=options.take_over,
     )
-    report = _once(options.worker, parameters)
+    report = _once(options.worker, parameters, verbose=options.verbose)
     if options.json:
         print(json.dumps(report.as_json()))
     else:
@@ -92,9 +93,10 @@ def _run(options: argparse.Namespace) -> int:
     return exit_code(report, ok_if_running=options.ok_if_running)
 
 
-def _once(worker: str, parameters: Parameters) -> RunReport:
+def _once(worker: str, parameters: Parameters, *, verbose: bool = False) -> RunReport:
     progress = Progress()
-    call = Call(worker=worker, trigger=Trigger(via="cli"), parameters=parameters)
+    trigger = Trigger(via="cli")
+    call = Call(worker=worker, trigger=trigger, parameters=parameters, verbose=verbose)
     try:
         return run_once(call, announce=announce, observe=progress.observe)
     finally:
