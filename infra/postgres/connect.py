@@ -16,7 +16,7 @@ from infra.postgres.sqlstate import classify, sqlstate
 from infra.postgres.url import DatabaseUrl, SslMode
 
 OLDEST_SERVER = 15
-_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 # What pg8000 raises when the other end does not speak the protocol, or wants what we do not have.
 _DRIVER_ERRORS = (
@@ -113,7 +113,7 @@ def _secured(sock: socket.socket, url: DatabaseUrl) -> socket.socket:
 
 
 def _ask_for_tls(sock: socket.socket, url: DatabaseUrl) -> None:
-    sock.sendall(_SSL_REQUEST)
+    sock.sendall(SSL_REQUEST)
     if sock.recv(1) != b"S":
         raise ConfigurationError(
             f"{url.safe()} offers no TLS; where the network in between is trusted, add "

@@ -22,7 +22,6 @@ from tests.support.postgres import (
     free_port,
     open_database,
     scratch,
-    through_pooler,
 )
 from tests.support.wire import Authority, Relay, make_authority, relay
 
@@ -168,9 +167,7 @@ def test_a_database_that_does_not_exist_is_named(postgres_server: Server) -> Non
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[DatabaseUrl]:
-    """A server that wants a password from the role `keeper`."""
-    if through_pooler():
-        pytest.skip("logs in to PostgreSQL itself")
+    """A server of these tests' own, which wants a password from the role `keeper`."""
     with scratch() as folder:
         with EmbeddedPostgres(folder, options=QUICK) as postgres:
             execute(postgres.url, f"CREATE ROLE keeper LOGIN PASSWORD '{PASSWORD}'")
