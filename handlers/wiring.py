@@ -14,6 +14,7 @@ from core.accounts.manage import ManageAccounts
 from core.context import Observation, RunContext
 from core.errors import ConfigurationError
 from core.events import Log
+from core.ids import RunId
 from core.report import WorkReport
 from core.runs.model import WorkerState
 from core.runs.protocol import RunProtocol, Work
@@ -226,7 +227,7 @@ def ebay_cycle(ready: Opened, parameters: Parameters) -> Work:
             ports = SyncPorts(
                 store=store,
                 source=EbayPages(http=http, hosts=hosts(ready.settings), clock=context.clock),
-                tokens=_tokens(ready, http, sealing, "run"),
+                tokens=_tokens(ready, http, sealing, "run", context.run_id),
                 quotas=_quotas(ready.settings, http),
                 sleep=_sleep,
             )
@@ -289,14 +290,17 @@ def hosts(settings: Settings) -> EbayHosts:
     )
 
 
-def _tokens(ready: Opened, http: EbayHttp, sealing: Cipher, triggered_by: str) -> KeepTokens:
+def _tokens(
+    ready: Opened, http: EbayHttp, sealing: Cipher, triggered_by: str, run_id: RunId | None = None
+) -> KeepTokens:
     return KeepTokens(
-        store=PostgresTokens(ready.database),
+        store=PostgresTokens(ready.database, run_id),
         endpoint=_oauth(ready.settings, http),
         cipher=sealing,
         ticks=time.monotonic,
         sleep=_sleep,
         triggered_by=triggered_by,
+        log=ready.log,
     )
 
 

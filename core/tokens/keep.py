@@ -1,7 +1,8 @@
 """An access token when one is needed: from memory, from the database, or by one refresh."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -14,6 +15,7 @@ from core.errors import (
     ReauthorizationRequiredError,
     UpstreamUnavailableError,
 )
+from core.events import Log
 from core.ids import AccountId
 from core.secret import Secret
 from core.tokens.model import (
@@ -28,14 +30,18 @@ from core.tokens.model import (
 from core.tokens.ports import Cipher, TokenEndpoint, TokenStore
 
 LOOK_AGAIN_S = 0.1
+REQUEST_S = 20.0
+VOUCHED_S = 2.0
+"""How long the first refreshes of a run wait for one of them to show that our keys are good."""
 
 
 @dataclass(slots=True, kw_only=True)
 class KeepTokens:
     """Single flight per account: threads by a lock, processes by a lease on the row.
 
-    Holds opened tokens in memory; it lives as long as one run. An application that eBay refuses
-    (`invalid_client`) is not asked again in that time.
+    Holds opened tokens in memory; it lives as long as one run. Keys of ours that eBay refuses
+    (`invalid_client`) are not tried again in that time, and until eBay has accepted them once one
+    refresh goes ahead of the others: wrong keys cost one call, not one for each account.
     """
 
     store: TokenStore
@@ -44,9 +50,12 @@ class KeepTokens:
     ticks: Monotonic
     sleep: Callable[[float], None]
     triggered_by: str
+    log: Log
     _opened: dict[AccountId, tuple[Secret, float]] = field(default_factory=dict)
     _locks: defaultdict[AccountId, Lock] = field(default_factory=lambda: defaultdict(Lock))
     _refused: dict[str, ApplicationRefusedError] = field(default_factory=dict)
+    _accepted: set[str] = field(default_factory=set)
+    _first: defaultdict[str, Lock] = field(default_factory=lambda: defaultdict(Lock))
 
     def get(
         self, account_id: AccountId, environment: str, *, rejected: Secret | None, timeout: float
@@ -54,13 +63,20 @@ class KeepTokens:
         """A token that is good for a while, and another one than `rejected`.
 
         Raises ReauthorizationRequiredError, ApplicationRefusedError, NoTokenError, DecryptError,
-        UpstreamUnavailableError (also when another process refreshes for longer than `timeout`).
+        UpstreamUnavailableError (also when somebody else refreshes for longer than `timeout`).
         """
-        with self._locks[account_id]:
+        ends = self.ticks() + timeout
+        lock = self._locks[account_id]
+        # The wait for another thread is part of the time: four of them would make 100 s of 25.
+        if not lock.acquire(timeout=max(timeout, 0.0)):
+            raise UpstreamUnavailableError("another unit has been refreshing this token")
+        try:
             token, good_until = self._opened.get(account_id, (None, 0.0))
             if token is not None and token != rejected and self.ticks() < good_until:
                 return token
-            return self._obtain(account_id, environment, rejected, self.ticks() + timeout)
+            return self._obtain(account_id, environment, rejected, ends)
+        finally:
+            lock.release()
 
     def _obtain(
         self, account_id: AccountId, environment: str, rejected: Secret | None, ends: float
@@ -97,15 +113,14 @@ class KeepTokens:
         self, account_id: AccountId, environment: str, stored: StoredToken, ends: float
     ) -> Secret | None:
         """One refresh by us; None when another process is at it or was faster."""
-        if environment in self._refused:
-            raise self._refused[environment]
         refresh_token = self.cipher.open(
             stored.refresh_token, account_id=account_id, field=REFRESH_TOKEN
         )
-        refresh = self.store.start(account_id, stored.version, REFRESH_LEASE, self.triggered_by)
-        if refresh is None:
-            return None
-        grant = self._ask(account_id, environment, refresh, refresh_token, ends)
+        with self._vouched_for(environment, ends):
+            refresh = self.store.start(account_id, stored.version, REFRESH_LEASE, self.triggered_by)
+            if refresh is None:
+                return None
+            grant = self._ask(account_id, environment, refresh, refresh_token, ends)
         try:
             self.store.save(account_id, refresh, self._seal(account_id, grant))
         except LeaseLostError:
@@ -113,6 +128,19 @@ class KeepTokens:
         good_for = grant.expires_in.total_seconds() * 0.8
         self._opened[account_id] = (grant.access_token, self.ticks() + good_for)
         return grant.access_token
+
+    @contextmanager
+    def _vouched_for(self, environment: str, ends: float) -> Iterator[None]:
+        """Raises ApplicationRefusedError where eBay has refused our keys already."""
+        waits = 0.0 if environment in self._accepted else min(VOUCHED_S, ends - self.ticks())
+        alone = self._first[environment].acquire(timeout=waits) if waits > 0 else False
+        try:
+            if environment in self._refused:
+                raise self._refused[environment]
+            yield
+        finally:
+            if alone:
+                self._first[environment].release()
 
     def _ask(
         self,
@@ -122,10 +150,11 @@ class KeepTokens:
         refresh_token: Secret,
         ends: float,
     ) -> Grant:
-        timeout = max(ends - self.ticks(), 0.0)
+        timeout = max(min(ends - self.ticks(), REQUEST_S), 0.0)
         try:
-            return self.endpoint.refresh(environment, refresh_token, timeout=timeout)
+            grant = self.endpoint.refresh(environment, refresh_token, timeout=timeout)
         except ReauthorizationRequiredError as error:
+            self._accepted.add(environment)
             self._fail(account_id, refresh, error, "invalid_grant", revoked=True)
             raise
         except ApplicationRefusedError as error:
@@ -135,10 +164,14 @@ class KeepTokens:
         except AppError as error:
             self._fail(account_id, refresh, error, type(error).__name__, revoked=False)
             raise
+        self._accepted.add(environment)
+        return grant
 
     def _fail(
         self, account_id: AccountId, refresh: Refresh, error: AppError, code: str, *, revoked: bool
     ) -> None:
+        event = "account.reauthorization_required" if revoked else "token.refresh_failed"
+        self.log.warning(event, account_id=account_id, code=code, error=str(error))
         try:
             self.store.fail(account_id, refresh, code=code, message=str(error), revoked=revoked)
         except LeaseLostError:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.errors import LeaseLostError
-from core.ids import AccountId, Fence
+from core.ids import AccountId, Fence, RunId
 from core.tokens.model import Refresh, SealedGrant, StoredToken
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
@@ -16,9 +16,10 @@ from infra.postgres.transaction import Database
 
 @dataclass(frozen=True, slots=True)
 class PostgresTokens:
-    """The `TokenStore` port."""
+    """The `TokenStore` port; `run_id` stands in the log of refreshes."""
 
     database: Database
+    run_id: RunId | None = None
 
     def read(self, account_id: AccountId) -> StoredToken | None:
         with self.database.transaction() as connection:
@@ -64,7 +65,7 @@ class PostgresTokens:
         }
         with self.database.transaction() as connection:
             saved = _fenced(connection, "save", account_id, refresh, values)
-            _log(connection, account_id, refresh, new_expires_at=saved.access_expires_at)
+            self._log(connection, account_id, refresh, new_expires_at=saved.access_expires_at)
 
     def fail(
         self, account_id: AccountId, refresh: Refresh, *, code: str, message: str, revoked: bool
@@ -75,7 +76,30 @@ class PostgresTokens:
             _fenced(connection, "give_back", account_id, refresh, {})
             if revoked:
                 _first(connection, "revoke", {"account_id": account_id, "reason": message})
-            _log(connection, account_id, refresh, error_code=code, error_message=message)
+            self._log(connection, account_id, refresh, error_code=code, error_message=message)
+
+    def _log(
+        self,
+        connection: sa.Connection,
+        account_id: AccountId,
+        refresh: Refresh,
+        *,
+        new_expires_at: datetime | None = None,
+        error_code: str | None = None,
+        error_message: str | None = None,
+    ) -> None:
+        values = {
+            "run_id": self.run_id,
+            "account_id": account_id,
+            "triggered_by": refresh.triggered_by,
+            "started_at": refresh.started_at,
+            "success": error_code is None,
+            "error_code": error_code,
+            "error_message": error_message,
+            "old_expires_at": refresh.old_expires_at,
+            "new_expires_at": new_expires_at,
+        }
+        connection.execute(load("tokens")["log"], values)
 
 
 def _first(
@@ -96,25 +120,3 @@ def _fenced(
     if row is None:
         raise LeaseLostError("another process refreshed this token meanwhile")
     return row
-
-
-def _log(
-    connection: sa.Connection,
-    account_id: AccountId,
-    refresh: Refresh,
-    *,
-    new_expires_at: datetime | None = None,
-    error_code: str | None = None,
-    error_message: str | None = None,
-) -> None:
-    values = {
-        "account_id": account_id,
-        "triggered_by": refresh.triggered_by,
-        "started_at": refresh.started_at,
-        "success": error_code is None,
-        "error_code": error_code,
-        "error_message": error_message,
-        "old_expires_at": refresh.old_expires_at,
-        "new_expires_at": new_expires_at,
-    }
-    connection.execute(load("tokens")["log"], values)

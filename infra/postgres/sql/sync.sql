@@ -98,7 +98,9 @@ RETURNING account.status AS account_status, state.enabled,
 
 -- name: finish_unit
 -- Due again at :due_at, unless it was switched off meanwhile. An attempt that neither succeeded nor
--- gave up is given back.
+-- gave up is given back. FOR SHARE: an account that is being paused or revoked is waited for; by the
+-- statement's own snapshot it would still be active, and the unit due again.
+WITH account AS MATERIALIZED (SELECT status FROM ebay.accounts WHERE id = :account_id FOR SHARE)
 UPDATE ebay.sync_states state
    SET leased_by = NULL, leased_until = NULL,
        due_at = CASE WHEN state.enabled AND state.interval_s > 0 AND account.status = 'active'
@@ -108,9 +110,8 @@ UPDATE ebay.sync_states state
                        ELSE GREATEST(state.failures - 1, 0) END,
        last_reason = :reason,
        last_error = :error
-  FROM ebay.accounts account
- WHERE account.id = state.account_id
-   AND (state.account_id, state.stream, state.pass) = (:account_id, :stream, :pass)
+  FROM account
+ WHERE (state.account_id, state.stream, state.pass) = (:account_id, :stream, :pass)
    AND state.fence = :fence AND state.leased_by = :run_id
 RETURNING 1;
 

@@ -32,7 +32,8 @@ RETURNING access_expires_at;
 UPDATE ebay.tokens SET leased_until = NULL WHERE account_id = :account_id AND fence = :fence RETURNING 1;
 
 -- name: lock_account
-SELECT 1 FROM ebay.accounts WHERE id = :account_id FOR UPDATE;
+-- NO KEY: a page that is being stored holds its state and needs the account's key for its rows.
+SELECT 1 FROM ebay.accounts WHERE id = :account_id FOR NO KEY UPDATE;
 
 -- name: revoke
 WITH stopped AS (
@@ -43,7 +44,7 @@ WITH stopped AS (
 UPDATE ebay.sync_states SET due_at = NULL WHERE account_id IN (SELECT id FROM stopped) RETURNING 1;
 
 -- name: log
-INSERT INTO ebay.token_refreshes (account_id, triggered_by, started_at, finished_at, success, error_code, error_message,
+INSERT INTO ebay.token_refreshes (run_id, account_id, triggered_by, started_at, finished_at, success, error_code, error_message,
                                   old_expires_at, new_expires_at)
-VALUES (:account_id, :triggered_by, :started_at, clock_timestamp(), :success, :error_code, :error_message,
+VALUES (:run_id, :account_id, :triggered_by, :started_at, clock_timestamp(), :success, :error_code, :error_message,
         :old_expires_at, :new_expires_at);
