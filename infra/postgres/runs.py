@@ -151,9 +151,13 @@ class _Begin:
     def _start(self, look: sa.Row[Any], fence: Fence | None, old_run_id: RunId | None) -> Beginning:
         dead = self._all("abandon", old_run_id=old_run_id)
         abandoned = tuple(RunId(row.id) for row in dead)
-        if abandoned and _count(self.connection, self.request.worker, len(abandoned)):
-            self._first("release")
-            return Tripped(at=look.at, just=not look.probing)
+        if abandoned:
+            self._first("revoke", run_ids=list(abandoned))
+        tripped = bool(abandoned) and _count(self.connection, self.request.worker, len(abandoned))
+        if tripped and not look.probing:
+            if fence is not None:
+                self._first("release")
+            return Tripped(at=look.at, just=True)
         if look.probing:
             self._first("delay_probe", probe_s=PROBE_EVERY.total_seconds())
         values = _request_values(self.request)

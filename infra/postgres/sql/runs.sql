@@ -49,23 +49,23 @@ ON CONFLICT (name) DO UPDATE
 RETURNING fence;
 
 -- name: abandon
--- The run whose lease was taken over, and every run whose own time is over. Raising the fence of
--- their units is what stops a frozen process from writing when it wakes.
-WITH dead AS (
-  UPDATE ops.runs
-     SET status = 'abandoned', finished_at = clock_timestamp()
-   WHERE worker = :worker AND status = 'running'
-     AND (id = CAST(:old_run_id AS uuid) OR expires_at <= clock_timestamp())
-  RETURNING id
-), revoked AS (
-  UPDATE ebay.sync_states
-     SET fence = fence + 1,
-         leased_by = NULL,
-         leased_until = NULL,
-         due_at = CASE WHEN due_at IS NOT NULL THEN clock_timestamp() END
-   WHERE leased_by IN (SELECT id FROM dead)
-)
-SELECT id FROM dead;
+-- The run whose lease was taken over, and every run whose own time is over.
+UPDATE ops.runs
+   SET status = 'abandoned', finished_at = clock_timestamp()
+ WHERE worker = :worker AND status = 'running'
+   AND (id = CAST(:old_run_id AS uuid) OR expires_at <= clock_timestamp())
+RETURNING id;
+
+-- name: revoke
+-- Raising the fence is what stops a frozen process from writing when it wakes. After `abandon`, not
+-- within it: that one may have waited for a run just taking units, which its snapshot does not show.
+UPDATE ebay.sync_states
+   SET fence = fence + 1,
+       leased_by = NULL,
+       leased_until = NULL,
+       due_at = CASE WHEN due_at IS NOT NULL THEN clock_timestamp() END
+ WHERE leased_by = ANY (CAST(:run_ids AS uuid[]))
+RETURNING 1;
 
 -- name: count_faults
 -- A tripped worker that fails its hourly probe stays tripped; its next probe is in an hour.

@@ -4,11 +4,16 @@
 -- name: take_due
 -- MATERIALIZED: a plain subquery may be evaluated again and take more rows than LIMIT.
 -- Streams this release does not know stay where they are.
-WITH due AS MATERIALIZED (
+-- An abandoned run that wakes up takes nothing: whoever abandons it waits for this lock, and then
+-- revokes what was taken before.
+WITH alive AS MATERIALIZED (
+  SELECT FROM ops.runs WHERE id = :run_id AND status = 'running' FOR SHARE
+), due AS MATERIALIZED (
   SELECT state.account_id, state.stream, state.pass
     FROM ebay.sync_states state
     JOIN ebay.accounts account ON account.id = state.account_id AND account.status = 'active'
-   WHERE state.due_at <= :now
+   WHERE EXISTS (SELECT FROM alive)
+     AND state.due_at <= :now
      AND (state.leased_until IS NULL OR state.leased_until <= clock_timestamp())
      AND state.enabled AND state.interval_s > 0
      AND state.stream = ANY (CAST(:streams AS text[]))
@@ -29,6 +34,9 @@ UPDATE ebay.sync_states state
 RETURNING state.*, account.name, account.environment, account.marketplace_ids;
 
 -- name: take
+WITH alive AS MATERIALIZED (
+  SELECT FROM ops.runs WHERE id = :run_id AND status = 'running' FOR SHARE
+)
 UPDATE ebay.sync_states state
    SET fence = state.fence + 1,
        leased_by = :run_id,
@@ -38,6 +46,7 @@ UPDATE ebay.sync_states state
        failures = state.failures + 1
   FROM ebay.accounts account
  WHERE account.id = state.account_id AND account.status = 'active' AND state.enabled
+   AND EXISTS (SELECT FROM alive)
    AND (state.account_id, state.stream, state.pass) = (:account_id, :stream, :pass)
    AND (state.leased_until IS NULL OR state.leased_until <= clock_timestamp())
 RETURNING state.*, account.name, account.environment, account.marketplace_ids;
