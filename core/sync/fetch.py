@@ -59,8 +59,9 @@ class UnitPages:
     def fetch(self, query: PageQuery) -> Fetched:
         """Fetch until an answer is usable: full jitter between tries, 25 s for all of them.
 
-        Raises OutOfTimeError when the run's deadline is nearer than those 25 s, else what the
-        last try raised. A refused token is refreshed once; refused again is TokenRefusedError.
+        Raises what the last try raised: an eBay that is away must not look like a run without time.
+        OutOfTimeError where the deadline cut the only try short, or somebody asked to stop. A
+        refused token is refreshed once; refused again is TokenRefusedError.
         """
         ends = self._ticks() + min(PAGE_S, self.context.deadline.remaining())
         token: Secret | None = None
@@ -109,7 +110,8 @@ class UnitPages:
         if not stopping and self._ticks() + delay + WORTH_TRYING_S < ends:
             self.sleep(delay)
             return
-        if stopping or not self.context.deadline.allows(delay + WORTH_TRYING_S):
+        cut_short = attempt == 1 and not self.context.deadline.allows(0.001)
+        if stopping or cut_short:
             raise OutOfTimeError("the run's time was used up") from error
         raise error
 

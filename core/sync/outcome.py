@@ -1,11 +1,14 @@
 """What the units of a run add up to."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from core.report import Outcome, Reason, UnitReport, WorkReport
 from core.sync.ports import Accounts
 
+COUNTED = (
+    "units", "done", "partial", "skipped", "failed", "fetched", "inserted", "updated", "written",
+    "unchanged", "quarantined", "pages", "calls",
+)  # fmt: skip
 STANDING_STILL = {Reason.ACCOUNT_INACTIVE, Reason.DISABLED, Reason.GLOBALLY_OFF}
 TROUBLE = {Reason.NEEDS_RECONNECT, Reason.NO_TOKEN, Reason.DECRYPT_FAILED}
 
@@ -18,11 +21,11 @@ def add_up(
     5. Some failed. 6. Time or calls ran out. 7. Nothing stood still but all of it. 8. Done.
     """
     outcome, reason = _decide(reports, accounts, lease_lost=lease_lost, out_of_time=out_of_time)
-    more = out_of_time or any(report.more for report in reports)
+    left = out_of_time or outcome is Outcome.PARTIAL or any(report.more for report in reports)
     return WorkReport(
         outcome=outcome,
         reason=reason,
-        more=more and not lease_lost,
+        more=left and not lease_lost,
         counts=_counts(reports),
         units=tuple(reports),
         next_due_at=accounts.next_due_at,
@@ -91,7 +94,8 @@ def _none_failed(
 
 
 def _counts(reports: Sequence[UnitReport]) -> dict[str, int]:
-    counts: Counter[str] = Counter()
+    """Every key is always there: people's scripts add them up."""
+    counts = dict.fromkeys(COUNTED, 0)
     for report in reports:
         counts["units"] += 1
         counts[report.outcome] += 1
@@ -103,4 +107,4 @@ def _counts(reports: Sequence[UnitReport]) -> dict[str, int]:
         counts["quarantined"] += report.quarantined
         counts["pages"] += report.pages
         counts["calls"] += report.calls
-    return dict(counts)
+    return counts
