@@ -7,6 +7,9 @@ EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = 75, 77, 78
 """sysexits.h; 75 tells cron wrappers and systemd that it is no failure of ours."""
 
 
+USUAL_WAIT_S = 60
+
+
 def http_status(report: RunReport, *, strict: bool) -> int:
     """Non-2xx is for our own side: cron services switch a job off after some failures."""
     if report.reason is Reason.BUG:
@@ -25,9 +28,9 @@ def retry_after(report: RunReport) -> int | None:
     if report.holder is not None and report.holder.until is not None:
         left = (report.holder.until - report.finished_at).total_seconds()
         return max(round(left), 1)
-    if report.reason in {Reason.ALREADY_RUNNING, Reason.DATABASE, Reason.UPSTREAM}:
-        return 60
-    return None
+    if report.reason in {Reason.BUG, Reason.CONFIG}:
+        return None
+    return USUAL_WAIT_S if report.outcome in {Outcome.SKIPPED, Outcome.FAILED} else None
 
 
 def exit_code(report: RunReport, *, ok_if_running: bool = False) -> int:

@@ -19,7 +19,7 @@ from core.secret import Secret
 from handlers import wiring
 from handlers.answers import http_status, retry_after
 from handlers.invoke import Call, run_once
-from handlers.parameters import read
+from handlers.parameters import delivery_name, read
 from handlers.problem import NO_STORE, problem
 
 MAX_BODY = 64 * 1024
@@ -116,7 +116,8 @@ def _unauthorized(request: Request, secrets: Sequence[Secret]) -> Response | Non
     if not secrets:
         return problem(503, "CRON_SECRET is not set, so nobody may call this", reason="config")
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    token = given.strip().encode("utf-8", errors="surrogateescape")
+    # The bytes as they came: Starlette reads headers as Latin-1.
+    token = given.strip().encode("latin-1")
     matches = [hmac.compare_digest(token, secret.reveal().encode()) for secret in secrets]
     if scheme.lower() == "bearer" and any(matches):
         return None
@@ -132,7 +133,7 @@ async def _call(request: Request, worker: str, limit_s: float) -> Response:
             trigger=Trigger(via="http", delivery_id=delivery_id(request.headers)),
             parameters=parameters,
             limit_s=_limit_s(request, limit_s),
-            keyed="idempotency-key" in request.headers,
+            keyed=bool(request.headers.get("idempotency-key")),
         )
         report = await run_in_threadpool(run_once, call)
     except BodyTooLargeError:
@@ -156,10 +157,10 @@ def delivery_id(headers: Mapping[str, str]) -> str | None:
     """The first that is there: what stays the same when one call is delivered again."""
     for name in ("idempotency-key", "upstash-message-id"):
         if headers.get(name):
-            return headers[name][:255]
+            return delivery_name(headers[name])
     job = headers.get("x-cloudscheduler-jobname")
     time = headers.get("x-cloudscheduler-scheduletime")
-    return f"{job} {time}"[:255] if job and time else None
+    return delivery_name(f"{job} {time}") if job and time else None
 
 
 async def _body(request: Request) -> bytes:

@@ -8,8 +8,8 @@ from mangum import Mangum
 
 from core.report import Outcome, Reason, RunReport, Trigger
 from handlers import cron
-from handlers.invoke import Call, run_once
-from handlers.parameters import KNOWN, read
+from handlers.invoke import Call, base_path, run_once
+from handlers.parameters import KNOWN, delivery_name, read
 
 OURS = {Reason.BUG, Reason.CONFIG, Reason.DATABASE}
 
@@ -23,10 +23,12 @@ def answer_event(worker: str, event: Any, context: Any) -> dict[str, Any]:
 
     Raises RunFailedError when the fault is on our side.
     """
-    if isinstance(event, Mapping) and "http" in event.get("requestContext", {}):
-        return _asgi(_prefix(event))(event, context)
-    given = event if isinstance(event, Mapping) else {}
-    parameters = read({name: given[name] for name in KNOWN if name in given})
+    given = _mapping(event)
+    if "http" in _mapping(given.get("requestContext")):
+        return _asgi(_prefix(given))(event, context)
+    # In the envelope of a rule's event `account` is AWS's; what the sender says is in `detail`.
+    asked = _mapping(given.get("detail")) if "detail-type" in given else given
+    parameters = read({name: asked[name] for name in KNOWN if name in asked})
     call = Call(
         worker=worker,
         trigger=trigger_of(given),
@@ -48,15 +50,20 @@ def trigger_of(event: Mapping[str, Any]) -> Trigger:
     EventBridge Scheduler's execution id differs between attempts of one delivery, its schedule and
     scheduled time do not.
     """
-    records = event.get("Records")
-    if isinstance(records, list) and records and "messageId" in records[0]:
-        return Trigger(via="sqs", delivery_id=str(records[0]["messageId"]))
     if event.get("schedule_arn") and event.get("scheduled_time"):
-        delivery_id = f"{event['schedule_arn']} {event['scheduled_time']}"
-        return Trigger(via="schedule", delivery_id=delivery_id)
+        scheduled = f"{event['schedule_arn']} {event['scheduled_time']}"
+        return Trigger(via="schedule", delivery_id=delivery_name(scheduled))
     if event.get("detail-type") and event.get("id"):
-        return Trigger(via="rule", delivery_id=str(event["id"]))
+        return Trigger(via="rule", delivery_id=delivery_name(str(event["id"])))
+    records = event.get("Records")
+    first = _mapping(records[0]) if isinstance(records, list) and records else {}
+    if first.get("messageId"):
+        return Trigger(via="sqs", delivery_id=delivery_name(str(first["messageId"])))
     return Trigger(via="lambda")
+
+
+def _mapping(given: Any) -> Mapping[str, Any]:
+    return given if isinstance(given, Mapping) else {}
 
 
 def _remaining_s(context: Any) -> float | None:
@@ -65,10 +72,10 @@ def _remaining_s(context: Any) -> float | None:
 
 
 def _prefix(event: Mapping[str, Any]) -> str:
-    """A stage other than `$default` stands before the path."""
+    """A stage other than `$default`, or a path of one's own domain, stands before the path."""
     stage = str(event["requestContext"].get("stage", "$default"))
     path = str(event.get("rawPath", ""))
-    return f"/{stage}" if path.startswith(f"/{stage}/") else ""
+    return f"/{stage}" if path.startswith(f"/{stage}/") else base_path()
 
 
 @cache

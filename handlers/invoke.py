@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from core.context import Observation
 from core.deadline import Deadline
-from core.errors import AppError, ConfigurationError, StoreUnavailableError
+from core.errors import ConfigurationError, UsageError
 from core.ids import RunId
-from core.report import RunReport, Trigger
+from core.report import Reason, RunReport, Trigger
 from core.runs.model import RunRequest
-from core.runs.protocol import unreached
+from core.runs.protocol import KeyReusedError, unreached
 from handlers import wiring
 from handlers.parameters import Parameters
 from infra.settings import Settings
@@ -42,7 +42,7 @@ def run_once(
 ) -> RunReport:
     """Run the worker and report. Raises UsageError for unknown names, KeyReusedError.
 
-    A missing setting or database is a report as well.
+    A missing setting or database is a report as well, and so is a mistake of ours.
     """
     began = time.monotonic()
     deadline = Deadline.after(_time(call), time.monotonic)
@@ -53,8 +53,18 @@ def run_once(
             work = wiring.WORKERS[call.worker](ready, call.parameters)
             protocol = wiring.run_protocol(ready, observe)
             return protocol.run_once(request_of(call), deadline, work)
-    except (ConfigurationError, StoreUnavailableError) as error:
+    except (UsageError, KeyReusedError):
+        raise
+    except Exception as error:  # noqa: BLE001  (never in silence: it becomes a report)
         return _unreached(settings, call, error, began)
+
+
+def base_path() -> str:
+    """BASE_PATH; none where the settings are wrong, which the call itself will say."""
+    try:
+        return wiring.load_settings().base_path
+    except ConfigurationError:
+        return ""
 
 
 def request_of(call: Call) -> RunRequest:
@@ -80,12 +90,13 @@ def _time(call: Call) -> float | None:
     return limit - margin
 
 
-def _unreached(settings: Settings | None, call: Call, error: AppError, began: float) -> RunReport:
+def _unreached(settings: Settings | None, call: Call, error: Exception, began: float) -> RunReport:
     log = wiring.log_for(settings)
     run_id = RunId(uuid.uuid4())  # noqa: TID251  (no run row, so nothing else names this failure)
     took = time.monotonic() - began
     report = unreached(run_id, request_of(call), error, wiring.WallClock().now(), took)
-    log.error(
+    tell = log.exception if report.reason is Reason.BUG else log.error
+    tell(
         "run.failed",
         run_id=str(run_id),
         worker=call.worker,

@@ -14,6 +14,8 @@ from core.report import instant
 from core.sync.worker import Selection
 
 KNOWN = ("account", "stream", "since", "deadline_s", "dry_run", "strict")
+LONGEST_DELIVERY_ID = 255
+_FIRST_YEAR = 1994
 _SPAN = re.compile(r"(\d{1,4})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on", ""}), frozenset({"0", "false", "no", "off"})
@@ -55,6 +57,13 @@ class Parameters:
         return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()
 
 
+def delivery_name(given: str) -> str:
+    """What names a delivery, short enough for an index: a long name becomes its digest."""
+    if len(given) <= LONGEST_DELIVERY_ID and given.isprintable():
+        return given
+    return "sha256:" + hashlib.sha256(given.encode(errors="surrogatepass")).hexdigest()
+
+
 def read(given: Mapping[str, Any]) -> Parameters:
     """From a query or a JSON body. Raises UsageError, which names the parameter."""
     unknown = sorted(set(given) - set(KNOWN))
@@ -81,6 +90,8 @@ def read_since(text: str) -> datetime | timedelta:
         raise UsageError(
             f"since: {text!r} is neither an instant like 2026-11-01T08:00:00Z nor a span like 7d"
         ) from None
+    if at.year <= _FIRST_YEAR:
+        raise UsageError(f"since: {text!r} lies before eBay began")
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
@@ -98,7 +109,7 @@ def _names(parameter: str, given: Any) -> tuple[str, ...]:
     if given is None:
         return ()
     names: Sequence[Any] = given if isinstance(given, list) else [given]
-    if not all(isinstance(name, str) and name.strip() for name in names):
+    if not all(isinstance(name, str) and name.strip() and name.isprintable() for name in names):
         raise UsageError(f"{parameter}: must be a name or a list of names")
     return tuple(dict.fromkeys(name.strip() for name in names))
 
@@ -107,8 +118,8 @@ def _seconds(parameter: str, given: Any) -> float | None:
     if given is None:
         return None
     try:
-        seconds = float(given)
-    except (TypeError, ValueError):
+        seconds = math.nan if isinstance(given, bool) else float(given)
+    except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if not 0 < seconds < math.inf:
         raise UsageError(f"{parameter}: {given!r} is not a number of seconds above 0")

@@ -8,7 +8,7 @@ from random import Random
 from core.clock import CarriedClock, Monotonic
 from core.context import Observation, RunContext
 from core.deadline import Deadline
-from core.errors import AppError, ConfigurationError, StoreUnavailableError
+from core.errors import ConfigurationError, StoreUnavailableError
 from core.events import Log
 from core.ids import Fence, IdSource, RunId
 from core.report import Outcome, Reason, RunReport, WorkReport
@@ -139,15 +139,9 @@ class RunProtocol:
         )
         try:
             return work(context)
-        except StoreUnavailableError as error:
-            self.log.exception("worker.raised", run_id=str(begun.run_id), worker=request.worker)
-            return _failure(Reason.DATABASE, error)
-        except ConfigurationError as error:
-            self.log.exception("worker.raised", run_id=str(begun.run_id), worker=request.worker)
-            return _failure(Reason.CONFIG, error)
         except Exception as error:
             self.log.exception("worker.raised", run_id=str(begun.run_id), worker=request.worker)
-            return _failure(Reason.BUG, error)
+            return _failure(error)
 
     def _finish(self, report: RunReport, fence: Fence | None) -> RunReport:
         try:
@@ -197,26 +191,30 @@ class RunProtocol:
 
 
 def unreached(
-    run_id: RunId, request: RunRequest, error: AppError, at: datetime, took_s: float
+    run_id: RunId, request: RunRequest, error: Exception, at: datetime, took_s: float
 ) -> RunReport:
-    """The report of a run that has no row: the database or a setting is missing."""
-    database = isinstance(error, StoreUnavailableError)
+    """The report of a run that has no row: the database, a setting or our own care is missing."""
+    failure = _failure(error)
     return RunReport(
         run_id=run_id,
         worker=request.worker,
         trigger=request.trigger,
         outcome=Outcome.FAILED,
-        reason=Reason.DATABASE if database else Reason.CONFIG,
-        detail=str(error),
+        reason=failure.reason,
+        detail=failure.detail,
         started_at=at,
         finished_at=at,
         duration_ms=round(took_s * 1000),
     )
 
 
-def _failure(reason: Reason, error: Exception) -> WorkReport:
+def _failure(error: Exception) -> WorkReport:
     """A bug's text may hold anything, so only its type is told; the log has the traceback."""
-    detail = type(error).__name__ if reason is Reason.BUG else str(error)
+    reason, detail = Reason.BUG, type(error).__name__
+    if isinstance(error, StoreUnavailableError):
+        reason, detail = Reason.DATABASE, str(error)
+    elif isinstance(error, ConfigurationError):
+        reason, detail = Reason.CONFIG, str(error)
     return WorkReport(outcome=Outcome.FAILED, reason=reason, detail=detail)
 
 
