@@ -1,9 +1,10 @@
 """Pings to a dead man's switch: it tells somebody when cron itself has died.
 
-The URL of a check as Healthchecks.io and Better Stack give it; `/fail` behind it reports a failure.
-https://healthchecks.io/docs/http_api/
+The URL of a check as Healthchecks.io and Better Stack give it; `/fail` behind its path reports a
+failure. https://healthchecks.io/docs/http_api/
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import httpx
 from core.events import Log
 from core.report import Outcome, RunReport
 from core.secret import Secret
+from infra.ebay.transport import Countdown, PooledTransport
 
 TIMEOUT_S = 2.0
 
@@ -27,11 +29,29 @@ class DeadManPings:
         url = self.urls.get(worker)
         if url is None:
             return
-        address = url.reveal().rstrip("/")
-        if report.outcome is Outcome.FAILED:
-            address += "/fail"
         try:
-            with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
-                client.post(address, params={"rid": str(report.run_id)}).raise_for_status()
+            _get(_address(url, report))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             self.log.warning("ping.failed", worker=worker, error=type(error).__name__)
+
+
+def _address(url: Secret, report: RunReport) -> httpx.URL:
+    """What stands behind a `?` stays where it is: Uptime Kuma's addresses have a query."""
+    address = httpx.URL(url.reveal())
+    if report.outcome is Outcome.FAILED:
+        address = address.copy_with(path=address.path.rstrip("/") + "/fail")
+    return address.copy_merge_params({"rid": str(report.run_id)})
+
+
+def _get(address: httpx.URL) -> None:
+    """Two seconds for everything, the host's name included; httpx limits each wait by itself."""
+    secure = address.scheme == "https"
+    context = httpx.create_ssl_context(trust_env=False) if secure else None
+    countdown = Countdown(time.monotonic)
+    transport = PooledTransport(countdown, 1, context)
+    with (
+        httpx.Client(transport=transport, trust_env=False, timeout=TIMEOUT_S) as client,
+        countdown.of(TIMEOUT_S),
+        client.stream("GET", address) as answer,
+    ):
+        answer.raise_for_status()
