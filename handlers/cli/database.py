@@ -15,9 +15,9 @@ def register(commands: Any) -> None:
     migrate = commands.add_parser("migrate", help="bring the schema up to date")
     migrate.add_argument("--check", action="store_true", help="only say whether it is; exit 78")
     migrate.set_defaults(run=_migrate)
-    psql = commands.add_parser("psql", help="open the database in psql")
-    psql.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="passed to psql")
-    psql.set_defaults(run=_psql)
+    passed_on = commands.add_parser("psql", help="open the database in psql")
+    passed_on.add_argument("arguments", nargs="*", metavar="...", help="passed to psql")
+    passed_on.set_defaults(run=psql)
 
 
 def _migrate(options: argparse.Namespace) -> int:
@@ -31,7 +31,7 @@ def _migrate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _psql(options: argparse.Namespace) -> int:
+def psql(options: argparse.Namespace) -> int:
     """As a child, not in our place: the embedded server stays as long as its user does."""
     settings = wiring.load_settings()
     with wiring.database_url(settings) as (url, embedded):

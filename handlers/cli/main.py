@@ -35,7 +35,7 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
 
 def main(arguments: Sequence[str]) -> int:
     """Exit codes: design.md §10. A reader that went away (`| head`) is no error."""
-    options = parser().parse_args(arguments)
+    options = _options(arguments)
     _stop_on_signals()
     try:
         return int(options.run(options))
@@ -58,6 +58,17 @@ def parser() -> argparse.ArgumentParser:
     for group in GROUPS:
         group.register(commands)
     return whole
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    """What `psql` does not know itself is psql's own; argparse would take `-c` for a mistake."""
+    whole = parser()
+    options, unknown = whole.parse_known_args(arguments)
+    if unknown and options.run is not database.psql:
+        whole.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if options.run is database.psql:
+        options.arguments = list(arguments[list(arguments).index("psql") + 1 :])
+    return options
 
 
 def _stop_on_signals() -> None:
