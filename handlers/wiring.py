@@ -154,9 +154,12 @@ def _runs_ddl(settings: Settings) -> bool:
 
 
 def migrate_all(ready: Opened) -> list[str]:
-    """Through DATABASE_URL_DIRECT when it is set: a pooler may stand before the other."""
+    """Through DATABASE_URL_DIRECT when it is set: a pooler may stand before the other.
+
+    Never for the embedded database, which is neither.
+    """
     direct = ready.settings.database_url_direct
-    if direct is None:
+    if direct is None or ready.settings.database_url is None:
         return [f"{each.version:04} {each.name}" for each in migrate(ready.database)]
     url = parse(direct.get_secret_value())
     database = Database(make_engine(url, pool_size=1, application_name="cronshot migrate"))

@@ -19,9 +19,19 @@ def cipher_beside(folder: Path) -> AesGcmCipher:
     Linked into place when it is whole: nobody reads half a key.
     """
     path = folder / "keys"
-    if not path.exists():
-        _make(path)
-    return cipher_from(_read(path))
+    try:
+        if not path.exists():
+            _make(path)
+        text = path.read_text().strip()
+    except PermissionError as error:
+        raise ConfigurationError(f"{path} belongs to another user; set ENCRYPTION_KEYS") from error
+    except (OSError, UnicodeDecodeError) as error:
+        why = type(error).__name__
+        raise ConfigurationError(f"{path} cannot be used ({why}); set ENCRYPTION_KEYS") from None
+    try:
+        return cipher_from(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path} is damaged ({error})") from error
 
 
 def _make(path: Path) -> None:
@@ -29,14 +39,10 @@ def _make(path: Path) -> None:
     try:
         with os.fdopen(handle, "w") as file:
             file.write(f"local:{generate_key()}\n")
+            # Tokens are sealed with it from now on: it must outlive a power cut as they do.
+            file.flush()
+            os.fsync(file.fileno())
         with suppress(FileExistsError):
             os.link(draft, path)
     finally:
         Path(draft).unlink()
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except PermissionError as error:
-        raise ConfigurationError(f"{path} belongs to another user; set ENCRYPTION_KEYS") from error

@@ -26,7 +26,9 @@ class JsonLines(logging.Formatter):
 class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         facts = getattr(record, FACTS, {})
-        told = " ".join(f"{name}={value}" for name, value in facts.items() if value is not None)
+        told = " ".join(
+            f"{name}={_told(value)}" for name, value in facts.items() if value is not None
+        )
         line = f"{_instant(record)} {record.levelname.lower():8} {record.getMessage()} {told}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
@@ -68,6 +70,15 @@ def make_log(level: str, form: str | None, stream: TextIO | None = None) -> Even
     logger = logging.Logger(LOGGER, level.upper())  # noqa: LOG001  (as said above)
     logger.addHandler(handler)
     return EventLog(logger)
+
+
+def _told(value: object) -> str:
+    """One line per event, whatever eBay or a person put into a name or a message."""
+    if isinstance(value, dict | list):
+        return json.dumps(value, default=str)
+    text = str(value)
+    plain = text.isprintable() and " " not in text and text
+    return text if plain else json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def _instant(record: logging.LogRecord) -> str:

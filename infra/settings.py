@@ -1,10 +1,11 @@
 """Settings: the only reader of the environment. Secrets print as `***`."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,14 +17,21 @@ from infra.aws.parameters import parameters_below
 SIMULATOR_CLIENT_ID = "cronshot-simulator"
 SIMULATOR_CLIENT_SECRET = "cronshot-simulator-secret"  # noqa: S105  (the simulator's; it guards nothing)
 SHORTEST_SECRET = 16
+PROJECT = re.compile(r"https://([a-z0-9]+)\.supabase\.(?:co|in)/?")
+READ_AS_GIVEN = SettingsConfigDict(
+    frozen=True,
+    extra="ignore",
+    env_ignore_empty=True,
+    hide_input_in_errors=True,
+    str_strip_whitespace=True,
+    allow_inf_nan=False,
+)
 
 
 class Settings(BaseSettings):
     """Names as in the environment, upper case; see `.env.example`."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
-    )
+    model_config = READ_AS_GIVEN
 
     database_url: SecretStr | None = None
     database_url_direct: SecretStr | None = None
@@ -42,19 +50,42 @@ class Settings(BaseSettings):
     base_path: str = ""
     workers_max_parallel: int = Field(default=4, ge=1, le=64)
     http_deadline_s: float = Field(default=25.0, gt=0)
-    lease_s: float = Field(default=60.0, gt=0, le=3600)
+    lease_s: float = Field(default=60.0, ge=1, le=3600)
     log_level: str = "info"
     log_format: str | None = None
     ssm_prefix: str | None = None
     aws_lambda_function_name: str | None = None
     cronshot_home: Path = Path(".cronshot")
+    compat_env: bool = False
 
     @field_validator("cron_secret", "cron_secret_previous")
     @classmethod
     def _strong(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is not None and len(secret.get_secret_value()) < SHORTEST_SECRET:
+        """Such as a header can carry: with a space in it nobody could ever send it."""
+        if secret is None:
+            return secret
+        value = secret.get_secret_value()
+        if len(value) < SHORTEST_SECRET:
             raise ValueError(f"is shorter than {SHORTEST_SECRET} characters")
+        if not value.isascii() or not value.isprintable() or " " in value:
+            raise ValueError("must be ASCII without spaces, as a header carries it")
         return secret
+
+    @field_validator("heartbeat_url_ebay_cycle")
+    @classmethod
+    def _address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _is_address(url.get_secret_value()):
+            raise ValueError("must look like https://hc-ping.com/…")
+        return url
+
+    @field_validator("cronshot_home")
+    @classmethod
+    def _expanded(cls, folder: Path) -> Path:
+        """`.env` and systemd know no `~`, and would make a folder of that name."""
+        try:
+            return folder.expanduser()
+        except RuntimeError as error:
+            raise ValueError("names a home folder that is not there") from error
 
     @field_validator("log_level")
     @classmethod
@@ -93,20 +124,19 @@ class Settings(BaseSettings):
         `overrides` come first. Raises ConfigurationError, which names the variable and repeats no
         value.
         """
-        on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in os.environ  # noqa: TID251  (this is the reader)
-        env_file = None if on_lambda else ".env"
+        on_lambda = bool(os.environ.get("AWS_LAMBDA_FUNCTION_NAME"))  # noqa: TID251  (the reader)
+        env_file = None if on_lambda else Path(".env")
         try:
-            given: dict[str, Any] = _from_aws() | _compatible() | dict(overrides or {})
-            return cls(_env_file=env_file, **given)
+            given: dict[str, Any] = _from_aws() | dict(overrides or {})
+            settings = cls(_env_file=env_file, **given)
+            if not settings.compat_env or "database_url" in given or settings.database_url:
+                return settings
+            url = Replaced(_env_file=env_file).database_url()
+            return settings.model_copy(update={"database_url": url})
         except ValidationError as error:
             raise ConfigurationError(_sentence(error)) from None
-
-
-def _sentence(error: ValidationError) -> str:
-    """pydantic's own text would repeat the value."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    variable = str(first["loc"][0]).upper() if first["loc"] else "a setting"
-    return f"{variable}: {first['msg']}; see .env.example"
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f".env cannot be read: {type(error).__name__}") from None
 
 
 def _from_aws() -> dict[str, object]:
@@ -119,40 +149,88 @@ def _from_aws() -> dict[str, object]:
     return {name.lower(): value for name, value in found.items() if not environment.get(name)}
 
 
-def _compatible() -> dict[str, object]:
-    """With COMPAT_ENV=1 the variables of the systems that Cronshot replaces; first set wins."""
-    environment = os.environ  # noqa: TID251  (this is the reader)
-    if environment.get("COMPAT_ENV") != "1" or environment.get("DATABASE_URL"):
-        return {}
-    found = _supabase(environment) or _postgres(environment)
-    return {"database_url": found} if found else {}
+class Replaced(BaseSettings):
+    """Where the systems that Cronshot replaces keep their database; read with COMPAT_ENV=1."""
 
+    model_config = READ_AS_GIVEN
 
-def _supabase(environment: Mapping[str, str]) -> str | None:
-    if environment.get("SUPABASE_MODE") == "prod" and environment.get("SUPABASE_DB_URL_PROD"):
-        return environment["SUPABASE_DB_URL_PROD"]
-    if environment.get("SUPABASE_DB_URL"):
-        return environment["SUPABASE_DB_URL"]
-    url, password = environment.get("SUPABASE_URL"), environment.get("SUPABASE_DB_PASSWORD")
-    if not url and not password:
-        return None
-    if not url or not password:
-        raise ConfigurationError(
-            "SUPABASE_URL and SUPABASE_DB_PASSWORD belong together, and one of them is missing"
+    supabase_mode: str | None = None
+    supabase_db_url_prod: SecretStr | None = None
+    supabase_db_url: SecretStr | None = None
+    supabase_url: str | None = None
+    supabase_db_password: SecretStr | None = None
+    postgres_host: str | None = None
+    postgres_port: int | None = Field(default=None, ge=1, le=65535)
+    postgres_user: str | None = None
+    postgres_password: SecretStr | None = None
+    postgres_db: str | None = None
+
+    @field_validator("supabase_url")
+    @classmethod
+    def _project(cls, url: str | None) -> str | None:
+        if url is not None and not PROJECT.fullmatch(url):
+            raise ValueError("must look like https://PROJECT.supabase.co")
+        return url
+
+    def database_url(self) -> SecretStr | None:
+        """The first that is set. Raises ConfigurationError for a set that is incomplete."""
+        if self.supabase_mode == "prod" and self.supabase_db_url_prod is not None:
+            return self.supabase_db_url_prod
+        return self.supabase_db_url or self._supabase() or self._postgres()
+
+    def _supabase(self) -> SecretStr | None:
+        url, password = self.supabase_url, self.supabase_db_password
+        if url is None and password is None:
+            return None
+        _complete({"SUPABASE_URL": url, "SUPABASE_DB_PASSWORD": password})
+        assert url is not None
+        host = PROJECT.sub(r"db.\1.supabase.co", url)
+        return SecretStr(
+            f"postgresql://postgres:{_quoted(password)}@{host}:5432/postgres?sslmode=require"
         )
-    project = url.removeprefix("https://").split(".", 1)[0]
-    host = f"db.{project}.supabase.co"
-    return f"postgresql://postgres:{quote(password, safe='')}@{host}:5432/postgres?sslmode=require"
+
+    def _postgres(self) -> SecretStr | None:
+        user, password = self.postgres_user, self.postgres_password
+        host, database = self.postgres_host, self.postgres_db
+        if not (host or user or password or database or self.postgres_port):
+            return None
+        _complete(
+            {
+                "POSTGRES_HOST": host,
+                "POSTGRES_USER": user,
+                "POSTGRES_PASSWORD": password,
+                "POSTGRES_DB": database,
+            }
+        )
+        place = f"{_quoted(host)}:{self.postgres_port or 5432}/{_quoted(database)}"
+        return SecretStr(f"postgresql://{_quoted(user)}:{_quoted(password)}@{place}")
 
 
-def _postgres(environment: Mapping[str, str]) -> str | None:
-    names = ("POSTGRES_HOST", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB")
-    values = [environment.get(name) for name in names]
-    if not any(values):
-        return None
-    missing = [name for name, value in zip(names, values, strict=True) if not value]
+def _complete(values: Mapping[str, str | SecretStr | None]) -> None:
+    missing = [name for name, value in values.items() if not value]
     if missing:
-        raise ConfigurationError(f"{missing[0]} is missing beside the other POSTGRES_ variables")
-    host, user, password, database = (quote(str(value), safe="") for value in values)
-    port = environment.get("POSTGRES_PORT") or "5432"
-    return f"postgresql://{user}:{password}@{host}:{port}/{database}"
+        raise ConfigurationError(
+            f"COMPAT_ENV=1: {', '.join(missing)} must be set beside"
+            f" {', '.join(name for name in values if name not in missing) or 'POSTGRES_PORT'}"
+        )
+
+
+def _quoted(value: str | SecretStr | None) -> str:
+    return quote(value.get_secret_value() if isinstance(value, SecretStr) else value or "", safe="")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _sentence(error: ValidationError) -> str:
+    """pydantic's own text would repeat the value."""
+    told = []
+    for each in error.errors(include_input=False, include_url=False, include_context=False):
+        variable = str(each["loc"][0]).upper() if each["loc"] else "a setting"
+        told.append(f"{variable}: {each['msg'].removeprefix('Value error, ')}")
+    return f"{'; '.join(told)}; see .env.example"
