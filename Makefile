@@ -100,7 +100,7 @@ chaos: $(VENV)/.installed-dev ## kills, freezes, restarts by the hundred, for CH
 
 .PHONY: bench
 bench: $(BENCH_VENV)/.installed-bench ## orders per second and peak memory, side by side with dlt and a bare statement
-	@$(own_database) $(bench_py) -m pytest -m bench --capture=no --timeout=0 $(ARGS) tests/benchmarks
+	@$(own_database) $(bench_py) -m tests.benchmarks $(ARGS)
 
 .PHONY: package
 package: $(VENV)/.installed-dev ## the zip for AWS Lambda (arm64, Python 3.13), the same bytes each time
