@@ -9,7 +9,9 @@ from enum import StrEnum
 from core.ids import AccountId, RunId
 
 MAX_UNITS = 20
-MAX_BYTES = 4096
+MAX_BYTES = 3600
+"""Under 4 KB, with room for what a problem answer adds."""
+MAX_DETAIL = 300
 
 
 class Outcome(StrEnum):
@@ -220,11 +222,13 @@ class RunReport:
         if self.stored is not None:
             return dict(self.stored)
         body = self._envelope()
-        units = [unit.as_json() for unit in self.units[:MAX_UNITS]]
+        # What went wrong first: the rest may be left out.
+        telling = sorted(self.units, key=lambda unit: unit.outcome is Outcome.DONE)
+        units = [unit.as_json() for unit in telling[:MAX_UNITS]]
         while True:
             body["units"] = units
             body["omitted"] = len(self.units) - len(units)
-            if not units or len(json.dumps(body).encode()) < MAX_BYTES:
+            if not units or _size(body) < MAX_BYTES:
                 return body
             units = units[:-1]
 
@@ -235,7 +239,7 @@ class RunReport:
             "outcome": self.outcome,
             "reason": self.reason,
             "message": None if self.reason is None else SENTENCES[self.reason],
-            "detail": self.detail,
+            "detail": None if self.detail is None else self.detail[:MAX_DETAIL],
             "more": self.more,
             "started_at": instant(self.started_at),
             "finished_at": instant(self.finished_at),
@@ -251,6 +255,10 @@ class RunReport:
                 "until": instant(self.holder.until),
             }
         return body
+
+
+def _size(body: Mapping[str, object]) -> int:
+    return len(json.dumps(body, ensure_ascii=False).encode(errors="surrogatepass"))
 
 
 def instant(at: datetime | None) -> str | None:

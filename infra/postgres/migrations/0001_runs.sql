@@ -110,7 +110,8 @@ SELECT w.worker AS worker_id,
          WHEN latest.status = 'running' AND latest.expires_at > clock_timestamp() THEN 'running'
          WHEN latest.status = 'running' OR latest.status = 'abandoned' THEN 'degraded'
          WHEN latest.outcome = 'failed' THEN 'error'
-         WHEN latest.outcome = 'degraded' THEN 'degraded'
+         WHEN latest.outcome = 'degraded' OR latest.reason = 'no_accounts' THEN 'degraded'
+         WHEN latest.outcome = 'skipped' THEN 'stopped'
          WHEN latest.finished_at < clock_timestamp() - 2 * make_interval(secs => w.interval_s) THEN 'degraded'
          ELSE 'running'
        END AS status,
@@ -133,7 +134,9 @@ SELECT w.worker AS worker_id,
  CROSS JOIN (SELECT enabled FROM ops.workers WHERE worker = '*') AS everything
   LEFT JOIN LATERAL (
          SELECT r.* FROM ops.runs r
-          WHERE r.worker = w.worker AND (r.outcome IS NULL OR r.outcome <> 'skipped')
+          WHERE r.worker = w.worker
+            -- A run that was refused is no sign of life, one that began and found all accounts paused is.
+            AND (r.outcome IS DISTINCT FROM 'skipped' OR r.fence IS NOT NULL)
           ORDER BY r.started_at DESC LIMIT 1
        ) AS latest ON true
   LEFT JOIN ops.leases lease ON lease.name = w.worker
