@@ -9,6 +9,7 @@ COUNTED = (
     "units", "done", "partial", "skipped", "failed", "fetched", "inserted", "updated", "written",
     "unchanged", "quarantined", "pages", "calls",
 )  # fmt: skip
+WORKED = {Outcome.DONE, Outcome.PARTIAL}
 STANDING_STILL = {Reason.ACCOUNT_INACTIVE, Reason.DISABLED, Reason.GLOBALLY_OFF}
 TROUBLE = {Reason.NEEDS_RECONNECT, Reason.NO_TOKEN, Reason.DECRYPT_FAILED}
 
@@ -70,7 +71,7 @@ def _nothing_tried(*, out_of_time: bool) -> tuple[Outcome, Reason]:
 def _some_failed(
     reports: Sequence[UnitReport], failed: Sequence[UnitReport]
 ) -> tuple[Outcome, Reason | None]:
-    if len(failed) < len(reports):
+    if any(report.outcome in WORKED for report in reports):
         return Outcome.DEGRADED, None
     reasons = {report.reason for report in failed}
     if reasons == {Reason.UPSTREAM}:
@@ -82,14 +83,14 @@ def _none_failed(
     reports: Sequence[UnitReport], *, out_of_time: bool
 ) -> tuple[Outcome, Reason | None]:
     reasons = {report.reason for report in reports}
-    if reasons == {Reason.ALREADY_RUNNING}:
-        return Outcome.SKIPPED, Reason.ALREADY_RUNNING
     if out_of_time or Reason.DEADLINE in reasons:
         return Outcome.PARTIAL, Reason.DEADLINE
     if Reason.BUDGET in reasons:
         return Outcome.PARTIAL, Reason.BUDGET
     if reasons <= STANDING_STILL:
         return Outcome.SKIPPED, Reason.PAUSED
+    if reasons <= STANDING_STILL | {Reason.ALREADY_RUNNING}:
+        return Outcome.SKIPPED, Reason.ALREADY_RUNNING
     return Outcome.DONE, None
 
 

@@ -1,19 +1,21 @@
 """A dry run: one page of each unit is read and compared, nothing is kept."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.context import RunContext
 from core.errors import AppError, StoreUnavailableError
 from core.report import Outcome, UnitReport, WorkReport
+from core.sync.begin import begin
 from core.sync.fetch import UnitPages
-from core.sync.model import Pass, Unit, Window
+from core.sync.model import Pass, Unit
 from core.sync.outcome import add_up
 from core.sync.ports import Candidate
 from core.sync.tally import Tally
 from core.sync.unit import PAGE_NEEDS_S, SyncPorts
 from core.sync.verdict import Verdict, judge
-from core.sync.walk import next_window, query_for
+from core.sync.walk import query_for
 from core.sync.worker import Selection
 
 DRY_RUN = "dry run: one page of each stream was compared, nothing was kept"
@@ -27,17 +29,21 @@ class PreviewAccounts:
 
     def run_once(self, context: RunContext, selection: Selection) -> WorkReport:
         """A second pass reads again what is stored already; it has nothing to show."""
+        candidates = self._candidates(selection)
         reports = []
-        for candidate in self.ports.store.candidates(selection.accounts, selection.streams):
-            if candidate.unit.pass_ is Pass.OPEN:
-                continue
+        for candidate in candidates:
             if context.stop_requested() or not context.deadline.allows(PAGE_NEEDS_S):
                 break
             reports.append(self._preview(candidate, selection.since, context))
         self.ports.store.record(context.run_id, reports)
+        out_of_time = len(reports) < len(candidates)
         accounts = self.ports.store.summary()
-        work = add_up(reports, accounts, lease_lost=False, out_of_time=False)
+        work = add_up(reports, accounts, lease_lost=False, out_of_time=out_of_time)
         return replace(work, detail=DRY_RUN)
+
+    def _candidates(self, selection: Selection) -> Sequence[Candidate]:
+        found = self.ports.store.candidates(selection.accounts, selection.streams)
+        return [each for each in found if each.unit.pass_ is Pass.NEW]
 
     def _preview(
         self, candidate: Candidate, since: datetime | None, context: RunContext
@@ -46,14 +52,15 @@ class PreviewAccounts:
         tally = Tally(started_at=context.clock.now(), cursor_at=unit.cursor_at)
         pages = self.ports.pages_of(unit, context)
         if candidate.refused is None:
-            verdict = self._look(unit, _window(unit, since, tally.started_at), pages, tally)
+            verdict = self._look(unit, since, pages, tally)
         else:
             verdict = Verdict(outcome=Outcome.SKIPPED, reason=candidate.refused, detail="")
         return tally.report(unit, verdict, pages.calls.made, context.clock.now())
 
     def _look(
-        self, unit: Unit, window: Window | None, pages: UnitPages, tally: Tally
+        self, unit: Unit, since: datetime | None, pages: UnitPages, tally: Tally
     ) -> Verdict | None:
+        window = begin(unit, since, tally.started_at, self.ports.store.open_range).window
         if window is None:
             return None
         tally.reading(window)
@@ -67,10 +74,3 @@ class PreviewAccounts:
             return judge(error, failures=unit.failures, now=now)
         tally.stored(len(fetched.page.rows), saved, None)
         return None
-
-
-def _window(unit: Unit, since: datetime | None, now: datetime) -> Window | None:
-    if since is not None:
-        to = unit.cursor_at or now
-        return Window(from_=since, to=to, goal=None, limit=unit.stream.page_size)
-    return unit.window or next_window(unit.stream, unit.cursor_at, now)

@@ -9,6 +9,7 @@ from core.context import Observation, RunContext
 from core.errors import AppError, LeaseLostError, RateLimitedError, StoreUnavailableError
 from core.report import Outcome, Reason, UnitReport, instant
 from core.retry import RetryPolicy
+from core.sync.begin import OPEN_LIMIT, begin, extra_end
 from core.sync.fetch import Fetched, OutOfTimeError, UnitPages
 from core.sync.model import Pass, Unit, Window
 from core.sync.ports import (
@@ -24,13 +25,13 @@ from core.sync.ports import (
 )
 from core.sync.tally import Tally
 from core.sync.verdict import Verdict, judge
-from core.sync.walk import advance, next_window, query_for, resumed
+from core.sync.walk import advance, extra_window, next_window, query_for
 
 DUE_SHARE = 0.9
 """Due a little early, or a 5-minute stream under a 5-minute cron would run every ten."""
 PAGE_NEEDS_S = 1.0
 ASK_S = 5.0
-OPEN_YOUNG, OPEN_LIMIT = timedelta(days=7), timedelta(days=180)
+OPEN_YOUNG = timedelta(days=7)
 HOURLY, DAILY = timedelta(hours=1), timedelta(days=1)
 STORE_TRIES = RetryPolicy(base=0.2, cap=2.0)
 STORE_ATTEMPTS = 3
@@ -84,29 +85,39 @@ class UnitRun:
 
         Raises StoreUnavailableError only: the unit is then due when its lease ends.
         """
-        verdict = self._attempt()
-        return self._end(verdict)
+        return self._settle(self._attempt())
 
     def put_off(self, until: datetime) -> UnitReport:
         """Leave the unit for later without a call: the API's day is used up."""
-        verdict = Verdict(outcome=Outcome.SKIPPED, reason=Reason.BUDGET, detail="", retry_at=until)
-        return self._end(verdict)
+        return self._settle(
+            Verdict(outcome=Outcome.SKIPPED, reason=Reason.BUDGET, detail="", retry_at=until)
+        )
 
-    def _end(self, verdict: Verdict | None) -> UnitReport:
-        now = self.context.clock.now()
-        report = self.tally.report(self.unit, verdict, self.pages.calls.made, now)
+    def _settle(self, verdict: Verdict | None) -> UnitReport:
+        report = self._report(verdict)
         if report.reason is Reason.LEASE_LOST:
             return report
         try:
             self._finish(report, verdict)
+        except StoreUnavailableError:
+            raise
         except LeaseLostError as error:
-            lost = judge(error, failures=self.unit.failures, now=now)
-            return self.tally.report(self.unit, lost, self.pages.calls.made, now)
+            return self._report(self._judge(error))
+        except Exception as error:
+            self.context.log.exception("unit.unfinished", **self._facts())
+            return self._report(self._judge(error))
         return report
+
+    def _report(self, verdict: Verdict | None) -> UnitReport:
+        now = self.context.clock.now()
+        return self.tally.report(self.unit, verdict, self.pages.calls.made, now)
+
+    def _facts(self) -> dict[str, str]:
+        return {"account": self.unit.account.name, "stream": self.unit.stream.name}
 
     def _attempt(self) -> Verdict | None:
         try:
-            self._read(self._first_window())
+            self._read(self._begin())
         except StoreUnavailableError:
             raise
         except SwitchedOffError as off:
@@ -114,10 +125,10 @@ class UnitRun:
         except RateLimitedError as error:
             return self._slow_down(error)
         except AppError as error:
+            self.tally.more = isinstance(error, OutOfTimeError)
             return self._judge(error)
         except Exception as error:
-            facts = {"account": self.unit.account.name, "stream": self.unit.stream.name}
-            self.context.log.exception("unit.failed", **facts)
+            self.context.log.exception("unit.failed", **self._facts())
             return self._judge(error)
         return None
 
@@ -127,32 +138,20 @@ class UnitRun:
 
     def _slow_down(self, error: RateLimitedError) -> Verdict:
         environment, api = self.unit.account.environment, self.unit.stream.api
-        quota = self.ports.quotas.ask(environment, api, timeout=ASK_S)
+        timeout = min(ASK_S, self.context.deadline.remaining())
+        quota = self.ports.quotas.ask(environment, api, timeout=timeout)
         verdict = self._judge(error, quota)
         if verdict.reason is Reason.QUOTA and verdict.retry_at is not None:
             now = self.context.clock.now()
             self.ports.store.block(environment, api, verdict.retry_at, quota, now)
         return verdict
 
-    def _first_window(self) -> Window | None:
-        if self.since is not None:
-            to = self.unit.cursor_at or self.tally.started_at
-            return Window(from_=self.since, to=to, goal=None, limit=self.unit.stream.page_size)
-        if self.unit.window is not None:
-            return resumed(self.unit.window, self.unit.stream)
-        if self.unit.pass_ is Pass.OPEN:
-            return self._open_window()
-        return next_window(self.unit.stream, self.unit.cursor_at, self.tally.started_at)
-
-    def _open_window(self) -> Window | None:
-        """From the oldest to the newest row that is not final yet."""
-        found = self.ports.store.open_range(self.unit, self.tally.started_at - OPEN_LIMIT)
-        if found.given_up:
-            self.tally.events.append(self._given_up(found.given_up))
-        if found.oldest is None or found.newest is None:
-            return None
-        limit = self.unit.stream.page_size
-        return Window(from_=found.oldest, to=found.newest, goal=None, limit=limit)
+    def _begin(self) -> Window | None:
+        at = self.tally.started_at
+        beginning = begin(self.unit, self.since, at, self.ports.store.open_range)
+        if beginning.given_up:
+            self.tally.events.append(self._given_up(beginning.given_up))
+        return beginning.window
 
     def _given_up(self, rows: int) -> Event:
         return Event(
@@ -182,7 +181,6 @@ class UnitRun:
             if ahead is not None:
                 ahead.exception()
         if window is not None:
-            self.tally.more = True
             raise OutOfTimeError("the run's time was used up")
 
     def _after(
@@ -190,7 +188,8 @@ class UnitRun:
     ) -> tuple[Progress | None, Window | None]:
         """What to store with this page, and what to read next."""
         if self.since is not None:
-            return None, going_on
+            until = extra_end(self.unit, self.tally.started_at)
+            return None, going_on or extra_window(self.unit.stream, window.to, until)
         if going_on is not None:
             return Progress(window=going_on), going_on
         following = None
@@ -199,9 +198,9 @@ class UnitRun:
         return Progress(window=None, cursor_at=window.goal), following
 
     def _remember(self, keys: Sequence[str], window: Window, following: Window | None) -> None:
-        """Keys seen belong to one list: another window is another list."""
+        """Keys seen belong to one list: another window, or another pass, is another list."""
         self.seen.update(keys)
-        if following is None or (window.from_, window.to) != (following.from_, following.to):
+        if following is None or _list_of(window) != _list_of(following):
             self.seen.clear()
 
     def _ask(self, window: Window | None) -> Future[Fetched] | None:
@@ -233,8 +232,7 @@ class UnitRun:
         going_on = None if progress is None else progress.window
         self.context.log.debug(
             "page.stored",
-            account=self.unit.account.name,
-            stream=self.unit.stream.name,
+            **self._facts(),
             rows=len(fetched.page.rows),
             inserted=saved.inserted,
             updated=saved.updated,
@@ -274,7 +272,7 @@ class UnitRun:
         self.ports.store.finish(self.context.run_id, self.unit, end, events)
 
     def _due_at(self, verdict: Verdict | None) -> datetime:
-        usual = self.context.started_at + self._interval() * DUE_SHARE
+        usual = self._usual()
         if verdict is None:
             return usual
         if verdict.reason is Reason.DEADLINE:
@@ -283,9 +281,26 @@ class UnitRun:
             return verdict.retry_at or usual
         return min(usual, verdict.retry_at or usual)
 
+    def _usual(self) -> datetime:
+        """From the run's start, for the next call is counted from there too.
+
+        Of a run that lasts longer than the interval, from the unit's own: it would be due at once,
+        and be read without a pause until the longest unit is through. An extra window is no regular
+        reading, so that is due now.
+        """
+        now, after = self.context.clock.now(), self._interval() * DUE_SHARE
+        if self.since is not None:
+            return now
+        usual = self.context.started_at + after
+        return usual if usual > now else self.tally.started_at + after
+
     def _interval(self) -> timedelta:
         if self.unit.pass_ is Pass.NEW:
             return self.unit.interval
         oldest = self.tally.window_from
         old = oldest is not None and oldest < self.tally.started_at - OPEN_YOUNG
         return DAILY if old else HOURLY
+
+
+def _list_of(window: Window) -> tuple[datetime, datetime, int]:
+    return window.from_, window.to, window.pass_number

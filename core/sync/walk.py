@@ -45,6 +45,14 @@ def next_window(stream: Stream, cursor_at: datetime | None, now: datetime) -> Wi
     return Window(from_=start, to=to, goal=to, limit=stream.page_size)
 
 
+def extra_window(stream: Stream, since: datetime, until: datetime) -> Window | None:
+    """A stretch to read once more, None when nothing is left of it. Its `goal` moves no cursor."""
+    if since >= until:
+        return None
+    to = min(until, since + stream.max_window)
+    return Window(from_=since, to=to, goal=to, limit=stream.page_size)
+
+
 def query_for(window: Window) -> PageQuery:
     return PageQuery(
         from_=window.from_, to=window.to, limit=window.limit, offset=window.offset or 0
@@ -70,15 +78,22 @@ def advance(stream: Stream, window: Window, page: Page, seen: AbstractSet[str]) 
 
 
 def complete(stream: Stream, query: PageQuery, page: Page) -> Page:
-    """The page itself, if it holds the rows that its own `total` promises (MOVING only).
+    """The page itself, if it holds the rows that its own `total` promises.
 
-    Pages are taken in strides of `limit`: a page that is short in the middle would leave a gap.
+    MOVING: pages are taken in strides of `limit`, so a page that is short in the middle would leave
+    a gap. FIXED: pages are counted by their rows, so an empty one would hide what follows, and one
+    with more rows than are left is another page than the one asked for.
     """
-    if stream.walk is Walk.MOVING and page.total is not None:
-        promised = min(query.limit, page.total - query.offset)
-        if len(page.rows) < promised:
-            message = f"the page at offset {query.offset} holds {len(page.rows)} of {promised} rows"
-            raise UpstreamUnavailableError(message)
+    if page.total is None:
+        return page
+    rows, promised = len(page.rows), max(min(query.limit, page.total - query.offset), 0)
+    if stream.walk is Walk.MOVING:
+        whole = rows >= promised
+    else:
+        whole = (rows > 0) == (promised > 0) and (query.offset == 0 or rows <= promised)
+    if not whole:
+        message = f"the page at offset {query.offset} holds {rows} rows where {promised} are due"
+        raise UpstreamUnavailableError(message)
     return page
 
 
@@ -86,7 +101,7 @@ def _down(window: Window, page: Page) -> Step:
     total = _total(page)
     if window.offset is None:
         if total < window.limit and len(page.rows) < window.limit:
-            return Step(store=True, window=None)
+            return Step(store=True, window=_above(window))
         return Step(store=False, window=_from_the_end(window, total))
     if window.offset + window.limit > (window.total or 0) and len(page.rows) >= window.limit:
         return Step(store=False, window=_end_not_reached(window, total))
@@ -94,7 +109,18 @@ def _down(window: Window, page: Page) -> Step:
         return Step(store=True, window=replace(window, offset=window.offset - window.limit))
     if total > (window.total or 0):
         return Step(store=True, window=_grown(window, total))
-    return Step(store=True, window=None)
+    return Step(store=True, window=_above(window))
+
+
+def _above(window: Window) -> Window | None:
+    """What a lowered `to` left out; None when the window is complete.
+
+    Not the next window's business: that one starts half an hour back, so a list that keeps growing
+    would be halved to before the cursor and read again for ever.
+    """
+    if window.goal is None or window.to >= window.goal:
+        return None
+    return Window(from_=window.to, to=window.goal, goal=window.goal, limit=window.limit)
 
 
 def _total(page: Page) -> int:
@@ -116,28 +142,49 @@ def _end_not_reached(window: Window, total: int) -> Window:
 def _grown(window: Window, total: int) -> Window:
     """The list was not at rest: once more, and after three passes with half the window.
 
-    `to` may only be lowered, so what was read above it belongs to the next window.
+    `to` may only be lowered; `goal` stays, and says how far there is to read above it.
     """
     if window.pass_number < PASSES:
         return replace(_from_the_end(window, total), pass_number=window.pass_number + 1)
     width = window.to - window.from_
-    if width < NARROWEST:
-        raise UpstreamUnavailableError("the list keeps growing in a window of two seconds")
+    if window.goal is None or width < NARROWEST:
+        seconds = width.total_seconds()
+        raise UpstreamUnavailableError(f"the list keeps growing in a window of {seconds:.0f} s")
     to = window.from_ + width / 2
-    goal = None if window.goal is None else to
-    return replace(window, to=to, goal=goal, offset=None, total=None, pass_number=1)
+    return replace(window, to=to, offset=None, total=None, pass_number=1)
 
 
 def _up(stream: Stream, window: Window, page: Page, seen: AbstractSet[str]) -> Step:
     offset = window.offset or 0
-    following = offset + len(page.rows) if page.next_offset is None else page.next_offset
-    if not _more_follows(window, page, following):
-        return Step(store=True, window=None)
-    if following <= offset or set(page.keys) <= seen:
+    if not page.rows and offset < (window.total or 0):
+        return Step(store=False, window=_once_more(window))
+    following = _following(offset, page)
+    more = _more_follows(window, page, following)
+    # A list that ends in rows seen before has grown at its front. A full page of them has not: the
+    # server ignores `offset`, and its count of rows would soon reach `total`.
+    repeats = bool(page.rows) and set(page.keys) <= seen
+    if (more and following <= offset) or (repeats and (more or len(page.rows) >= window.limit)):
         raise BadAnswerError(f"the list repeats itself at offset {offset}")
+    if not more:
+        return Step(store=True, window=None)
     if stream.offset_ceiling is not None and following >= stream.offset_ceiling:
         return Step(store=True, window=_lowered(window, page))
     return Step(store=True, window=replace(window, offset=following, total=page.total))
+
+
+def _following(offset: int, page: Page) -> int:
+    """Never further than the rows at hand: a `next` that leaps would leave rows out."""
+    counted = offset + len(page.rows)
+    return counted if page.next_offset is None else min(counted, page.next_offset)
+
+
+def _once_more(window: Window) -> Window:
+    """The list ended where it promised more; a FIXED list only grows. From its front again."""
+    if window.pass_number < PASSES:
+        return replace(window, offset=0, total=None, pass_number=window.pass_number + 1)
+    raise UpstreamUnavailableError(
+        f"the list of {window.total} rows ends at offset {window.offset}"
+    )
 
 
 def _more_follows(window: Window, page: Page, following: int) -> bool:
@@ -164,4 +211,4 @@ def _lowered(window: Window, page: Page) -> Window:
     oldest = page.instants[-1]
     if oldest >= window.to or oldest < window.from_:
         raise BadAnswerError(f"too many rows share the instant {oldest.isoformat()}")
-    return replace(window, to=oldest, offset=0, total=None)
+    return replace(window, to=oldest, offset=0, total=None, pass_number=1)

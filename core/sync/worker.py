@@ -120,12 +120,16 @@ class _Cycle:
         return next_due_at is not None and next_due_at <= self.context.clock.now()
 
     def _start_more(self) -> None:
-        while len(self.active) < self.parallel and self._may_start():
-            taken = self._take(self.parallel - len(self.active))
-            if not taken:
-                return
-            for unit in taken:
-                self._start(unit)
+        """A database that is away ends the taking; the units that run are still waited for."""
+        try:
+            while len(self.active) < self.parallel and self._may_start():
+                taken = self._take(self.parallel - len(self.active))
+                if not taken:
+                    return
+                for unit in taken:
+                    self._start(unit)
+        except StoreUnavailableError as error:
+            self.store_error = error
 
     def _may_start(self) -> bool:
         if self.lease_lost or self.application_refused or self.store_error is not None:

@@ -142,13 +142,14 @@ SELECT :run_id, event.*
          at timestamptz, level text, event text, account_id bigint, stream text, facts jsonb);
 
 -- name: quarantine
--- The same bad row read again in the overlap is one row, seen more often.
-INSERT INTO ebay.quarantine AS kept (account_id, stream, row_hash, reason, sqlstate, raw, run_id, first_seen_at, last_seen_at)
-SELECT :account_id, :stream, encode(sha256(convert_to(bad.raw, 'UTF8')), 'hex'), bad.reason, bad.sqlstate, bad.raw,
-       :run_id, :read_at, :read_at
+-- The same bad row read again in the overlap, or standing twice on its page, is one row, seen more often.
+INSERT INTO ebay.quarantine AS kept (account_id, stream, row_hash, reason, sqlstate, raw, run_id, times, first_seen_at, last_seen_at)
+SELECT :account_id, :stream, encode(sha256(convert_to(bad.raw, 'UTF8')), 'hex'), min(bad.reason), min(bad.sqlstate), bad.raw,
+       :run_id, count(*), :read_at, :read_at
   FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS bad (raw text, reason text, sqlstate text)
+ GROUP BY bad.raw
 ON CONFLICT (account_id, stream, row_hash) DO UPDATE
-   SET times = kept.times + 1, last_seen_at = EXCLUDED.last_seen_at, run_id = EXCLUDED.run_id;
+   SET times = kept.times + EXCLUDED.times, last_seen_at = EXCLUDED.last_seen_at, run_id = EXCLUDED.run_id;
 
 -- name: blocked_until
 SELECT blocked_until FROM ebay.api_budgets

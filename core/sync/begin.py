@@ -1,0 +1,51 @@
+"""Where a unit begins to read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from core.sync.model import LAG, Pass, Unit, Window
+from core.sync.ports import OpenRange
+from core.sync.walk import extra_window, next_window, resumed
+
+OPEN_LIMIT = timedelta(days=180)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """`window` None: there is nothing to read. `given_up`: open rows too old to be read again."""
+
+    window: Window | None
+    given_up: int = 0
+
+
+def begin(
+    unit: Unit,
+    since: datetime | None,
+    now: datetime,
+    open_range: Callable[[Unit, datetime], OpenRange],
+) -> Beginning:
+    """1. What was asked for. 2. A window left unfinished. 3. Open rows. 4. From the cursor on."""
+    if since is not None:
+        return Beginning(window=extra_window(unit.stream, since, extra_end(unit, now)))
+    if unit.window is not None:
+        return Beginning(window=resumed(unit.window, unit.stream))
+    if unit.pass_ is Pass.OPEN:
+        return _open(unit, now, open_range(unit, now - OPEN_LIMIT))
+    return Beginning(window=next_window(unit.stream, unit.cursor_at, now))
+
+
+def extra_end(unit: Unit, now: datetime) -> datetime:
+    return unit.cursor_at or now - LAG
+
+
+def _open(unit: Unit, now: datetime, found: OpenRange) -> Beginning:
+    """From the oldest to the newest row that is not final yet.
+
+    eBay refuses instants that lie in its future (error 30850), and some rows are dated ahead.
+    """
+    window = None
+    if found.oldest is not None and found.newest is not None and found.oldest < now - LAG:
+        to = min(found.newest, now - LAG)
+        window = Window(from_=found.oldest, to=to, goal=None, limit=unit.stream.page_size)
+    return Beginning(window=window, given_up=found.given_up)
