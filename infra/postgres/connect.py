@@ -126,6 +126,11 @@ def tls_context(mode: SslMode, root_certificate: Path | None) -> ssl.SSLContext:
     """Built once per process: loading the authorities takes 20 ms and more."""
     context = ssl.create_default_context(cafile=root_certificate)
     context.check_hostname = mode is SslMode.VERIFY_FULL
+    if root_certificate:
+        # Since Python 3.13 a sound certificate of an own authority is refused for formalities that
+        # libpq does not know; who signed it, and for whom, is checked all the same.
+        # https://github.com/PyMySQL/PyMySQL/pull/1198
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if mode is SslMode.REQUIRE and root_certificate is None:
         context.verify_mode = ssl.CERT_NONE
     return context

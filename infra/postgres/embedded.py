@@ -99,14 +99,14 @@ def _own_folder(folder: Path, version: int) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = folder.stat().st_uid
+        if owner == os.geteuid():
+            prepare_for_root(folder, version)
+            return folder
     except OSError as error:
         raise ConfigurationError(f"{folder} cannot be used ({error}); {_WAY_OUT}") from error
-    if owner != os.geteuid():
-        raise ConfigurationError(
-            f"{folder} belongs to {_os_user(owner)}, this is {_os_user(os.geteuid())}; {_WAY_OUT}"
-        )
-    prepare_for_root(folder, version)
-    return folder
+    raise ConfigurationError(
+        f"{folder} belongs to {_os_user(owner)}, this is {_os_user(os.geteuid())}; {_WAY_OUT}"
+    )
 
 
 def _os_user(number: int) -> str:

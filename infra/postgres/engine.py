@@ -8,7 +8,7 @@ from sqlalchemy.pool import QueuePool
 
 from infra.postgres import dialect
 from infra.postgres.connect import connect
-from infra.postgres.sqlstate import classify, is_poisoned, sqlstate
+from infra.postgres.sqlstate import classify, is_lost, is_poisoned
 from infra.postgres.url import DatabaseUrl
 
 CONNECT_TIMEOUT = 5.0
@@ -51,11 +51,5 @@ def _translate(context: ExceptionContext) -> BaseException | None:
     if is_poisoned(error):
         context.is_disconnect = True
         # A text that cannot be encoded, or a signal, says nothing about the other connections.
-        context.invalidate_pool_on_disconnect = (
-            isinstance(error, OSError) or sqlstate(error) is not None or _is_broken(error)
-        )
+        context.invalidate_pool_on_disconnect = is_lost(error)
     return classify(error, context.statement)
-
-
-def _is_broken(error: BaseException) -> bool:
-    return str(error) == "network error"

@@ -69,6 +69,15 @@ def is_poisoned(error: BaseException) -> bool:
     return code is None or code in FATAL_STATES or code.startswith(FATAL_CLASSES)
 
 
+def is_lost(error: BaseException) -> bool:
+    """Whether a poisoned connection means that the server, or the way to it, is gone."""
+    return sqlstate(error) is not None or _is_of_the_network(error)
+
+
+def _is_of_the_network(error: BaseException) -> bool:
+    return isinstance(error, OSError) or str(error) in BROKEN_CONNECTION
+
+
 def classify(error: BaseException, statement: str | None = None) -> Exception | None:
     """The error to raise in place of the driver's; None leaves it as it is.
 
@@ -79,7 +88,7 @@ def classify(error: BaseException, statement: str | None = None) -> Exception | 
         return _of_server(_strip(fields), statement)
     if isinstance(error, UnicodeEncodeError):
         return _of_encoding(error)
-    if isinstance(error, OSError) or str(error) in BROKEN_CONNECTION:
+    if _is_of_the_network(error):
         return StoreUnavailableError(f"the connection to the database broke ({error})")
     if isinstance(error, pg8000.Error):
         return BrokenStatementError(f"the driver refuses: {error}")

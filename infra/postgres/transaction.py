@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core.errors import StoreUnavailableError
 from infra.postgres.dialect import START, Start
-from infra.postgres.errors import CommitUnknownError, ConflictError
+from infra.postgres.errors import CommitUnknownError, ConflictError, LockTimeoutError
 
 T = TypeVar("T")
 
@@ -113,6 +113,9 @@ def _begin(connection: sa.Connection, limits: Limits) -> sa.RootTransaction:
 def _commit(transaction: sa.RootTransaction) -> None:
     try:
         transaction.commit()
+    except (ConflictError, LockTimeoutError):
+        # Of a deferred constraint: the server says that it has rolled back.
+        raise
     except StoreUnavailableError as error:
         raise CommitUnknownError(
             f"the connection broke during COMMIT, whether it was applied is unknown: {error}"

@@ -1,18 +1,19 @@
 """A real PostgreSQL for tests, and a new database for each of them."""
 
+import fcntl
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from infra.postgres.cluster import OS_USER
+from infra.postgres.cluster import OS_USER, Cluster
 from infra.postgres.connect import connect, server_version
 from infra.postgres.embedded import DEFAULT_VERSION, EmbeddedPostgres
 from infra.postgres.engine import make_engine
@@ -22,6 +23,7 @@ from infra.postgres.url import DatabaseUrl, SslMode, parse
 
 QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300")
 POOL_SIZE = 2
+SCRATCH = "cronshot-test-"
 
 _numbers = count(1)
 
@@ -91,15 +93,27 @@ def _postgres() -> Iterator[tuple[DatabaseUrl, str]]:
     if given:
         yield parse(given), "TEST_DATABASE_URL"
         return
+    _stop_leftovers()
     version = int(environment("TEST_POSTGRES_VERSION") or DEFAULT_VERSION)
     with scratch() as folder, EmbeddedPostgres(folder, version, options=QUICK) as server:
         yield server.url, "embedded"
 
 
+def _stop_leftovers() -> None:
+    """Stop what a killed test run has left running: nobody holds its locks any more."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
+        with suppress(OSError), ExitStack() as held:
+            for name in ("lock.change", "lock"):
+                lock = held.enter_context((folder / name).open("r+"))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            Cluster(folder / "postgres", DEFAULT_VERSION).stop()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def scratch() -> Iterator[Path]:
     """Not pytest's `tmp_path`: that is too long for a socket, and closed to other OS users."""
-    folder = Path(tempfile.mkdtemp(prefix="cronshot-test-"))
+    folder = Path(tempfile.mkdtemp(prefix=SCRATCH))
     try:
         yield folder
     finally:
