@@ -67,7 +67,10 @@ SENTENCES: Mapping[Reason, str] = {
         " with `accounts add --replace`."
     ),
     Reason.ALREADY_RUNNING: "Another run is at it; wait for it to end, or use --take-over.",
-    Reason.PAUSED: "The worker is paused; `workers resume` starts it again.",
+    Reason.PAUSED: (
+        "It is paused: the worker (`workers resume`), all of them (`workers resume --all`) or every"
+        " account (`accounts resume`)."
+    ),
     Reason.TRIPPED: "The worker failed ten times in a row and stopped itself; `workers resume`.",
     Reason.NO_ACCOUNTS: "There is no account yet; add one with `accounts add`.",
     Reason.UPSTREAM: "eBay did not give a usable answer; it is tried again by itself.",

@@ -1,5 +1,6 @@
 """Adding, testing, pausing and resuming accounts."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,11 +8,18 @@ from typing import Protocol
 
 from core.accounts.model import Identity, KnownAccount, NewAccount, Status
 from core.accounts.ports import AccountStore, IdentityService, SealedPair
-from core.errors import UsageError
+from core.errors import (
+    AccessTokenRefusedError,
+    ReauthorizationRequiredError,
+    TokenRefusedError,
+    UsageError,
+)
 from core.ids import AccountId
 from core.secret import Secret
 
 ASK_S = 20.0
+NAME_LENGTH = 100
+MARKETPLACE = re.compile(r"EBAY_[A-Z_]{2,30}")
 
 
 class FirstGrant(Protocol):
@@ -22,6 +30,12 @@ class FirstGrant(Protocol):
 
     @property
     def expires_in(self) -> timedelta: ...
+
+    @property
+    def refresh_token(self) -> Secret | None: ...
+
+    @property
+    def refresh_token_expires_in(self) -> timedelta | None: ...
 
 
 class Refresher(Protocol):
@@ -65,30 +79,30 @@ class ManageAccounts:
     ) -> KnownAccount:
         """Import a refresh token: it is used once, so that a wrong one is refused here and now.
 
-        Raises UsageError, and what a refresh raises; nothing is stored then.
+        What can be refused without eBay is refused before the token is sent anywhere. Raises
+        UsageError, and what a refresh raises; nothing is stored then.
         """
-        known = self.store.find(name)
-        if known is not None and not replace:
-            raise UsageError(f"there is an account {name!r} already; --replace changes its token")
-        grant = self.refresher.refresh(environment, refresh_token, timeout=ASK_S)
+        known = self._known(name, environment, replace=replace)
+        _check_marketplaces(marketplace_ids, replace=replace)
+        grant = self._first_grant(environment, refresh_token)
         identity = self.identities.who(environment, grant.access_token, timeout=ASK_S)
 
         def seal(account_id: AccountId) -> SealedPair:
             return self._sealed(account_id, refresh_token, grant)
 
+        self._refuse_second(known, environment, identity)
         if known is None:
-            marketplaces = tuple(marketplace_ids) or _home(identity)
             self.store.add(
                 NewAccount(
                     name=name,
                     environment=environment,
-                    marketplace_ids=marketplaces,
+                    marketplace_ids=tuple(marketplace_ids) or _home(identity),
                     identity=identity,
                 ),
                 seal,
             )
         else:
-            _same_seller(known, environment, identity)
+            _same_seller(known, identity)
             self.store.replace_token(known.id, identity, seal)
         return self.get(name)
 
@@ -102,7 +116,14 @@ class ManageAccounts:
         """One authenticated call; None where the consent does not allow to ask who it is."""
         known = self.get(name)
         token = self.tokens.get(known.id, known.environment, rejected=None, timeout=ASK_S)
-        return self.identities.who(known.environment, token, timeout=ASK_S)
+        try:
+            return self.identities.who(known.environment, token, timeout=ASK_S)
+        except AccessTokenRefusedError:
+            token = self.tokens.get(known.id, known.environment, rejected=token, timeout=ASK_S)
+        try:
+            return self.identities.who(known.environment, token, timeout=ASK_S)
+        except AccessTokenRefusedError as error:
+            raise TokenRefusedError(str(error), error.facts) from error
 
     def pause(self, name: str) -> KnownAccount:
         known = self.get(name)
@@ -121,12 +142,51 @@ class ManageAccounts:
         self.store.switch(known.id, active=True)
         return self.get(name)
 
+    def _known(self, name: str, environment: str, *, replace: bool) -> KnownAccount | None:
+        if not replace:
+            _check_name(name)
+            if self.store.find(name) is not None:
+                raise UsageError(
+                    f"there is an account {name!r} already; --replace changes its token"
+                )
+            return None
+        known = self.get(name)
+        if known.environment != environment:
+            raise UsageError(f"the account {name!r} belongs to {known.environment}")
+        return known
+
+    def _first_grant(self, environment: str, refresh_token: Secret) -> FirstGrant:
+        try:
+            return self.refresher.refresh(environment, refresh_token, timeout=ASK_S)
+        except ReauthorizationRequiredError as error:
+            raise ReauthorizationRequiredError(
+                f"{error}; a refresh token works only in the environment ({environment}) and with"
+                " the client id that it was made for, until its owner withdraws the consent"
+            ) from error
+
+    def _refuse_second(
+        self, known: KnownAccount | None, environment: str, identity: Identity | None
+    ) -> None:
+        """One seller under two names would be read, paid for and counted twice."""
+        if identity is None:
+            return
+        for other in self.store.list():
+            same = (other.environment, other.ebay_user_id) == (environment, identity.ebay_user_id)
+            if same and (known is None or other.id != known.id):
+                raise UsageError(
+                    f"this seller is the account {other.name!r} already;"
+                    f" `accounts add --name {other.name} --replace` changes its token"
+                )
+
     def _sealed(self, account_id: AccountId, refresh_token: Secret, grant: FirstGrant) -> Pair:
         return Pair(
             refresh_token=self.sealer.seal(
-                refresh_token, account_id=account_id, field="refresh_token"
+                # One that comes with the answer has replaced what was imported.
+                grant.refresh_token or refresh_token,
+                account_id=account_id,
+                field="refresh_token",
             ),
-            refresh_expires_in=None,
+            refresh_expires_in=grant.refresh_token_expires_in,
             access_token=self.sealer.seal(
                 grant.access_token, account_id=account_id, field="access_token"
             ),
@@ -140,13 +200,28 @@ def _home(identity: Identity | None) -> tuple[str, ...]:
     return (identity.marketplace_id,)
 
 
-def _same_seller(known: KnownAccount, environment: str, identity: Identity | None) -> None:
+def _check_name(name: str) -> None:
+    if not name.isprintable() or name != name.strip() or not 0 < len(name) <= NAME_LENGTH:
+        raise UsageError(
+            f"the name {name!r} cannot be used: 1 to {NAME_LENGTH} printable characters,"
+            " no space at its ends"
+        )
+
+
+def _check_marketplaces(marketplace_ids: Sequence[str], *, replace: bool) -> None:
+    if replace and marketplace_ids:
+        raise UsageError("--replace changes the token only; leave --marketplace out")
+    for each in marketplace_ids:
+        if not MARKETPLACE.fullmatch(each):
+            raise UsageError(f"the marketplace {each!r} does not look like EBAY_DE")
+
+
+def _same_seller(known: KnownAccount, identity: Identity | None) -> None:
     """A token of another seller would mix two sellers' rows under one account."""
-    if known.environment != environment:
-        raise UsageError(f"the account {known.name!r} belongs to {known.environment}")
     if identity is None or known.ebay_user_id is None:
         return
     if identity.ebay_user_id != known.ebay_user_id:
         raise UsageError(
-            f"this token is another seller's ({identity.username}), not {known.username}'s"
+            f"this token is another seller's ({identity.username or 'eBay tells no name'}),"
+            f" not {known.username or known.name}'s"
         )

@@ -46,7 +46,10 @@ class AccountStore(Protocol):
         ...
 
     def switch(self, account_id: AccountId, *, active: bool) -> None:
-        """Pause or resume; its units become never due, or due at once."""
+        """Pause or resume; its units become never due, or due at once.
+
+        Raises UsageError where the account is neither active nor paused any more.
+        """
         ...
 
 

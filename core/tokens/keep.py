@@ -84,9 +84,14 @@ class KeepTokens:
         while True:
             stored = self.store.read(account_id)
             if stored is None:
-                raise NoTokenError("the account has no refresh token")
+                raise NoTokenError(
+                    "the account has no refresh token; import one with `accounts add --replace`"
+                )
             if stored.needs_reconnect:
-                raise ReauthorizationRequiredError("eBay wants the owner's consent again")
+                raise ReauthorizationRequiredError(
+                    "eBay wants the owner's consent again; import a new refresh token with"
+                    " `accounts add --replace`"
+                )
             token = self._usable(account_id, stored, rejected)
             if token is not None:
                 return token

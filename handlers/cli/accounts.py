@@ -5,45 +5,91 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-from core.accounts.model import KnownAccount
+from core.accounts.model import KnownAccount, Status
 from core.errors import UsageError
-from core.report import instant
+from core.report import SENTENCES, Reason, instant
 from core.secret import Secret
 from core.sync.model import Environment
 from handlers import wiring
 from handlers.cli.text import moment, table
 from handlers.cli.workers import announce
 
+LONGEST_FILE = 64 * 1024
+
 
 def register(commands: Any) -> None:
     accounts = commands.add_parser("accounts", help="add, list, test, pause and resume accounts")
-    actions = accounts.add_subparsers(metavar="ACTION", required=True)
-    add = actions.add_parser("add", help="import a refresh token that you already have")
-    add.add_argument("--name", required=True)
-    add.add_argument("--environment", required=True, choices=[each.value for each in Environment])
-    add.add_argument("--refresh-token-file", required=True, metavar="FILE", help="- is stdin")
-    add.add_argument("--marketplace", action="append", default=[], metavar="EBAY_DE")
-    add.add_argument("--replace", action="store_true", help="a new token for a known account")
-    add.set_defaults(run=_add)
-    listing = actions.add_parser("list")
-    listing.add_argument("--json", action="store_true")
+    actions = accounts.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _register_add(actions)
+    listing = actions.add_parser("list", help="every account, and what it needs")
+    listing.add_argument("--json", action="store_true", help="one JSON object on stdout")
     listing.set_defaults(run=_list)
-    for action, run in (("test", _test), ("pause", _pause), ("resume", _resume)):
-        one = actions.add_parser(action)
-        one.add_argument("name", metavar="NAME")
+    ones = (
+        ("test", _test, "one call to eBay with the account's token"),
+        ("pause", _pause, "read nothing of it; a run that is at it stops at its next page"),
+        ("resume", _resume, "read it again, all its streams at once"),
+    )
+    for action, run, what in ones:
+        one = actions.add_parser(action, help=what, description=what)
+        one.add_argument("name", metavar="NAME", help="as `accounts list` shows it")
         one.set_defaults(run=run)
 
 
+def _register_add(actions: Any) -> None:
+    what = "import a refresh token that you already have"
+    add = actions.add_parser("add", help=what, description=what)
+    add.add_argument("--name", required=True, help="what you want to call the account")
+    add.add_argument(
+        "--environment",
+        required=True,
+        choices=[each.value for each in Environment],
+        help="where the token was made; `simulator` is for development",
+    )
+    add.add_argument(
+        "--refresh-token-file", required=True, metavar="FILE",
+        help="holds the token on one line; - reads it from stdin",
+    )  # fmt: skip
+    add.add_argument(
+        "--marketplace", action="append", default=[], metavar="EBAY_DE",
+        help="may be given more than once; default: where the seller is registered",
+    )  # fmt: skip
+    add.add_argument(
+        "--replace", action="store_true", help="a new token for the account that has this name"
+    )
+    add.set_defaults(run=_add)
+
+
 def _token(file: str) -> Secret:
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--refresh-token-file: {file} cannot be read: {error}") from error
-    token = text.strip()
+    """Never repeats what was given: it may be the token itself."""
+    if _like_a_token(file):
+        raise UsageError(
+            "--refresh-token-file: this is a token, not a file; the command line is visible to"
+            " everybody on the machine, so put it into a file, or give - and type it in"
+        )
+    token = _text(file).strip()
+    if "%" in token and _like_a_token(unquote(token)):
+        raise UsageError("the token is URL-encoded (%5E for ^); decode it first")
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise UsageError(f"--refresh-token-file: {file} does not hold one token on one line")
     return Secret(token)
+
+
+def _like_a_token(text: str) -> bool:
+    return unquote(text).startswith("v^1.1#")
+
+
+def _text(file: str) -> str:
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read(LONGEST_FILE).decode("utf-8-sig")
+        with Path(file).open("rb") as opened:
+            return opened.read(LONGEST_FILE).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"--refresh-token-file: {file} is no text") from None
+    except OSError as error:
+        raise UsageError(f"--refresh-token-file: {file}: {error.strerror}") from error
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -73,8 +119,11 @@ def _test(options: argparse.Namespace) -> int:
         wiring.manage_accounts(ready) as manage,
     ):
         identity = manage.test(options.name)
-    who = "the consent does not allow to ask who it is" if identity is None else identity.username
-    print(f"{options.name}: eBay answers ({who})")
+    if identity is None:
+        who = "who the seller is, the consent does not let us ask"
+    else:
+        who = f"the seller is {identity.username or identity.ebay_user_id}"
+    print(f"{options.name}: eBay accepts the token; {who}")
     return 0
 
 
@@ -114,13 +163,17 @@ def _list(options: argparse.Namespace) -> int:
             account.name,
             account.environment,
             account.status,
-            account.username,
+            account.username or account.ebay_user_id or "not told",
             moment(account.last_success_at),
-            account.failing or "",
+            account.failing or "none",
         )
         for account in known
     ]
-    print(table(head, rows))
+    print(table(head, rows) if rows else SENTENCES[Reason.NO_ACCOUNTS])
+    for account in known:
+        if account.status is Status.NEEDS_RECONNECT:
+            print(f"{account.name}: {SENTENCES[Reason.NEEDS_RECONNECT]} eBay said:"
+                  f" {account.status_reason}")  # fmt: skip
     return 0
 
 

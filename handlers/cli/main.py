@@ -5,28 +5,54 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
 
 from core.errors import (
+    AccessTokenRefusedError,
     AppError,
+    ApplicationRefusedError,
     ConfigurationError,
+    DecryptError,
     LeaseLostError,
+    NoTokenError,
+    RateLimitedError,
     ReauthorizationRequiredError,
+    TokenRefusedError,
     TransientError,
     UsageError,
 )
+from core.report import SENTENCES, Reason
 from core.runs.protocol import KeyReusedError
-from handlers.answers import EX_CONFIG, EX_DATAERR, EX_NOPERM, EX_TEMPFAIL, EX_UNAVAILABLE
+from handlers.answers import (
+    EX_CONFIG,
+    EX_DATAERR,
+    EX_NOPERM,
+    EX_SOFTWARE,
+    EX_TEMPFAIL,
+    EX_UNAVAILABLE,
+)
 from handlers.cli import accounts, database, demo, runs, serve, simulator, workers
 from handlers.wiring import STOP
 
 GROUPS = (workers, accounts, runs, database, serve, simulator, demo)
 INTERRUPTED = 130
+EXIT_CODES = (
+    "Exit codes: 0 done, partial or paused; 1 failed or degraded; 2 mistyped; 65 no such thing;"
+    " 69 eBay or the database is out of reach; 70 a mistake of ours; 75 already running;"
+    " 77 eBay wants the owner's consent again; 78 a setting is missing or wrong."
+)
 CODES: tuple[tuple[type[Exception], int], ...] = (
     (UsageError, EX_DATAERR),
     (ConfigurationError, EX_CONFIG),
+    (ApplicationRefusedError, EX_CONFIG),
+    (DecryptError, EX_CONFIG),
+    (AccessTokenRefusedError, EX_NOPERM),
+    (NoTokenError, EX_NOPERM),
+    (TokenRefusedError, EX_NOPERM),
     (ReauthorizationRequiredError, EX_NOPERM),
     (LeaseLostError, EX_TEMPFAIL),
+    (RateLimitedError, EX_UNAVAILABLE),
     (TransientError, EX_UNAVAILABLE),
     (KeyReusedError, EX_DATAERR),
     (AppError, 1),
@@ -47,12 +73,17 @@ def main(arguments: Sequence[str]) -> int:
     except (AppError, KeyReusedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return next(code for kind, code in CODES if isinstance(error, kind))
+    except Exception:  # noqa: BLE001  (the last one; its exit code must not look like bad data)
+        traceback.print_exc()
+        print(f"error: {SENTENCES[Reason.BUG]}", file=sys.stderr)
+        return EX_SOFTWARE
 
 
 def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         prog="python -m core.run",
         description="Brings eBay sellers' orders and money into their own PostgreSQL.",
+        epilog=EXIT_CODES,
     )
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for group in GROUPS:

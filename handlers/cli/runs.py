@@ -13,11 +13,11 @@ from handlers.parameters import Parameters, read_since
 def register(commands: Any) -> None:
     runs = commands.add_parser("runs", help="what ran, newest first")
     runs.add_argument("run_id", nargs="?", metavar="RUN", help="one run by id or its beginning")
-    runs.add_argument("--worker")
-    runs.add_argument("--outcome")
-    runs.add_argument("--since", type=read_since, metavar="2026-11-01|7d")
-    runs.add_argument("--limit", type=int, default=20)
-    runs.add_argument("--json", action="store_true")
+    runs.add_argument("--worker", help="of this worker only")
+    runs.add_argument("--outcome", help="done, partial, degraded, skipped or failed")
+    runs.add_argument("--since", type=read_since, metavar="2026-11-01|7d", help="started since")
+    runs.add_argument("--limit", type=int, default=20, help="at most so many (20)")
+    runs.add_argument("--json", action="store_true", help="one JSON object on stdout")
     runs.set_defaults(run=_runs)
 
 

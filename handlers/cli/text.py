@@ -52,16 +52,29 @@ def _units(report: RunReport) -> str:
     told = [table(head, rows)]
     reasons = {unit.reason for unit in report.units if unit.reason is not None}
     told += [f"{reason}: {SENTENCES[reason]}" for reason in sorted(reasons)]
-    told += [f"{unit.account}/{unit.stream}: {unit.detail}" for unit in report.units if unit.detail]
-    return "\n".join(told)
+    return "\n".join([*told, *_details(report)])
+
+
+def _details(report: RunReport) -> list[str]:
+    """What was said, once, before the units to which it was said."""
+    units: dict[str, list[str]] = {}
+    for unit in report.units:
+        if unit.detail:
+            units.setdefault(unit.detail, []).append(f"{unit.account}/{unit.stream}")
+    return [f"{', '.join(names)}: {detail}" for detail, names in units.items()]
 
 
 def _last_line(report: RunReport) -> str:
-    reason = "" if report.reason is None else f" ({report.reason}: {SENTENCES[report.reason]})"
-    detail = f" {report.detail}" if report.detail else ""
-    more = "; more is waiting, call again" if report.more else ""
+    """How it ended, in a line that a log viewer shows whole; why and what to do below it."""
+    reason = "" if report.reason is None else f", {report.reason}"
     written = report.counts.get("written", 0)
-    return (
-        f"{report.worker}: {report.outcome}{reason}{detail} - {written} written"
-        f" in {report.duration_ms / 1000:.1f} s{more} [run {report.run_id}]"
-    )
+    took = f"{report.duration_ms / 1000:.1f} s"
+    head = f"{report.worker}: {report.outcome}{reason}: {written} rows written in {took}"
+    lines = [f"{head} [run {report.run_id}]"]
+    if report.reason is not None:
+        lines.append(SENTENCES[report.reason])
+    if report.detail:
+        lines.append(report.detail)
+    if report.more:
+        lines.append("More is waiting: call again.")
+    return "\n".join(lines)

@@ -15,13 +15,17 @@ from handlers.invoke import Call, run_once
 from handlers.parameters import Parameters, read_since, read_span
 
 ALIASES = {"ebay-cycle": "ebay"}
+ABOUT = {"ebay-cycle": "read once what is due of every account"}
 
 
 def register(commands: Any) -> None:
     for worker in wiring.WORKERS:
         alias = ALIASES.get(worker, worker)
         run = commands.add_parser(
-            alias, aliases=[worker] if alias != worker else [], help=f"run {worker} once"
+            alias,
+            aliases=[worker] if alias != worker else [],
+            help=ABOUT.get(worker, f"run {worker} once"),
+            description=ABOUT.get(worker),
         )
         _run_options(run)
         run.set_defaults(run=_run, worker=worker)
@@ -35,21 +39,27 @@ def register(commands: Any) -> None:
 
 def _register_workers(commands: Any) -> None:
     workers = commands.add_parser("workers", help="list, pause and resume workers")
-    actions = workers.add_subparsers(metavar="ACTION", required=True)
-    listing = actions.add_parser("list")
-    listing.add_argument("--json", action="store_true")
+    actions = workers.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="each worker, its interval and its last run")
+    listing.add_argument("--json", action="store_true", help="one JSON object on stdout")
     listing.set_defaults(run=_list)
-    for action, enabled in (("pause", False), ("resume", True)):
-        switch = actions.add_parser(action)
+    for action, enabled, what in (
+        ("pause", False, "no run starts any more, and one that is at it stops at its next page"),
+        ("resume", True, "runs may start again, also after ten failures in a row"),
+    ):
+        switch = actions.add_parser(action, help=what, description=what)
         which = switch.add_mutually_exclusive_group(required=True)
-        which.add_argument("name", nargs="?", metavar="NAME")
+        which.add_argument("name", nargs="?", metavar="NAME", help="as `workers list` shows it")
         which.add_argument("--all", action="store_true", help="the switch over all of them")
         switch.set_defaults(run=_switch, enabled=enabled)
 
 
 def _run_options(run: argparse.ArgumentParser) -> None:
-    run.add_argument("--account", action="append", default=[], metavar="NAME")
-    run.add_argument("--stream", action="append", default=[], metavar="NAME")
+    for which in ("account", "stream"):
+        run.add_argument(
+            f"--{which}", action="append", default=[], metavar="NAME",
+            help=f"this {which} now, due or not; may be given more than once",
+        )  # fmt: skip
     run.add_argument(
         "--since", type=_since, metavar="2026-11-01|7d",
         help="read from here to the cursor again; the cursor stays",

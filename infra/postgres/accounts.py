@@ -1,7 +1,7 @@
 """Accounts in PostgreSQL."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -44,6 +44,7 @@ class PostgresAccounts:
         with self.database.transaction() as connection:
             row = _run(connection, "insert", values).first()
             if row is None:
+                # Somebody else was faster by a moment.
                 raise UsageError(
                     f"there is an account {account.name!r} already, or this eBay user has one in"
                     f" {account.environment}; see `accounts list`"
@@ -60,11 +61,11 @@ class PostgresAccounts:
         with self.database.transaction() as connection:
             _run(connection, "identify", {"account_id": account_id} | _identity(identity))
             _run(connection, "store_token", _token(account_id, seal(account_id)))
-            _switch(connection, account_id, active=True)
+            _switch(connection, account_id, Status, active=True)
 
     def switch(self, account_id: AccountId, *, active: bool) -> None:
         with self.database.transaction() as connection:
-            _switch(connection, account_id, active=active)
+            _switch(connection, account_id, (Status.ACTIVE, Status.PAUSED), active=active)
 
 
 def _run(
@@ -73,9 +74,17 @@ def _run(
     return connection.execute(load("accounts")[name], dict(values))
 
 
-def _switch(connection: sa.Connection, account_id: AccountId, *, active: bool) -> None:
+def _switch(
+    connection: sa.Connection, account_id: AccountId, from_: Iterable[Status], *, active: bool
+) -> None:
     status = Status.ACTIVE if active else Status.PAUSED
-    _run(connection, "switch", {"account_id": account_id, "status": status.value})
+    values = {
+        "account_id": account_id,
+        "status": status.value,
+        "from": [each.value for each in from_],
+    }
+    if _run(connection, "switch", values).first() is None:
+        raise UsageError("the account changed meanwhile; see `accounts list`")
     _run(connection, "switch_states", {"account_id": account_id, "active": active})
 
 

@@ -27,7 +27,7 @@ ON CONFLICT (account_id) DO UPDATE
        refreshed_at = EXCLUDED.refreshed_at,
        version = token.version + 1,
        fence = token.fence + 1,
-       leased_until = NULL;
+       leased_by = NULL, leased_until = NULL;
 
 -- name: identify
 UPDATE ebay.accounts
@@ -37,7 +37,10 @@ UPDATE ebay.accounts
  WHERE id = :account_id;
 
 -- name: switch
-UPDATE ebay.accounts SET status = :status, status_reason = NULL, updated_at = clock_timestamp() WHERE id = :account_id;
+-- Compared and set: a revocation that came between the look and the switch must stand.
+UPDATE ebay.accounts SET status = :status, status_reason = NULL, updated_at = clock_timestamp()
+ WHERE id = :account_id AND status = ANY (CAST(:from AS text[]))
+RETURNING 1;
 
 -- name: switch_states
 -- A unit that is running keeps its lease; its next page sees the switch.
