@@ -1,1 +1,1 @@
-"""Side by side with what people would otherwise use."""
+"""Side by side measurements: `make bench`."""

@@ -1,0 +1,166 @@
+"""`make bench`: Cronshot, a bare statement and dlt bring the same orders into the same PostgreSQL.
+
+In one run, in turn, the order reversed from one repetition to the next, each in a new process and a
+new database; medians and ratios at the end.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import measure
+from tests.benchmarks.contenders import CONTENDERS, Contender, Phase, Place
+from tests.benchmarks.ground import Ebay, Ground, prepared
+from tests.benchmarks.report import Result, Sample
+
+MEGABYTE = 1_000_000
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _options(arguments)
+    chosen = [each for each in CONTENDERS if _chosen(each, options.only)]
+    phases = [Phase.FIRST, Phase.RESYNC] + ([] if options.no_full else [Phase.FULL])
+    say(f"preparing {options.size:,} orders, and as many shared by {options.accounts} accounts")
+    with prepared(options.size, options.accounts) as ground:
+        conditions = _conditions(ground) | {"most_the_simulator_gives": _ceilings(ground)}
+        for name, value in conditions.items():
+            say(f"  {name}: {value}")
+        samples = _measured(ground, chosen, phases, options.reps)
+    result = Result(options.size, samples)
+    for phase in phases:
+        print(f"\n{result.table(phase)}\n{result.verdicts(phase)}")
+    for each in chosen:
+        print(f"\n{each.name}: {each.said}", end="")
+    print()
+    if options.json:
+        text = json.dumps({"conditions": conditions} | result.as_json(), indent=2)
+        options.json.write_text(text + "\n")
+    return 0
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=...")
+    parser.add_argument("--reps", type=int, default=3, help="repetitions, for the medians")
+    parser.add_argument("--size", type=int, default=50_000, help="orders")
+    parser.add_argument("--accounts", type=int, default=4, help="accounts side by side")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="everything, for programs")
+    parser.add_argument("--only", action="append", default=[], metavar="WORD", help="in its name")
+    parser.add_argument("--no-full", action="store_true", help="leave the full re-read out")
+    return parser.parse_args(arguments)
+
+
+def _chosen(contender: Contender, words: Sequence[str]) -> bool:
+    return not words or any(word in contender.name for word in words)
+
+
+def _conditions(ground: Ground) -> dict[str, Any]:
+    libraries = ("dlt", "psycopg2-binary", "pg8000", "sqlalchemy", "httpx")
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}",
+        "python": platform.python_version(),
+        "postgresql": f"{ground.version()}, its default settings, fsync on, Unix socket",
+        "libraries": ", ".join(f"{name} {version(name)}" for name in libraries),
+    }
+
+
+def _ceilings(ground: Ground) -> dict[str, Any]:
+    """Orders per second that plain readers get: one reader, and one for each account at once."""
+    one = _reading(ground, ground.one)
+    several = _reading(ground, ground.several)
+    average = one.pop("bytes") // ground.one.orders
+    several.pop("bytes")
+    return {"one reader": one, "one for each account": several, "bytes of an order": average}
+
+
+def _reading(ground: Ground, ebay: Ebay) -> dict[str, Any]:
+    place = Place(ground, "", ground.folder, datetime.now(UTC))
+    folders = [_folder(ground) for _ in ebay.sellers]
+
+    def read(which: int) -> measure.Usage:
+        token = ebay.sellers[which].access_token
+        command = measure.python(
+            "tests.benchmarks.children.reader", ebay.url, token, place.window(Phase.FULL)
+        )
+        return measure.run(command, settings={}, folder=folders[which])
+
+    with ThreadPoolExecutor(len(folders)) as threads:
+        used = list(threads.map(read, range(len(folders))))
+    slowest = max(each.wall_s for each in used)
+    return {
+        "orders_per_s": round(ebay.orders / slowest),
+        "bytes": sum(int(each.output) for each in used),
+    }
+
+
+def _folder(ground: Ground) -> Path:
+    return Path(tempfile.mkdtemp(dir=ground.folder))
+
+
+def _measured(
+    ground: Ground, contenders: Sequence[Contender], phases: Sequence[Phase], repetitions: int
+) -> list[Sample]:
+    samples: list[Sample] = []
+    for repetition in range(repetitions):
+        order = contenders if repetition % 2 == 0 else contenders[::-1]
+        for contender in order:
+            samples += _one(ground, contender, phases, repetition)
+    return samples
+
+
+def _one(
+    ground: Ground, contender: Contender, phases: Sequence[Phase], repetition: int
+) -> list[Sample]:
+    database, folder = ground.server.create_database(ground.template), _folder(ground)
+    try:
+        place = Place(ground, database, folder, datetime.now(UTC))
+        settings = contender.set_up(place)
+        return [_phase(place, contender, settings, phase, repetition) for phase in phases]
+    finally:
+        ground.server.drop_database(database)
+        shutil.rmtree(folder)
+
+
+def _phase(
+    place: Place,
+    contender: Contender,
+    settings: Mapping[str, str],
+    phase: Phase,
+    repetition: int,
+) -> Sample:
+    command = contender.command(place, phase)
+    place.ground.settle()
+    wal = place.ground.wal_bytes()
+    used = measure.run(command, settings=settings, folder=place.folder)
+    wal = place.ground.wal_bytes() - wal
+    stored, expected = contender.stored(place), place.ground.one.orders
+    if stored != expected:
+        raise SystemExit(f"{contender.name} stored {stored} of {expected} orders: {used.output}")
+    say(f"  {repetition + 1}: {contender.name:24} {phase:24} {used.wall_s:7.2f} s")
+    return Sample(
+        contender=contender.name,
+        phase=phase,
+        repetition=repetition,
+        wall_s=used.wall_s,
+        cpu_s=used.cpu_s,
+        peak_mb=used.peak_mb,
+        wal_mb=wal / MEGABYTE,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
