@@ -12,7 +12,7 @@ from typing import IO
 
 import pytest
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, StoreUnavailableError
 from infra.postgres import cluster as clusters
 from infra.postgres.cluster import Cluster
 from infra.postgres.embedded import EmbeddedPostgres
@@ -290,6 +290,29 @@ def test_a_place_where_nothing_can_be_made_is_named(folder: Path) -> None:
 
     with pytest.raises(ConfigurationError, match="cannot be used"):
         open_server(folder.parent / "file" / ".cronshot")
+
+
+def test_a_server_that_cannot_start_tells_its_last_words(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_server(folder):
+        pass
+    (folder / "postgres" / "postgresql.auto.conf").write_text("no_such_setting = 1\n")
+    monkeypatch.setattr(clusters, "START_TRIES", 2)
+
+    with pytest.raises(StoreUnavailableError, match="no_such_setting"):
+        open_server(folder)
+
+
+def test_a_first_start_that_fails_leaves_nothing_behind(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "_initdb_options", lambda version: ["--no-such-option"])
+
+    with pytest.raises(StoreUnavailableError, match="no-such-option"):
+        open_server(folder)
+
+    assert list(folder.glob("postgres*")) == []
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc")
