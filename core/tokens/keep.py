@@ -26,6 +26,7 @@ from core.tokens.model import (
     Refresh,
     SealedGrant,
     StoredToken,
+    spare,
 )
 from core.tokens.ports import Cipher, TokenEndpoint, TokenStore
 
@@ -130,8 +131,8 @@ class KeepTokens:
             self.store.save(account_id, refresh, self._seal(account_id, grant))
         except LeaseLostError:
             return None
-        good_for = grant.expires_in.total_seconds() * 0.8
-        self._opened[account_id] = (grant.access_token, self.ticks() + good_for)
+        good_for = grant.expires_in - spare(grant.expires_in)
+        self._opened[account_id] = (grant.access_token, self.ticks() + good_for.total_seconds())
         return grant.access_token
 
     @contextmanager
