@@ -152,6 +152,7 @@ class _Begin:
         dead = self._all("abandon", old_run_id=old_run_id)
         abandoned = tuple(RunId(row.id) for row in dead)
         if abandoned:
+            self._first("revoke_refreshes", run_ids=list(abandoned))
             self._first("revoke", run_ids=list(abandoned))
         tripped = bool(abandoned) and _count(self.connection, self.request.worker, len(abandoned))
         if tripped and not look.probing:

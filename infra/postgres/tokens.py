@@ -16,7 +16,7 @@ from infra.postgres.transaction import Database
 
 @dataclass(frozen=True, slots=True)
 class PostgresTokens:
-    """The `TokenStore` port; `run_id` stands in the log of refreshes."""
+    """The `TokenStore` port; `run_id` refreshes, None for a person's command."""
 
     database: Database
     run_id: RunId | None = None
@@ -43,6 +43,7 @@ class PostgresTokens:
             "account_id": account_id,
             "version": version,
             "lease_s": lease.total_seconds(),
+            "run_id": self.run_id,
         }
         with self.database.transaction() as connection:
             row = _first(connection, "start", values)

@@ -26,10 +26,13 @@ CREATE TABLE ebay.tokens (
   refreshed_at        timestamptz,
   version             bigint NOT NULL DEFAULT 0,
   fence               bigint NOT NULL DEFAULT 0,
+  leased_by           uuid,
   leased_until        timestamptz,
   CHECK ((access_token IS NULL) = (access_expires_at IS NULL))
 );
+CREATE INDEX tokens_leased ON ebay.tokens (leased_by) WHERE leased_by IS NOT NULL;
 COMMENT ON COLUMN ebay.tokens.refresh_token IS 'Sealed: v1.<key id>.<base64url(nonce, ciphertext, tag)>';
+COMMENT ON COLUMN ebay.tokens.leased_by IS 'The run that refreshes; null for a person''s command, which belongs to no run.';
 COMMENT ON COLUMN ebay.tokens.version IS 'Rises with each stored pair; a reader that saw an older one reads again.';
 
 CREATE TABLE ebay.token_refreshes (

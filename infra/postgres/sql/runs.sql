@@ -1,4 +1,4 @@
--- Runs, leases and switches. Lock order: advisory lock, lease, worker, run, units.
+-- Runs, leases and switches. Lock order: advisory lock, lease, worker, run, tokens, units.
 -- Leases live by clock_timestamp(): a transaction's now() is old when it commits late.
 
 -- name: look
@@ -55,6 +55,12 @@ UPDATE ops.runs
  WHERE worker = :worker AND status = 'running'
    AND (id = CAST(:old_run_id AS uuid) OR expires_at <= clock_timestamp())
 RETURNING id;
+
+-- name: revoke_refreshes
+-- A dead run's right to refresh a token would hold its account up for half a minute.
+UPDATE ebay.tokens SET fence = fence + 1, leased_by = NULL, leased_until = NULL
+ WHERE leased_by = ANY (CAST(:run_ids AS uuid[]))
+RETURNING 1;
 
 -- name: revoke
 -- Raising the fence is what stops a frozen process from writing when it wakes. After `abandon`, not

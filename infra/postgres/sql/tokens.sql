@@ -10,7 +10,7 @@ SELECT account.status = 'needs_reconnect' AS needs_reconnect, token.version, tok
 
 -- name: start
 UPDATE ebay.tokens
-   SET fence = fence + 1, leased_until = clock_timestamp() + make_interval(secs => :lease_s)
+   SET fence = fence + 1, leased_by = :run_id, leased_until = clock_timestamp() + make_interval(secs => :lease_s)
  WHERE account_id = :account_id AND version = :version
    AND (leased_until IS NULL OR leased_until <= clock_timestamp())
 RETURNING fence, clock_timestamp() AS started_at, access_expires_at;
@@ -24,12 +24,12 @@ UPDATE ebay.tokens
                                      refresh_expires_at),
        refreshed_at = clock_timestamp(),
        version = version + 1,
-       leased_until = NULL
+       leased_by = NULL, leased_until = NULL
  WHERE account_id = :account_id AND fence = :fence
 RETURNING access_expires_at;
 
 -- name: give_back
-UPDATE ebay.tokens SET leased_until = NULL WHERE account_id = :account_id AND fence = :fence RETURNING 1;
+UPDATE ebay.tokens SET leased_by = NULL, leased_until = NULL WHERE account_id = :account_id AND fence = :fence RETURNING 1;
 
 -- name: lock_account
 -- NO KEY: a page that is being stored holds its state and needs the account's key for its rows.
