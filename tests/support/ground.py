@@ -1,0 +1,301 @@
+"""Where runs are killed: a simulated eBay, a watched database, and real processes."""
+
+import base64
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+from infra.postgres.url import DatabaseUrl
+from infra.simulator.oauth import CLIENT_ID, CLIENT_SECRET
+from infra.simulator.server import Simulator
+from tests.support.crash_points import KILL
+from tests.support.launcher import Request
+from tests.support.oracle import Oracle
+from tests.support.postgres import execute
+
+ROOT = Path(__file__).parents[2]
+LEASE_S = 2.0
+CRON_SECRET = "canary-cron-secret-0123456789abcdef"
+KEY = base64.b64encode(b"canary-encryption-key-of-32-byte").decode()
+# A reader leaves out the last two minutes; this much later it sees what is changed now, and still
+# never inside a window that it closed before the change.
+VISIBLE_AFTER_S = 0.15
+BEHIND = timedelta(minutes=2) - timedelta(seconds=0.1)
+PATIENCE_S = 60.0
+
+
+class StuckError(AssertionError):
+    """A process did not do in time what it was waited for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """`status`: exit code, or the negative number of the signal that ended it."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def killed(self) -> bool:
+        return self.status == -signal.SIGKILL
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What `--json` printed."""
+        told: dict[str, Any] = json.loads(self.out)
+        return told
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [line for line in self.log if line["event"] == name]
+
+
+class Launcher:
+    """One process at a time, forked from a warm interpreter."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._numbers = count(1)
+        self._output = ""
+        self.pid = 0
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.launcher", "--serve"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def start(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        at: str | None = None,
+        how: str = KILL,
+        record: Path | None = None,
+    ) -> int:
+        self._output = str(self._folder / f"run-{os.getpid()}-{id(self)}-{next(self._numbers)}")
+        request = Request(
+            arguments=list(arguments),
+            environment=dict(environment),
+            output=self._output,
+            record=None if record is None else str(record),
+            at=at,
+            how=how,
+            folder=str(self._folder),
+        )
+        assert self._server.stdin is not None
+        self._server.stdin.write(request.as_line())
+        self._server.stdin.flush()
+        self.pid = int(self._told(PATIENCE_S)["pid"])
+        return self.pid
+
+    def wait(self, timeout: float = PATIENCE_S) -> Ended:
+        """Until it ends; freezes on the way are passed over."""
+        ends = time.monotonic() + timeout
+        while True:
+            told = self._told(ends - time.monotonic())
+            if "status" in told:
+                return self._ended(int(told["status"]))
+
+    def wait_until_stopped(self, timeout: float = PATIENCE_S) -> Ended | None:
+        """None once it is frozen; else how it ended."""
+        told = self._told(timeout)
+        return self._ended(int(told["status"])) if "status" in told else None
+
+    def send(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def close(self) -> None:
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.close()
+        try:
+            self._server.wait(5)
+        except subprocess.TimeoutExpired:
+            os.kill(self.pid, signal.SIGKILL)
+            self._server.wait(5)
+        self._server.stdout.close()
+
+    def _ended(self, status: int) -> Ended:
+        out, err = (Path(f"{self._output}.{end}") for end in ("out", "err"))
+        return Ended(
+            status=status,
+            out=out.read_text() if out.exists() else "",
+            err=err.read_text() if err.exists() else "",
+        )
+
+    def _told(self, timeout: float) -> dict[str, Any]:
+        assert self._server.stdout is not None
+        # One line at a time is told, and read whole, so nothing waits in the buffer.
+        ready, _, _ = select.select([self._server.stdout], [], [], max(timeout, 0))
+        if not ready:
+            raise StuckError(f"the process {self.pid} does nothing; see {self._output}.err")
+        line = self._server.stdout.readline()
+        assert line, "the launcher died"
+        told: dict[str, Any] = json.loads(line)
+        return told
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@dataclass
+class Ground:
+    """`printed`: everything that any process said, for the search for secrets."""
+
+    simulator: Simulator
+    admin: DatabaseUrl
+    environment: Mapping[str, str]
+    launcher: Launcher
+    second: Launcher
+    oracle: Oracle
+    folder: Path
+    printed: list[str] = field(default_factory=list)
+
+    def sql(self, statement: str) -> Sequence[Sequence[Any]]:
+        return execute(self.admin, statement)
+
+    def start(self, *arguments: str, **how: Any) -> int:
+        return self.launcher.start(arguments, self.environment, **how)
+
+    def ended(self, timeout: float = PATIENCE_S) -> Ended:
+        return self.heard(self.launcher.wait(timeout))
+
+    def heard(self, ended: Ended) -> Ended:
+        self.printed += [ended.out, ended.err]
+        if not ended.killed:
+            last = [line for line in ended.log if line["event"] in {"run.finished", "run.failed"}]
+            assert len(last) == 1, f"O12: one line says how it ended:\n{ended.err}"
+            if last[0]["reason"] == "database":
+                assert ended.status == 69, ended.err
+        return ended
+
+    def run(self, *arguments: str, **how: Any) -> Ended:
+        self.start(*arguments, **how)
+        return self.ended()
+
+    def other(self, *arguments: str) -> Ended:
+        """A second process, while the first one lives."""
+        self.second.start(arguments, self.environment)
+        return self.heard(self.second.wait())
+
+    def command(self, *arguments: str) -> Ended:
+        """A command that is no run."""
+        self.launcher.start(arguments, self.environment)
+        ended = self.launcher.wait()
+        self.printed += [ended.out, ended.err]
+        return ended
+
+    def change_the_source(self, changes: int) -> None:
+        with self.simulator.world.lock:
+            for account in self.simulator.world.accounts:
+                for _ in range(changes):
+                    self.simulator.world.life.modify_any(account)
+                self.simulator.world.life.mutate(account, 3)
+                self.simulator.world.life.sell(account)
+
+    def change_every_order(self) -> None:
+        with self.simulator.world.lock:
+            for account in self.simulator.world.accounts:
+                for order in account.ledger.orders:
+                    self.simulator.world.life.modify(account, order)
+
+    def make_all_due(self) -> None:
+        """In one order each time; the instants of eBay's limits pass as well."""
+        self.sql(
+            "UPDATE ebay.sync_states SET due_at = clock_timestamp() - make_interval(secs => place)"
+            " FROM (SELECT account_id AS a, stream AS s, pass AS p,"
+            " row_number() OVER (ORDER BY account_id DESC, stream DESC, pass DESC) AS place"
+            " FROM ebay.sync_states) AS row"
+            " WHERE (account_id, stream, pass) = (a, s, p) AND leased_by IS NULL;"
+            " UPDATE ebay.api_budgets SET blocked_until = NULL"
+        )
+
+    def expire_tokens(self) -> None:
+        self.sql("UPDATE ebay.tokens SET access_expires_at = clock_timestamp()")
+
+    def wait_until_visible(self) -> None:
+        time.sleep(VISIBLE_AFTER_S)
+
+
+@contextmanager
+def ground(
+    url: DatabaseUrl,
+    admin: DatabaseUrl,
+    *,
+    orders: int,
+    seed: int = 1,
+    parallel: int = 1,
+    lease_s: float = LEASE_S,
+) -> Iterator[Ground]:
+    """Two sellers, connected and not read yet, in the migrated, empty database `url`."""
+    with (
+        tempfile.TemporaryDirectory(prefix="cronshot-chaos-") as name,
+        Simulator(seed=seed, accounts=2, orders=orders, clock_offset=-BEHIND) as simulator,
+        Launcher(Path(name)) as launcher,
+        Launcher(Path(name)) as second,
+    ):
+        environment = {
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": url.reveal(),
+            "ENCRYPTION_KEYS": f"k1:{KEY}",
+            "CRON_SECRET": CRON_SECRET,
+            "EBAY_SIMULATOR_API_URL": simulator.api_url,
+            "LEASE_S": str(lease_s),
+            "LOG_FORMAT": "json",
+            "WORKERS_MAX_PARALLEL": str(parallel),
+        }
+        oracle = Oracle(
+            simulator, admin, secrets_of(simulator), lease_s, directly=url.port == admin.port
+        )
+        made = Ground(simulator, admin, environment, launcher, second, oracle, Path(name))
+        _connect_sellers(made)
+        oracle.install()
+        yield made
+
+
+def secrets_of(simulator: Simulator) -> list[str]:
+    """What nobody may see: keys, and tokens by the part that each of their forms has in common."""
+    tokens = [account.refresh_token for account in simulator.world.accounts]
+    basic = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
+    secret = [CRON_SECRET, KEY, CLIENT_SECRET, basic, "#t^eyJ", quote("#t^eyJ", safe="")]
+    return secret + tokens + [quote(token, safe="") for token in tokens]
+
+
+def _connect_sellers(made: Ground) -> None:
+    for account in made.simulator.world.accounts:
+        file = made.folder / f"{account.name}.token"
+        file.write_text(account.refresh_token)
+        done = made.command(
+            *("accounts", "add", "--name", account.name, "--environment", "simulator"),
+            *("--refresh-token-file", str(file)),
+        )
+        assert done.status == 0, done.err
