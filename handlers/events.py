@@ -11,6 +11,8 @@ from handlers import cron
 from handlers.invoke import Call, base_path, run_once
 from handlers.parameters import KNOWN, delivery_name, read
 
+TEXT = ["text/", "application/json", "application/problem+json"]
+"""What is not sent in base64, which people would have to read in logs."""
 OURS = {Reason.BUG, Reason.CONFIG, Reason.DATABASE}
 
 
@@ -81,4 +83,4 @@ def _prefix(event: Mapping[str, Any]) -> str:
 @cache
 def _asgi(prefix: str) -> Callable[[Any, Any], dict[str, Any]]:
     # Lifespan off: nothing starts with the application, and nothing has to be stopped.
-    return Mangum(cron.make_app(prefix), lifespan="off")
+    return Mangum(cron.make_app(prefix), lifespan="off", text_mime_types=TEXT)
