@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core.errors import (
+    AccessTokenRefusedError,
     AppError,
     ApplicationRefusedError,
     BadAnswerError,
@@ -37,6 +38,7 @@ REASONS: tuple[tuple[type[AppError], Outcome, Reason], ...] = (
     (DecryptError, Outcome.SKIPPED, Reason.DECRYPT_FAILED),
     (ApplicationRefusedError, Outcome.FAILED, Reason.TOKEN_REFUSED),
     (TokenRefusedError, Outcome.FAILED, Reason.TOKEN_REFUSED),
+    (AccessTokenRefusedError, Outcome.FAILED, Reason.TOKEN_REFUSED),
     (ConfigurationError, Outcome.FAILED, Reason.TOKEN_REFUSED),
     (MissingScopeError, Outcome.FAILED, Reason.MISSING_SCOPE),
     (SignatureRequiredError, Outcome.FAILED, Reason.SIGNATURE_REQUIRED),
