@@ -225,7 +225,7 @@ def ebay_cycle(ready: Opened, parameters: Parameters) -> Work:
 
     def work(context: RunContext) -> WorkReport:
         with ExitStack() as stack:
-            http = EbayHttp()
+            http = EbayHttp(stopping=STOP.is_set)
             stack.callback(http.close)
             ports = SyncPorts(
                 store=store,
@@ -272,7 +272,7 @@ def account_store(ready: Opened) -> PostgresAccounts:
 
 @contextmanager
 def manage_accounts(ready: Opened) -> Iterator[ManageAccounts]:
-    http = EbayHttp()
+    http = EbayHttp(stopping=STOP.is_set)
     try:
         sealing = cipher(ready.settings)
         where = hosts(ready.settings)
@@ -303,6 +303,7 @@ def _tokens(
         ticks=time.monotonic,
         sleep=_sleep,
         triggered_by=triggered_by,
+        stopping=STOP.is_set,
         log=ready.log,
     )
 

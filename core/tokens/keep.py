@@ -51,6 +51,7 @@ class KeepTokens:
     ticks: Monotonic
     sleep: Callable[[float], None]
     triggered_by: str
+    stopping: Callable[[], bool] = lambda: False
     log: Log
     _opened: dict[AccountId, tuple[Secret, float]] = field(default_factory=dict)
     _locks: defaultdict[AccountId, Lock] = field(default_factory=lambda: defaultdict(Lock))
@@ -99,7 +100,7 @@ class KeepTokens:
             token = self._refresh(account_id, environment, stored, ends)
             if token is not None:
                 return token
-            if self.ticks() + LOOK_AGAIN_S >= ends:
+            if self.stopping() or self.ticks() + LOOK_AGAIN_S >= ends:
                 raise UpstreamUnavailableError("another process has been refreshing this token")
             self.sleep(LOOK_AGAIN_S)
 

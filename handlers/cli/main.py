@@ -7,6 +7,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 from core.errors import (
     AccessTokenRefusedError,
@@ -107,10 +108,13 @@ def _stop_on_signals() -> None:
     if threading.current_thread() is not threading.main_thread():
         return
 
-    def stop(number: int, _: object) -> None:
+    def stop(_number: int, _: object) -> None:
         STOP.set()
-        signal.signal(number, signal.SIG_DFL)
-        os.write(sys.stderr.fileno(), b"stopping after this page\n")
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL)
+        # Nothing may be raised here: it would arrive in the middle of a query.
+        with suppress(OSError, ValueError):
+            os.write(sys.stderr.fileno(), b"stopping after this page; once more aborts\n")
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)

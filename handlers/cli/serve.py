@@ -1,6 +1,7 @@
 """`serve`: the same application as on Lambda, under uvicorn."""
 
 import argparse
+import signal
 from types import FrameType
 from typing import Any
 
@@ -27,6 +28,10 @@ def _serve(options: argparse.Namespace) -> int:
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if wiring.STOP.is_set():
+                # uvicorn would wait for its threads, and for a second SIGTERM do nothing at all.
+                signal.signal(sig, signal.SIG_DFL)
+                signal.raise_signal(sig)
             wiring.STOP.set()
             super().handle_exit(sig, frame)
 

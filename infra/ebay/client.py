@@ -2,15 +2,15 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
 from core.clock import Monotonic
 from infra.ebay.answer import Answer
-from infra.ebay.errors import no_answer, unusable_body
-from infra.ebay.transport import Countdown, LazyTransport, PooledTransport
+from infra.ebay.errors import given_up, no_answer, unusable_body
+from infra.ebay.transport import Countdown, LazyTransport, PooledTransport, Stop
 from infra.ebay.unpack import BodyBrokenError, BodyTooLargeError, unpack
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -26,9 +26,14 @@ class EbayHttp:
     """
 
     def __init__(
-        self, *, ticks: Monotonic = time.monotonic, max_connections: int = _MAX_CONNECTIONS
+        self,
+        *,
+        ticks: Monotonic = time.monotonic,
+        max_connections: int = _MAX_CONNECTIONS,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        countdown = Countdown(ticks)
+        """Once `stopping`, the requests under way have four seconds left, and new ones fail."""
+        countdown = Countdown(ticks, Stop(ticks, stopping))
 
         def plain() -> httpx.BaseTransport:
             return PooledTransport(countdown, max_connections, None)
@@ -76,6 +81,8 @@ class EbayHttp:
             with self._countdown.of(timeout):
                 return self._answer(request, place)
         except httpx.HTTPError as error:
+            if self._countdown.is_cut_short:
+                raise given_up(place) from error
             raise no_answer(error, place, timeout) from error
 
     def close(self) -> None:

@@ -66,6 +66,11 @@ def no_answer(cause: httpx.HTTPError, place: str, timeout: float) -> UpstreamUna
     return UpstreamUnavailableError(f"eBay {what} ({place}; {type(cause).__name__})")
 
 
+def given_up(place: str) -> UpstreamUnavailableError:
+    """For a request that was ended by us: the process was asked to stop."""
+    return UpstreamUnavailableError(f"not waited for, because this process is to stop ({place})")
+
+
 def unusable_body(cause: BodyBrokenError | BodyTooLargeError, place: str, status: int) -> AppError:
     facts = UpstreamFacts(status=status)
     match cause:

@@ -1,7 +1,8 @@
 """Connections that keep one deadline for a whole request.
 
 httpx limits each read by itself, so a server that sends a byte a second, in the headers or in the
-body, holds a request for ever. Here every wait is cut to what is left of the request's time.
+body, holds a request for ever. Here every wait is cut to what is left of the request's time. A
+process that is asked to stop waits a few seconds more, not the twenty of a request.
 """
 
 import math
@@ -19,10 +20,32 @@ import httpx
 from core.clock import Monotonic
 
 _KEEPALIVE_S = 30.0
+# Of one address; a host that answers at all does so within one.
+_CONNECT_S = 5.0
+_AFTER_STOP_S = 3.5
+# How late it is seen that the process was asked to stop: reading cannot be interrupted.
+_LOOK_UP_S = 0.5
 _SocketOption = (
     tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 )
 _TimeoutError = type[httpcore.ConnectTimeout | httpcore.ReadTimeout | httpcore.WriteTimeout]
+
+
+class Stop:
+    """When the requests of a process that is asked to stop end, all together."""
+
+    def __init__(self, ticks: Monotonic, asked: Callable[[], bool]) -> None:
+        self._ticks = ticks
+        self._asked = asked
+        self._ends_at: float | None = None
+
+    def ends_at(self) -> float:
+        """`inf` until it is asked."""
+        if self._ends_at is None:
+            if not self._asked():
+                return math.inf
+            self._ends_at = self._ticks() + _AFTER_STOP_S
+        return self._ends_at
 
 
 class Countdown(threading.local):
@@ -30,8 +53,9 @@ class Countdown(threading.local):
 
     ends_at = math.inf
 
-    def __init__(self, ticks: Monotonic) -> None:
+    def __init__(self, ticks: Monotonic, stop: Stop | None = None) -> None:
         self._ticks = ticks
+        self._stop = stop or Stop(ticks, lambda: False)
 
     @contextmanager
     def of(self, seconds: float) -> Iterator[None]:
@@ -41,9 +65,13 @@ class Countdown(threading.local):
         finally:
             self.ends_at = math.inf
 
+    @property
+    def is_cut_short(self) -> bool:
+        return self._stop.ends_at() <= self._ticks()
+
     def left(self, error: _TimeoutError, at_most: float | None) -> float:
         """Seconds, more than none; raises `error` when they are used up."""
-        seconds = self.ends_at - self._ticks()
+        seconds = min(self.ends_at, self._stop.ends_at()) - self._ticks()
         if seconds <= 0:
             raise error("the request's time is used up")
         return seconds if at_most is None else min(seconds, at_most)
@@ -55,7 +83,13 @@ class DeadlineStream(httpcore.NetworkStream):
         self._countdown = countdown
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, self._countdown.left(httpcore.ReadTimeout, timeout))
+        while True:
+            left = self._countdown.left(httpcore.ReadTimeout, timeout)
+            try:
+                return self._inner.read(max_bytes, min(left, _LOOK_UP_S))
+            except httpcore.ReadTimeout:
+                # Nothing was read, so nothing is lost by reading again.
+                continue
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._inner.write(buffer, self._countdown.left(httpcore.WriteTimeout, timeout))
@@ -70,7 +104,7 @@ class DeadlineStream(httpcore.NetworkStream):
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         left = self._countdown.left(httpcore.ConnectTimeout, timeout)
-        secured = self._inner.start_tls(ssl_context, server_hostname, left)
+        secured = self._inner.start_tls(ssl_context, server_hostname, min(left, _CONNECT_S))
         return DeadlineStream(secured, self._countdown)
 
     def get_extra_info(self, info: str) -> Any:
@@ -91,11 +125,12 @@ class DeadlineBackend(httpcore.NetworkBackend):
         socket_options: Iterable[_SocketOption] | None = None,
     ) -> httpcore.NetworkStream:
         """Tries the host's addresses in turn, each with its share of the time that is left."""
-        addresses = resolve(host, port, self._countdown.left(httpcore.ConnectTimeout, timeout))
+        left = self._countdown.left(httpcore.ConnectTimeout, timeout)
+        addresses = resolve(host, port, min(left, _CONNECT_S))
         failure: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
         for tried, address in enumerate(addresses):
             left = self._countdown.left(httpcore.ConnectTimeout, timeout)
-            share = left / (len(addresses) - tried)
+            share = min(left / (len(addresses) - tried), _CONNECT_S)
             try:
                 stream = self._inner.connect_tcp(
                     address, port, share, local_address, socket_options
