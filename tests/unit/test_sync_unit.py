@@ -1,0 +1,596 @@
+"""One unit from its lease to its end, against a store in memory and an eBay without a network."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.errors import (
+    BadAnswerError,
+    RateLimitedError,
+    ReauthorizationRequiredError,
+    StoreUnavailableError,
+    UpstreamFacts,
+    UpstreamUnavailableError,
+)
+from core.report import Outcome, Reason, UnitReport
+from core.sync.model import LAG, OVERLAP, Account, Page, PageQuery, Pass, Stream, Unit, Window
+from core.sync.ports import OpenRange, Quota
+from core.sync.tally import Tally
+from core.sync.unit import SyncPorts, UnitRun
+from tests.support.memory_sync import MemorySync, State
+from tests.support.sync_fakes import (
+    NOW,
+    ORDERS,
+    OTHER_RUN,
+    RUN,
+    TRANSACTIONS,
+    Answer,
+    FakeQuotas,
+    FakeSource,
+    FakeTokens,
+    Run,
+    page_of,
+)
+
+AWAY = UpstreamUnavailableError("eBay answered 500")
+
+
+class AtOnce(Executor):
+    """Runs what it is given before `submit` returns."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@dataclass
+class Scene:
+    """`orders`: how long eBay's list is; `before` sees each query and may answer it instead."""
+
+    stream: Stream = ORDERS
+    pass_: Pass = Pass.NEW
+    limit_s: float | None = None
+    orders: int = 10
+    before: Callable[["Scene", PageQuery], Answer | None] = lambda *_: None
+    since: datetime | None = None
+    tokens: FakeTokens = field(default_factory=FakeTokens)
+    quotas: FakeQuotas = field(default_factory=FakeQuotas)
+
+    def __post_init__(self) -> None:
+        self.run = Run(limit_s=self.limit_s)
+        self.clock = self.run.clock
+        self.store = MemorySync(
+            now=self.clock.now,
+            streams={"orders": ORDERS, "transactions": TRANSACTIONS, self.stream.name: self.stream},
+        )
+        self.account = self.store.add_account("shop", [self.stream.name], open_pass=True)
+        self.source = FakeSource(self.answer, self.clock)
+        self.rows = [
+            {"orderId": str(n), "transactionId": str(n), "transactionType": "SALE",
+             "lastModifiedDate": (NOW - timedelta(hours=n + 1)).isoformat()}
+            for n in range(self.orders)
+        ]  # fmt: skip
+
+    @property
+    def state(self) -> State:
+        return self.store.states[self.account.id, self.stream.name, self.pass_]
+
+    def answer(self, _: Account, __: Stream, query: PageQuery, ___: object) -> Answer:
+        instead = self.before(self, query)
+        return instead or self.page(query)
+
+    def page(self, query: PageQuery) -> Page:
+        instants = [datetime.fromisoformat(row["lastModifiedDate"]) for row in self.rows]
+        inside = [
+            (row, instant)
+            for row, instant in zip(self.rows, instants, strict=True)
+            if query.from_ <= instant <= query.to
+        ]
+        shown = inside[query.offset : query.offset + query.limit]
+        return page_of(
+            [row for row, _ in shown],
+            total=len(inside),
+            keys=[row["orderId"] for row, _ in shown],
+            instants=[instant for _, instant in shown],
+        )
+
+    def take(self) -> Unit:
+        candidates = self.store.candidates([], [self.stream.name])
+        [candidate] = [each for each in candidates if each.unit.pass_ is self.pass_]
+        unit = self.store.take(RUN, self.clock.now(), candidate)
+        assert unit is not None
+        return unit
+
+    def of(self, unit: Unit) -> UnitRun:
+        context = self.run.context()
+        ports = SyncPorts(
+            store=self.store,
+            source=self.source,
+            tokens=self.tokens,
+            quotas=self.quotas,
+            sleep=self.clock.advance,
+        )
+        return UnitRun(
+            unit=unit,
+            context=context,
+            ports=ports,
+            lookahead=AtOnce(),
+            since=self.since,
+            tally=Tally(started_at=self.clock.now(), cursor_at=unit.cursor_at),
+            pages=ports.pages_of(unit, context),
+        )
+
+    def read(self) -> UnitReport:
+        return self.of(self.take()).run()
+
+    def stored(self) -> int:
+        return len(self.store.rows)
+
+
+def after(calls: int, answer: Answer) -> Callable[[Scene, PageQuery], Answer | None]:
+    return lambda scene, _: answer if len(scene.source.calls) > calls else None
+
+
+def test_a_first_run_reads_everything_and_moves_the_cursor() -> None:
+    scene = Scene()
+
+    report = scene.read()
+
+    assert (report.outcome, report.reason, report.more) == (Outcome.DONE, None, False)
+    assert (report.fetched, report.inserted, report.pages, report.calls) == (10, 10, 3, 4)
+    assert report.cursor_after == scene.state.cursor_at == NOW - LAG
+    assert scene.state.window is None
+    assert scene.state.due_at == NOW + timedelta(seconds=270)
+    assert (scene.state.failures, scene.state.last_success_at) == (0, NOW)
+    assert scene.store.reports == [report]
+
+
+def test_a_second_run_finds_every_row_unchanged() -> None:
+    scene = Scene(orders=0)
+    scene.read()
+    scene.rows = [{"orderId": "1", "lastModifiedDate": NOW.isoformat()}]
+    scene.clock.advance(300)
+    scene.read()
+    scene.clock.advance(300)
+
+    report = scene.read()
+
+    assert (report.fetched, report.inserted, report.updated, report.unchanged) == (1, 0, 0, 1)
+    assert scene.source.calls[-1][2].from_ == NOW + timedelta(seconds=300) - LAG - OVERLAP
+
+
+def test_each_page_stored_is_told() -> None:
+    scene = Scene()
+
+    scene.read()
+
+    told = [(each.fetched, each.total) for each in scene.run.observed]
+    assert told == [(2, 10), (6, 10), (10, 10)]
+
+
+def test_a_failure_keeps_the_pages_before_it_and_the_next_run_goes_on() -> None:
+    scene = Scene(before=after(2, AWAY))
+
+    failed = scene.read()
+    place = scene.state.window
+    scene.before = lambda *_: None
+    done = scene.read()
+
+    assert (failed.outcome, failed.reason) == (Outcome.FAILED, Reason.UPSTREAM)
+    assert (failed.fetched, failed.cursor_after) == (2, None)
+    assert place is not None
+    assert (place.offset, place.total) == (4, 10)
+    assert (done.outcome, done.fetched) == (Outcome.DONE, 8)
+    assert scene.stored() == 10
+
+
+def test_failures_are_counted_and_the_retry_comes_sooner_than_the_interval() -> None:
+    scene = Scene(before=after(0, AWAY))
+
+    scene.read()
+    first = scene.state.due_at
+    at = scene.clock.now()
+    scene.read()
+
+    assert first is not None
+    assert first - at <= timedelta(seconds=60)
+    assert scene.state.failures == 2
+    assert (scene.state.last_reason, scene.state.last_error) == ("upstream", "eBay answered 500")
+
+
+def test_bad_data_is_tried_again_at_the_usual_interval() -> None:
+    scene = Scene(before=after(0, BadAnswerError("odd")))
+
+    report = scene.read()
+
+    assert report.reason is Reason.BAD_DATA
+    assert scene.state.due_at == NOW + timedelta(seconds=270)
+
+
+def test_a_mistake_of_ours_is_an_internal_failure_and_logged() -> None:
+    scene = Scene(before=after(0, ZeroDivisionError("canary")))
+
+    report = scene.read()
+
+    assert (report.reason, report.detail) == (Reason.INTERNAL, "ZeroDivisionError")
+    assert scene.run.log.events() == ["unit.failed"]
+
+
+def test_time_that_runs_out_saves_the_place_gives_the_attempt_back_and_is_due_now() -> None:
+    def slow(scene: Scene, _: PageQuery) -> None:
+        scene.clock.advance(3)
+
+    scene = Scene(limit_s=8, before=slow)
+
+    report = scene.read()
+
+    assert (report.outcome, report.reason, report.more) == (
+        Outcome.PARTIAL,
+        Reason.DEADLINE,
+        True,
+    )
+    assert scene.state.window is not None
+    assert scene.state.failures == 0
+    assert scene.state.due_at == scene.clock.now()
+
+
+def test_a_deadline_that_cuts_a_request_short_leaves_more_to_do() -> None:
+    def hanging(scene: Scene, _: PageQuery) -> Answer:
+        scene.clock.advance(60)
+        return AWAY
+
+    scene = Scene(limit_s=4, before=hanging)
+
+    report = scene.read()
+
+    assert (report.reason, report.more) == (Reason.DEADLINE, True)
+
+
+def test_a_stop_that_is_asked_for_ends_the_unit_after_its_page() -> None:
+    def stopping(scene: Scene, _: PageQuery) -> None:
+        scene.run.stop = len(scene.source.calls) > 1
+
+    scene = Scene(before=stopping)
+
+    report = scene.read()
+
+    assert (report.reason, report.pages) == (Reason.DEADLINE, 1)
+    assert scene.stored() == 2
+
+
+def test_a_unit_that_another_run_took_writes_nothing_more() -> None:
+    def stolen(scene: Scene, _: PageQuery) -> None:
+        if len(scene.source.calls) == 2:
+            scene.state.fence += 1
+            scene.state.leased_by = OTHER_RUN
+
+    scene = Scene(before=stolen)
+
+    report = scene.read()
+
+    assert (report.outcome, report.reason) == (Outcome.FAILED, Reason.LEASE_LOST)
+    assert scene.stored() == 0
+    assert scene.state.leased_by == OTHER_RUN
+    assert scene.store.reports == []
+
+
+def test_a_unit_that_is_lost_before_its_end_says_so() -> None:
+    scene = Scene(orders=0)
+    run = scene.of(scene.take())
+    scene.state.fence += 1
+    scene.state.cursor_at = scene.clock.now()
+
+    report = run.run()
+
+    assert report.reason is Reason.LEASE_LOST
+
+
+def test_a_database_that_comes_back_gets_the_page_again() -> None:
+    scene = Scene()
+    scene.store.failing["save_page"] = 2
+
+    report = scene.read()
+
+    assert (report.outcome, report.inserted) == (Outcome.DONE, 10)
+
+
+@pytest.mark.parametrize(("method", "times"), [("save_page", 3), ("finish", 1)])
+def test_a_database_that_stays_away_is_the_runs_matter(method: str, times: int) -> None:
+    scene = Scene()
+    scene.store.failing[method] = times
+
+    with pytest.raises(StoreUnavailableError):
+        scene.read()
+
+
+def test_an_end_that_cannot_be_written_is_a_report_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene()
+
+    def refuse(*_: object) -> None:
+        raise ValueError("canary")
+
+    monkeypatch.setattr(MemorySync, "finish", refuse)
+
+    report = scene.read()
+
+    assert (report.reason, report.detail, report.fetched) == (Reason.INTERNAL, "ValueError", 10)
+    assert scene.run.log.events() == ["unit.unfinished"]
+
+
+@pytest.mark.parametrize(
+    ("switch", "reason"),
+    [
+        (lambda scene: setattr(scene.store, "workers_enabled", False), Reason.GLOBALLY_OFF),
+        (lambda scene: setattr(scene.state, "enabled", False), Reason.DISABLED),
+        (
+            lambda scene: scene.store.statuses.update({scene.account.id: "paused"}),
+            Reason.ACCOUNT_INACTIVE,
+        ),
+        (
+            lambda scene: scene.store.statuses.update({scene.account.id: "needs_reconnect"}),
+            Reason.NEEDS_RECONNECT,
+        ),
+    ],
+)
+def test_a_pause_holds_within_one_page(switch: Callable[[Scene], None], reason: Reason) -> None:
+    def pausing(scene: Scene, _: PageQuery) -> None:
+        if len(scene.source.calls) == 2:
+            switch(scene)
+
+    scene = Scene(before=pausing)
+
+    report = scene.read()
+
+    assert (report.outcome, report.reason, report.pages) == (Outcome.SKIPPED, reason, 1)
+    assert scene.state.failures == 0
+    assert scene.state.window is not None
+
+
+@pytest.mark.parametrize(
+    ("quota", "reason", "blocked"),
+    [
+        (Quota(remaining=0, reset_at=NOW + timedelta(hours=9)), Reason.QUOTA, True),
+        (Quota(remaining=7, reset_at=NOW + timedelta(hours=9)), Reason.RATE_LIMITED, False),
+        (Quota(remaining=None, reset_at=None), Reason.RATE_LIMITED, False),
+    ],
+)
+def test_a_429_asks_what_is_left_of_the_day(quota: Quota, reason: Reason, blocked: bool) -> None:
+    limited = RateLimitedError(
+        "429", retry_at=NOW + timedelta(minutes=3), quota=False, facts=UpstreamFacts()
+    )
+    scene = Scene(before=after(0, limited), quotas=FakeQuotas(quota))
+
+    report = scene.read()
+
+    at = NOW + (timedelta(hours=9) if blocked else timedelta(minutes=3))
+    assert (report.reason, scene.state.due_at) == (reason, at)
+    assert scene.store.blocks == ({("simulator", "sell.fulfillment"): at} if blocked else {})
+
+
+def test_the_question_for_the_quota_does_not_pass_the_deadline() -> None:
+    def late(scene: Scene, _: PageQuery) -> Answer:
+        scene.clock.advance(3)
+        return RateLimitedError("429", retry_at=None, quota=False, facts=UpstreamFacts())
+
+    scene = Scene(limit_s=4, before=late)
+
+    scene.read()
+
+    assert scene.quotas.asked == [("simulator", "sell.fulfillment", 1.0)]
+
+
+def test_a_unit_that_is_put_off_makes_no_call() -> None:
+    scene = Scene()
+    until = NOW + timedelta(hours=3)
+
+    report = scene.of(scene.take()).put_off(until)
+
+    assert (report.outcome, report.reason, report.calls) == (Outcome.SKIPPED, Reason.BUDGET, 0)
+    assert (scene.state.due_at, scene.state.failures) == (until, 0)
+
+
+def test_a_unit_that_is_put_off_and_lost_meanwhile_says_so() -> None:
+    scene = Scene()
+    run = scene.of(scene.take())
+    scene.state.fence += 1
+
+    report = run.put_off(NOW)
+
+    assert report.reason is Reason.LEASE_LOST
+
+
+def test_an_account_without_consent_is_skipped() -> None:
+    tokens = FakeTokens(errors=[ReauthorizationRequiredError("consent")])
+    scene = Scene(tokens=tokens)
+
+    report = scene.read()
+
+    assert (report.outcome, report.reason) == (Outcome.SKIPPED, Reason.NEEDS_RECONNECT)
+    assert report.calls == 0
+
+
+def test_an_extra_window_moves_neither_cursor_nor_window_and_leaves_the_unit_due() -> None:
+    scene = Scene()
+    scene.read()
+    cursor = scene.state.cursor_at
+    scene.clock.advance(100)
+    scene.since = NOW - timedelta(hours=5, minutes=30)
+
+    report = scene.read()
+
+    assert (report.outcome, report.fetched, report.unchanged) == (Outcome.DONE, 5, 5)
+    assert (scene.state.cursor_at, scene.state.window) == (cursor, None)
+    assert scene.state.due_at == scene.clock.now()
+    assert scene.state.last_success_at == NOW
+    assert scene.state.failures == 0
+    assert scene.source.calls[-1][2].to == cursor
+
+
+def test_a_long_extra_window_is_read_in_stretches() -> None:
+    scene = Scene()
+    scene.read()
+    first = len(scene.source.calls)
+    scene.since = NOW - timedelta(days=200)
+
+    report = scene.read()
+
+    stretches = {(call[2].from_, call[2].to) for call in scene.source.calls[first:]}
+    assert len(stretches) == 3
+    assert max(to - from_ for from_, to in stretches) == timedelta(days=90)
+    assert report.fetched == 10
+
+
+def test_an_extra_window_of_a_new_account_ends_before_now() -> None:
+    scene = Scene(since=NOW - timedelta(hours=3))
+
+    scene.read()
+
+    assert scene.source.calls[0][2].to == NOW - LAG
+    assert scene.state.cursor_at is None
+
+
+def test_an_extra_window_after_the_cursor_is_nothing_to_read() -> None:
+    scene = Scene()
+    scene.read()
+    scene.since = NOW
+
+    report = scene.read()
+
+    assert (report.outcome, report.calls) == (Outcome.DONE, 0)
+
+
+def test_a_run_longer_than_the_interval_does_not_find_its_short_units_due_at_once() -> None:
+    """They would be read without a pause until the longest unit is through."""
+    scene = Scene(orders=0)
+    run = scene.of(scene.take())
+    scene.clock.advance(600)
+    late = replace(run, tally=Tally(started_at=scene.clock.now(), cursor_at=None))
+
+    late.run()
+
+    assert scene.state.due_at == scene.clock.now() + timedelta(seconds=270)
+
+
+def open_range(oldest_days: float, newest_days: float, given_up: int = 0) -> OpenRange:
+    return OpenRange(
+        oldest=NOW - timedelta(days=oldest_days),
+        newest=NOW - timedelta(days=newest_days),
+        given_up=given_up,
+    )
+
+
+def test_open_rows_are_read_again_from_the_oldest_to_the_newest_hourly() -> None:
+    scene = Scene(stream=TRANSACTIONS, pass_=Pass.OPEN)
+    scene.store.open = open_range(6.5, 0.1)
+
+    report = scene.read()
+
+    query = scene.source.calls[0][2]
+    assert (query.from_, query.to) == (NOW - timedelta(days=6.5), NOW - timedelta(days=0.1))
+    assert (report.outcome, report.fetched, report.cursor_after) == (Outcome.DONE, 8, None)
+    assert scene.state.cursor_at is None
+    assert scene.state.due_at == NOW + timedelta(minutes=54)
+
+
+def test_old_open_rows_are_read_again_daily() -> None:
+    scene = Scene(stream=TRANSACTIONS, pass_=Pass.OPEN)
+    scene.store.open = open_range(8, 1)
+
+    scene.read()
+
+    assert scene.state.due_at == NOW + timedelta(days=0.9)
+
+
+def test_without_open_rows_nothing_is_asked() -> None:
+    scene = Scene(stream=TRANSACTIONS, pass_=Pass.OPEN)
+
+    report = scene.read()
+
+    assert (report.outcome, report.calls) == (Outcome.DONE, 0)
+
+
+def test_rows_given_up_are_told() -> None:
+    scene = Scene(stream=TRANSACTIONS, pass_=Pass.OPEN)
+    scene.store.open = replace(open_range(1, 1), given_up=3)
+
+    scene.read()
+
+    [told] = [each for each in scene.store.events if each.event == "open_rows.given_up"]
+    assert (told.level, told.facts) == ("warning", {"rows": 3, "older_than_days": 180})
+
+
+def test_open_rows_dated_ahead_do_not_ask_ebay_for_its_future() -> None:
+    scene = Scene(stream=TRANSACTIONS, pass_=Pass.OPEN)
+    scene.store.open = open_range(1, -5)
+
+    scene.read()
+
+    assert scene.source.calls[0][2].to == NOW - LAG
+
+
+def test_open_rows_that_all_lie_ahead_are_left_alone() -> None:
+    scene = Scene(stream=TRANSACTIONS, pass_=Pass.OPEN)
+    scene.store.open = open_range(-1, -5)
+
+    report = scene.read()
+
+    assert report.calls == 0
+
+
+def test_a_killed_open_pass_goes_on_at_its_page() -> None:
+    scene = Scene(stream=TRANSACTIONS, pass_=Pass.OPEN)
+    window = Window(from_=NOW - timedelta(days=1), to=NOW, goal=None, limit=5, offset=5, total=10)
+    scene.state.window = window
+
+    report = scene.read()
+
+    assert [call[2].offset for call in scene.source.calls] == [5]
+    assert report.fetched == 5
+    assert scene.store.states[scene.account.id, "transactions", Pass.OPEN].window is None
+
+
+def test_a_fixed_list_that_repeats_itself_is_bad_data_and_moves_no_cursor() -> None:
+    def ignoring(scene: Scene, query: PageQuery) -> Answer:
+        return replace(scene.page(replace(query, offset=0)), total=None)
+
+    scene = Scene(stream=TRANSACTIONS, before=ignoring)
+
+    report = scene.read()
+
+    assert report.reason is Reason.BAD_DATA
+    assert scene.state.cursor_at is None
+
+
+def test_a_fixed_list_that_ends_early_is_read_again_before_it_is_complete() -> None:
+    def vanishing(scene: Scene, query: PageQuery) -> Answer | None:
+        return page_of([], total=0) if len(scene.source.calls) == 2 else None
+
+    scene = Scene(stream=TRANSACTIONS, before=vanishing)
+
+    report = scene.read()
+
+    assert [call[2].offset for call in scene.source.calls] == [0, 5, 0, 5]
+    assert (report.outcome, scene.stored()) == (Outcome.DONE, 10)
+    assert report.unchanged == 5
+
+
+def test_too_many_rows_that_cannot_be_stored_leave_the_cursor_and_store_nothing() -> None:
+    scene = Scene(stream=replace(ORDERS, page_size=40), orders=30)
+    scene.rows = [
+        {"lastModifiedDate": row["lastModifiedDate"], "orderId": ""} for row in scene.rows
+    ]
+
+    report = scene.read()
+
+    assert (report.reason, report.fetched) == (Reason.QUARANTINE_LIMIT, 0)
+    assert (scene.state.cursor_at, scene.stored()) == (None, 0)

@@ -1,0 +1,439 @@
+"""A cycle of units, and a dry run, against a store in memory and an eBay without a network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from core.errors import (
+    ApplicationRefusedError,
+    BadAnswerError,
+    RateLimitedError,
+    ReauthorizationRequiredError,
+    StoreUnavailableError,
+    UpstreamFacts,
+    UpstreamUnavailableError,
+    UsageError,
+)
+from core.report import Outcome, Reason, WorkReport
+from core.secret import Secret
+from core.sync.model import LAG, Account, PageQuery, Pass, Stream
+from core.sync.ports import Quota
+from core.sync.preview import DRY_RUN, PreviewAccounts
+from core.sync.unit import SyncPorts
+from core.sync.worker import Selection, SyncAccounts
+from tests.support.memory_sync import MemorySync
+from tests.support.sync_fakes import (
+    NOW,
+    ORDERS,
+    OTHER_RUN,
+    TRANSACTIONS,
+    Answer,
+    FakeQuotas,
+    FakeSource,
+    FakeTokens,
+    Run,
+    page_of,
+)
+
+STREAMS = {"orders": ORDERS, "transactions": TRANSACTIONS}
+LIMITED = RateLimitedError("429", retry_at=None, quota=True, facts=UpstreamFacts())
+EVERYTHING = Selection()
+
+
+@dataclass
+class Scene:
+    """Every list has `rows` rows; `before` sees each call and may answer it instead."""
+
+    accounts: tuple[str, ...] = ("a", "b")
+    rows: int = 2
+    limit_s: float | None = None
+    parallel: int = 2
+    before: Callable[[Account, Stream], Answer | None] = lambda *_: None
+    quotas: FakeQuotas = field(default_factory=FakeQuotas)
+    tokens: FakeTokens = field(default_factory=FakeTokens)
+
+    def __post_init__(self) -> None:
+        self.run = Run(limit_s=self.limit_s)
+        self.clock = self.run.clock
+        self.store = MemorySync(now=self.clock.now, streams=STREAMS)
+        for name in self.accounts:
+            self.store.add_account(name)
+        self.source = FakeSource(self.answer, self.clock)
+
+    def answer(self, account: Account, stream: Stream, query: PageQuery, _: Secret) -> Answer:
+        return self.before(account, stream) or self.page(query)
+
+    def page(self, query: PageQuery) -> Answer:
+        rows = [
+            {"orderId": str(n), "transactionId": str(n), "transactionType": "SALE",
+             "lastModifiedDate": NOW.isoformat()}
+            for n in range(self.rows)
+        ]  # fmt: skip
+        return page_of(
+            rows[query.offset :], total=self.rows, keys=[str(n) for n in range(self.rows)]
+        )
+
+    def ports(self) -> SyncPorts:
+        return SyncPorts(
+            store=self.store,
+            source=self.source,
+            tokens=self.tokens,
+            quotas=self.quotas,
+            sleep=self.clock.advance,
+        )
+
+    def work(self, selection: Selection = EVERYTHING) -> WorkReport:
+        worker = SyncAccounts(ports=self.ports(), parallel=self.parallel)
+        return worker.run_once(self.run.context(), selection)
+
+    def preview(self, selection: Selection = EVERYTHING) -> WorkReport:
+        return PreviewAccounts(ports=self.ports()).run_once(self.run.context(), selection)
+
+
+def ended(work: WorkReport) -> tuple[Outcome, Reason | None]:
+    return work.outcome, work.reason
+
+
+def units(work: WorkReport) -> dict[tuple[str, str], tuple[Outcome, Reason | None]]:
+    return {(unit.account, unit.stream): (unit.outcome, unit.reason) for unit in work.units}
+
+
+def failing(account: str, error: Exception) -> Callable[[Account, Stream], Answer | None]:
+    return lambda asked, _: error if asked.name == account else None
+
+
+def test_all_that_is_due_is_read() -> None:
+    scene = Scene()
+
+    work = scene.work()
+
+    assert ended(work) == (Outcome.DONE, None)
+    assert len(units(work)) == 4
+    assert work.counts["written"] == 8
+    assert work.next_due_at == NOW + timedelta(seconds=270)
+
+
+def test_nothing_due_is_said() -> None:
+    scene = Scene()
+    scene.work()
+
+    work = scene.work()
+
+    assert ended(work) == (Outcome.DONE, Reason.NOTHING_DUE)
+
+
+def test_units_are_read_side_by_side() -> None:
+    both = Barrier(2, timeout=20)
+
+    def together(_: Account, __: Stream) -> None:
+        both.wait()
+
+    scene = Scene(before=together)
+
+    work = scene.work()
+
+    assert ended(work) == (Outcome.DONE, None)
+
+
+def test_one_failing_account_does_not_stop_the_other() -> None:
+    scene = Scene(before=failing("a", BadAnswerError("odd")))
+
+    work = scene.work()
+
+    assert ended(work) == (Outcome.DEGRADED, None)
+    assert units(work)["a", "orders"] == (Outcome.FAILED, Reason.BAD_DATA)
+    assert units(work)["b", "orders"] == (Outcome.DONE, None)
+
+
+def test_keys_of_ours_that_ebay_refuses_stop_everything() -> None:
+    scene = Scene(parallel=1, before=failing("a", ApplicationRefusedError("eBay refuses our keys")))
+
+    work = scene.work()
+
+    assert ended(work) == (Outcome.FAILED, Reason.UNITS_FAILED)
+    assert len(work.units) == 1
+    assert len(scene.source.calls) == 1
+
+
+def test_a_spent_quota_puts_the_other_units_of_that_api_off_without_a_call() -> None:
+    reset = NOW + timedelta(hours=4)
+
+    def limited(_: Account, stream: Stream) -> Answer | None:
+        return LIMITED if stream.name == "orders" else None
+
+    scene = Scene(parallel=1, before=limited, quotas=FakeQuotas(Quota(remaining=0, reset_at=reset)))
+
+    work = scene.work()
+
+    assert sorted(str(reason) for _, reason in units(work).values() if reason) == [
+        "budget",
+        "quota",
+    ]
+    assert [call[1] for call in scene.source.calls].count("orders") == 1
+    orders = [state for state in scene.store.states.values() if state.stream.name == "orders"]
+    assert {state.due_at for state in orders} == {reset}
+
+
+def test_a_block_that_is_over_holds_nobody_up() -> None:
+    scene = Scene()
+    scene.store.blocks["simulator", "sell.fulfillment"] = NOW - timedelta(seconds=1)
+
+    work = scene.work()
+
+    assert ended(work) == (Outcome.DONE, None)
+
+
+def test_an_api_without_calls_left_is_a_budget() -> None:
+    scene = Scene()
+    for api in ("sell.fulfillment", "sell.finances"):
+        scene.store.blocks["simulator", api] = NOW + timedelta(hours=1)
+
+    work = scene.work()
+
+    assert (*ended(work), work.more) == (Outcome.PARTIAL, Reason.BUDGET, True)
+    assert scene.source.calls == []
+
+
+def test_a_deadline_that_comes_before_all_is_tried_leaves_more() -> None:
+    def slow(_: Account, __: Stream) -> None:
+        scene.clock.advance(4)
+
+    scene = Scene(parallel=1, limit_s=5, before=slow)
+
+    work = scene.work()
+
+    assert (*ended(work), work.more) == (Outcome.PARTIAL, Reason.DEADLINE, True)
+    assert 0 < len(work.units) < 4
+
+
+def test_a_deadline_with_nothing_left_is_no_deadline() -> None:
+    def slow(_: Account, __: Stream) -> None:
+        scene.clock.advance(4)
+
+    scene = Scene(accounts=("a",), parallel=2, limit_s=9, before=slow)
+
+    work = scene.work()
+
+    assert ended(work) == (Outcome.DONE, None)
+
+
+def test_named_units_that_time_did_not_reach_are_more() -> None:
+    scene = Scene(limit_s=0.5)
+
+    work = scene.work(Selection(accounts=["a"]))
+
+    assert (*ended(work), work.more) == (Outcome.PARTIAL, Reason.DEADLINE, True)
+
+
+def test_a_run_asked_to_stop_takes_nothing() -> None:
+    scene = Scene()
+    scene.run.stop = True
+
+    work = scene.work()
+
+    assert ended(work) == (Outcome.PARTIAL, Reason.DEADLINE)
+    assert scene.source.calls == []
+
+
+def test_named_units_run_whether_due_or_not() -> None:
+    scene = Scene()
+    scene.work()
+    scene.clock.advance(10)
+
+    work = scene.work(Selection(accounts=["b"], streams=["orders"]))
+
+    assert units(work) == {("b", "orders"): (Outcome.DONE, None)}
+
+
+def test_named_units_never_pass_a_live_lease() -> None:
+    scene = Scene()
+    scene.store.take_due(OTHER_RUN, NOW, 4)
+
+    work = scene.work(Selection(accounts=["a"]))
+
+    assert ended(work) == (Outcome.SKIPPED, Reason.ALREADY_RUNNING)
+    assert scene.source.calls == []
+    assert len(scene.store.reports) == 2
+
+
+def test_named_units_that_are_switched_off_say_so() -> None:
+    scene = Scene()
+    scene.store.statuses[scene.store.states[1, "orders", Pass.NEW].account.id] = "paused"  # type: ignore[index]  # an id
+
+    work = scene.work(Selection(accounts=["a"]))
+
+    assert ended(work) == (Outcome.SKIPPED, Reason.PAUSED)
+
+
+def test_names_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(UsageError, match="nobody"):
+        Scene().work(Selection(accounts=["nobody"]))
+
+
+def test_an_extra_window_is_read_by_the_units_with_a_cursor() -> None:
+    scene = Scene(accounts=())
+    scene.store.add_account("a", open_pass=True)
+
+    work = scene.work(Selection(since=NOW - timedelta(days=1)))
+
+    assert len(work.units) == 2
+    assert {unit.pass_ for unit in work.units} == {Pass.NEW}
+
+
+def test_the_leases_are_renewed_while_units_are_waited_for() -> None:
+    scene = Scene(accounts=("a",), parallel=1)
+    scene.run.renew_every_s = 0.0
+
+    scene.work()
+
+    assert scene.run.renewals > 0
+
+
+def test_a_run_that_lost_its_lease_starts_nothing_more() -> None:
+    def lose(_: Account, __: Stream) -> None:
+        scene.run.owned = False
+        scene.clock.advance(30)
+
+    scene = Scene(parallel=1, before=lose)
+
+    work = scene.work()
+
+    assert ended(work) == (Outcome.PARTIAL, Reason.LEASE_LOST)
+    assert len(work.units) == 1
+
+
+def test_a_unit_that_lost_its_lease_makes_the_run_look_at_its_own() -> None:
+    def steal(account: Account, stream: Stream) -> None:
+        if account.name == "a":
+            scene.store.states[account.id, stream.name, Pass.NEW].fence += 1
+
+    scene = Scene(parallel=1, before=steal)
+
+    work = scene.work()
+
+    assert scene.run.renewals == 2
+    assert units(work)["a", "orders"] == (Outcome.FAILED, Reason.LEASE_LOST)
+    assert units(work)["b", "orders"] == (Outcome.DONE, None)
+
+
+def test_a_renewal_that_misses_the_database_is_tried_again() -> None:
+    scene = Scene(parallel=1)
+    scene.run.renew_every_s = 0.0
+    scene.store.failing["renew"] = 1
+
+    work = scene.work()
+
+    assert ended(work) == (Outcome.DONE, None)
+    assert "lease.renewal_failed" in scene.run.log.events()
+
+
+@pytest.mark.parametrize("method", ["take_due", "save_page", "blocked_until", "finish"])
+def test_a_database_that_stays_away_ends_the_run(method: str) -> None:
+    scene = Scene()
+    scene.store.failing[method] = 50
+
+    with pytest.raises(StoreUnavailableError, match=method):
+        scene.work()
+
+
+def test_units_that_run_are_waited_for_when_the_database_refuses_another() -> None:
+    def once(_: Account, __: Stream) -> None:
+        scene.store.failing["take_due"] = 1
+
+    scene = Scene(parallel=1, before=once)
+
+    with pytest.raises(StoreUnavailableError, match="take_due"):
+        scene.work()
+
+    assert len(scene.store.reports) == 1
+    assert len(scene.store.rows) == 2
+
+
+def test_a_dry_run_reads_one_page_of_each_stream_and_keeps_nothing() -> None:
+    scene = Scene()
+    before = {place: state.unit() for place, state in scene.store.states.items()}
+
+    work = scene.preview()
+
+    assert (*ended(work), work.detail) == (Outcome.DONE, None, DRY_RUN)
+    assert work.counts["inserted"] == 8
+    assert scene.store.rows == {}
+    assert {place: state.unit() for place, state in scene.store.states.items()} == before
+    assert len(scene.store.reports) == 4
+
+
+def test_a_dry_run_leaves_the_second_pass_out() -> None:
+    scene = Scene(accounts=())
+    scene.store.add_account("a", open_pass=True)
+
+    work = scene.preview()
+
+    assert len(work.units) == 2
+
+
+def test_a_dry_run_of_what_has_caught_up_makes_no_call() -> None:
+    scene = Scene(accounts=("a",))
+    for state in scene.store.states.values():
+        state.cursor_at = NOW - LAG
+
+    work = scene.preview()
+
+    assert (ended(work), scene.source.calls) == ((Outcome.DONE, None), [])
+
+
+def test_a_dry_run_of_an_extra_window_begins_where_it_was_told() -> None:
+    scene = Scene(accounts=("a",))
+
+    scene.preview(Selection(streams=["orders"], since=NOW - timedelta(days=3)))
+
+    assert [call[2].from_ for call in scene.source.calls] == [NOW - timedelta(days=3)]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (UpstreamUnavailableError("500"), (Outcome.FAILED, Reason.UPSTREAM)),
+        (ReauthorizationRequiredError("consent"), (Outcome.SKIPPED, Reason.NEEDS_RECONNECT)),
+    ],
+)
+def test_a_dry_run_says_what_stands_in_the_way(error: Exception, expected: Any) -> None:
+    scene = Scene(before=failing("a", error))
+
+    work = scene.preview()
+
+    assert ended(work) == (Outcome.DEGRADED, None)
+    assert units(work)["a", "orders"] == expected
+
+
+def test_a_dry_run_of_what_is_switched_off_says_so() -> None:
+    scene = Scene(accounts=("a",))
+    for state in scene.store.states.values():
+        state.enabled = False
+
+    work = scene.preview()
+
+    assert ended(work) == (Outcome.SKIPPED, Reason.PAUSED)
+
+
+def test_a_dry_run_out_of_time_says_so() -> None:
+    def slow(_: Account, __: Stream) -> None:
+        scene.clock.advance(4)
+
+    scene = Scene(limit_s=5, before=slow)
+
+    work = scene.preview()
+
+    assert (*ended(work), work.more) == (Outcome.PARTIAL, Reason.DEADLINE, True)
+    assert len(work.units) == 2
+
+
+def test_a_dry_run_without_a_database_raises() -> None:
+    scene = Scene()
+    scene.store.failing["preview_page"] = 1
+
+    with pytest.raises(StoreUnavailableError):
+        scene.preview()
