@@ -11,7 +11,7 @@ class LockTimeoutError(StoreUnavailableError):
 
 
 class ConflictError(StoreUnavailableError):
-    """PostgreSQL chose this transaction as the victim (40001, 40P01): repeat it at once."""
+    """PostgreSQL chose this transaction as the victim (40001, 40P01): repeat it now."""
 
 
 class CommitUnknownError(StoreUnavailableError):

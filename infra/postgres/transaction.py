@@ -14,7 +14,9 @@ from infra.postgres.errors import CommitUnknownError, ConflictError, LockTimeout
 
 T = TypeVar("T")
 
-TRIES_AFTER_CONFLICT = 3
+TRIES = 3
+# The database does the waiting: 20 to 120 ms.
+PAUSE = "SELECT pg_sleep(0.02 + 0.1 * random())"
 FIRST_WITH_TRANSACTION_TIMEOUT = (17,)
 # Seconds for the answer to arrive after the server has given up.
 NETWORK_S = 4.0
@@ -64,18 +66,23 @@ class Database:
             _commit(transaction)
 
     def run(self, work: Callable[[sa.Connection], T]) -> T:
-        """`work` in one transaction, repeated at once where PostgreSQL made it a deadlock's victim.
+        """`work` in one transaction, repeated where PostgreSQL made it a deadlock's victim.
 
         `work` may be called three times: its effects are the database's, nothing else.
         """
-        for _ in range(TRIES_AFTER_CONFLICT - 1):
+        for _ in range(TRIES - 1):
             try:
                 with self.transaction() as connection:
                     return work(connection)
             except ConflictError:
-                continue
+                self._let_the_other_through()
         with self.transaction() as connection:
             return work(connection)
+
+    def _let_the_other_through(self) -> None:
+        # Repeated at once it may take its first lock again before the other one has woken up.
+        with self.transaction() as connection:
+            connection.exec_driver_sql(PAUSE)
 
     def dispose(self) -> None:
         self.engine.dispose()

@@ -241,7 +241,7 @@ def test_the_victim_of_a_deadlock_is_repeated(database: Database) -> None:
 
     with database.transaction() as connection:
         rows = connection.exec_driver_sql("SELECT n FROM counters").scalars().all()
-    assert sorted(tries) == [1, 2]
+    assert max(tries) > 1
     assert list(rows) == [2, 2]
 
 

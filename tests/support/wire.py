@@ -24,8 +24,8 @@ SYNC, QUERY = b"S", b"Q"
 class Relay:
     """`sent` are the client's messages after the log-in, as (kind, body).
 
-    `cut_before` and `cut_after` decide by a message whether both ends are closed instead of, or
-    right after, its being passed on.
+    `cut_before` and `cut_after` decide by a message whether the client is cut off, and whether the
+    server still gets that message.
     """
 
     sent: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -96,11 +96,13 @@ def _forward(client: socket.socket, upstream: socket.socket, relay: Relay) -> No
         relay.sent.append((kind, body))
         if relay.cut_before(body):
             return _cut(client, upstream)
+        last = relay.cut_after(body)
+        if last:
+            # Before the message goes out, or its answer might still get through.
+            _cut(client)
         upstream.sendall(kind + length + body)
-        if relay.cut_after(body):
-            # The answer proves that the server has done it; the client never sees it.
-            client.shutdown(socket.SHUT_RDWR)
-            return _cut(upstream, client)
+        if last:
+            return upstream.shutdown(socket.SHUT_WR)
 
 
 def _cut(*ends: socket.socket) -> None:
