@@ -2,6 +2,8 @@
 -- One page of getOrders. The newest of repeated ids; rows already stored with this content are
 -- dropped before the upsert, which would write WAL for them all the same. A row of an older
 -- modification, or from an earlier answer, never replaces a newer one.
+-- Stored hashes are looked up by a scalar subquery, which stays one: NOT EXISTS becomes a join, and on
+-- a table without statistics that join reads the whole account for each page.
 WITH entry AS MATERIALIZED (
   SELECT DISTINCT ON (order_id) order_id, last_modified_date, raw, jsonb_hash_extended(raw, 0) AS content_hash
     FROM (SELECT raw ->> 'orderId' AS order_id,
@@ -12,10 +14,9 @@ WITH entry AS MATERIALIZED (
 ), fresh AS MATERIALIZED (
   SELECT entry.*
     FROM entry
-   WHERE NOT EXISTS (
-           SELECT FROM ebay.orders stored
-            WHERE stored.account_id = :account_id AND stored.order_id = entry.order_id
-              AND stored.content_hash = entry.content_hash)
+   WHERE entry.content_hash IS DISTINCT FROM (
+           SELECT stored.content_hash FROM ebay.orders stored
+            WHERE stored.account_id = :account_id AND stored.order_id = entry.order_id)
 ), changed AS (
   INSERT INTO ebay.orders AS stored (
          account_id, order_id, legacy_order_id, creation_date, last_modified_date, order_fulfillment_status,
@@ -61,14 +62,13 @@ WITH entry AS MATERIALIZED (
          updated_at = EXCLUDED.updated_at
    WHERE (stored.last_modified_date, stored.updated_at) <= (EXCLUDED.last_modified_date, EXCLUDED.updated_at)
      AND stored.content_hash <> EXCLUDED.content_hash
-  RETURNING stored.order_id, stored.xmax = 0 AS inserted
+  RETURNING stored.order_id, stored.raw -> 'lineItems' AS lines, stored.xmax = 0 AS inserted
 ), line AS MATERIALIZED (
   SELECT DISTINCT ON (order_id, line_item_id)
          order_id, inserted, line_item_id, raw, jsonb_hash_extended(raw, 0) AS content_hash
     FROM (SELECT changed.order_id, changed.inserted, element.raw ->> 'lineItemId' AS line_item_id, element.raw, element.place
             FROM changed
-            JOIN fresh ON fresh.order_id = changed.order_id
-           CROSS JOIN LATERAL jsonb_array_elements(fresh.raw -> 'lineItems') WITH ORDINALITY AS element (raw, place)) AS page
+           CROSS JOIN LATERAL jsonb_array_elements(changed.lines) WITH ORDINALITY AS element (raw, place)) AS page
    ORDER BY order_id, line_item_id, place DESC
 ), stored_line AS (
   INSERT INTO ebay.order_lines AS stored (

@@ -1,5 +1,6 @@
 -- name: store
 -- One page of getPayouts. eBay gives these rows no version: of two answers the later one is true.
+-- Why stored hashes are looked up like this: see orders.sql.
 WITH entry AS MATERIALIZED (
   SELECT DISTINCT ON (payout_id) payout_id, raw, jsonb_hash_extended(raw, 0) AS content_hash
     FROM (SELECT raw ->> 'payoutId' AS payout_id, raw, place
@@ -8,10 +9,9 @@ WITH entry AS MATERIALIZED (
 ), fresh AS MATERIALIZED (
   SELECT entry.*
     FROM entry
-   WHERE NOT EXISTS (
-           SELECT FROM ebay.payouts stored
-            WHERE stored.account_id = :account_id AND stored.payout_id = entry.payout_id
-              AND stored.content_hash = entry.content_hash)
+   WHERE entry.content_hash IS DISTINCT FROM (
+           SELECT stored.content_hash FROM ebay.payouts stored
+            WHERE stored.account_id = :account_id AND stored.payout_id = entry.payout_id)
 ), changed AS (
   INSERT INTO ebay.payouts AS stored (
          account_id, payout_id, payout_date, payout_status, payout_status_description, amount_value, amount_currency,

@@ -1,5 +1,6 @@
 -- name: store
 -- One page of getTransactions. eBay gives these rows no version: of two answers the later one is true.
+-- Why stored hashes are looked up like this: see orders.sql.
 WITH entry AS MATERIALIZED (
   SELECT DISTINCT ON (transaction_id, transaction_type)
          transaction_id, transaction_type, raw, jsonb_hash_extended(raw, 0) AS content_hash
@@ -9,10 +10,10 @@ WITH entry AS MATERIALIZED (
 ), fresh AS MATERIALIZED (
   SELECT entry.*
     FROM entry
-   WHERE NOT EXISTS (
-           SELECT FROM ebay.transactions stored
+   WHERE entry.content_hash IS DISTINCT FROM (
+           SELECT stored.content_hash FROM ebay.transactions stored
             WHERE stored.account_id = :account_id AND stored.transaction_id = entry.transaction_id
-              AND stored.transaction_type = entry.transaction_type AND stored.content_hash = entry.content_hash)
+              AND stored.transaction_type = entry.transaction_type)
 ), changed AS (
   INSERT INTO ebay.transactions AS stored (
          account_id, transaction_id, transaction_type, transaction_date, transaction_status, booking_entry, amount_value,
@@ -50,14 +51,14 @@ WITH entry AS MATERIALIZED (
          content_hash = EXCLUDED.content_hash,
          updated_at = EXCLUDED.updated_at
    WHERE stored.updated_at <= EXCLUDED.updated_at AND stored.content_hash <> EXCLUDED.content_hash
-  RETURNING stored.transaction_id, stored.transaction_type, stored.xmax = 0 AS inserted
+  RETURNING stored.transaction_id, stored.transaction_type, stored.raw -> 'orderLineItems' AS lines,
+            stored.xmax = 0 AS inserted
 ), fee AS MATERIALIZED (
   SELECT changed.transaction_id, changed.transaction_type, changed.inserted,
          row_number() OVER (PARTITION BY changed.transaction_id, changed.transaction_type ORDER BY line.place, fee.place) AS fee_number,
          line.raw ->> 'lineItemId' AS line_item_id, fee.raw, jsonb_hash_extended(fee.raw, 0) AS content_hash
     FROM changed
-    JOIN fresh ON (fresh.transaction_id, fresh.transaction_type) = (changed.transaction_id, changed.transaction_type)
-   CROSS JOIN LATERAL jsonb_array_elements(fresh.raw -> 'orderLineItems') WITH ORDINALITY AS line (raw, place)
+   CROSS JOIN LATERAL jsonb_array_elements(changed.lines) WITH ORDINALITY AS line (raw, place)
    CROSS JOIN LATERAL jsonb_array_elements(line.raw -> 'marketplaceFees') WITH ORDINALITY AS fee (raw, place)
 ), stored_fee AS (
   INSERT INTO ebay.transaction_fees AS stored (
