@@ -14,6 +14,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +107,9 @@ class Cluster:
             "pg_ctl",
             *("stop", "-m", "fast", "-w", "-t", str(START_TIMEOUT_S), "-D", self.data.name),
         )
+        if self.socket_dir() != self.data:
+            with suppress(OSError):
+                self.socket_dir().rmdir()
 
     def socket_dir(self) -> Path:
         """Inside the data, readable for its owner alone; a private short one if that is too long.

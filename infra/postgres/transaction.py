@@ -11,12 +11,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from core.errors import StoreUnavailableError
 from infra.postgres.dialect import START, Start
 from infra.postgres.errors import CommitUnknownError, ConflictError, LockTimeoutError
+from infra.postgres.queries import load
 
 T = TypeVar("T")
 
 TRIES = 3
-# The database does the waiting: 20 to 120 ms.
-PAUSE = "SELECT pg_sleep(0.02 + 0.1 * random())"
 FIRST_WITH_TRANSACTION_TIMEOUT = (17,)
 # Seconds for the answer to arrive after the server has given up.
 NETWORK_S = 4.0
@@ -82,7 +81,7 @@ class Database:
     def _let_the_other_through(self) -> None:
         # Repeated at once it may take its first lock again before the other one has woken up.
         with self.transaction() as connection:
-            connection.exec_driver_sql(PAUSE)
+            connection.execute(load("transaction")["let_the_other_through"])
 
     def dispose(self) -> None:
         self.engine.dispose()
