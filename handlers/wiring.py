@@ -179,6 +179,7 @@ def run_protocol(
         new_id=uuid.uuid4,  # noqa: TID251  (the one id source)
         ticks=time.monotonic,
         wall=WallClock().now,
+        sleep=_sleep,
         rng=Random(),  # noqa: S311  (jitter)
         log=ready.log,
         lease=lease,

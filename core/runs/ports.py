@@ -24,7 +24,8 @@ class RunStore(Protocol):
     def finish(self, report: RunReport, fence: Fence | None, *, conduct: Conduct) -> Ending:
         """Write the report and release the lease.
 
-        `conduct` is what the run says about our own code, for the crash loop breaker.
+        `conduct` is what the run says about our own code, for the crash loop breaker. May be
+        called again after StoreUnavailableError, also where the first call was committed unseen.
         """
         ...
 

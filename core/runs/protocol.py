@@ -5,17 +5,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 
-from core.clock import CarriedClock, Monotonic
+from core.clock import CarriedClock, Monotonic, Sleeper
 from core.context import Observation, RunContext
 from core.deadline import Deadline
 from core.errors import ConfigurationError, StoreUnavailableError
 from core.events import Log
 from core.ids import Fence, IdSource, RunId
 from core.report import Outcome, Reason, RunReport, WorkReport
+from core.retry import RetryPolicy
 from core.runs.model import (
     Begun,
     Busy,
     Conduct,
+    Ending,
     KeyReused,
     Paused,
     Replayed,
@@ -26,6 +28,8 @@ from core.runs.ports import Pings, RunStore
 
 RENEWALS_PER_LEASE = 3
 CRASH_LOOP = "Crash loop detected"
+FINISH_TRIES = RetryPolicy(base=0.2, cap=1.0)
+FINISH_ATTEMPTS, FINISH_WITHIN_S = 5, 2.5
 
 Work = Callable[[RunContext], WorkReport]
 
@@ -43,6 +47,7 @@ class RunProtocol:
     new_id: IdSource
     ticks: Monotonic
     wall: Callable[[], datetime]
+    sleep: Sleeper
     rng: Random
     log: Log
     lease: timedelta
@@ -145,7 +150,7 @@ class RunProtocol:
 
     def _finish(self, report: RunReport, fence: Fence | None) -> RunReport:
         try:
-            ending = self.store.finish(report, fence, conduct=_conduct(report))
+            ending = self._ending(report, fence)
         except StoreUnavailableError as error:
             return replace(
                 report, outcome=Outcome.FAILED, reason=Reason.DATABASE, detail=str(error)
@@ -155,6 +160,20 @@ class RunProtocol:
         if ending.tripped:
             self._crash_loop(report)
         return replace(report, tripped=ending.tripped)
+
+    def _ending(self, report: RunReport, fence: Fence | None) -> Ending:
+        """Tried again for a moment: a connection that broke must not leave lease and row behind."""
+        ends = self.ticks() + FINISH_WITHIN_S
+        attempt = 1
+        while True:
+            try:
+                return self.store.finish(report, fence, conduct=_conduct(report))
+            except StoreUnavailableError:
+                delay = FINISH_TRIES.jittered(attempt, self.rng)
+                if attempt == FINISH_ATTEMPTS or self.ticks() + delay > ends:
+                    raise
+                self.sleep(delay)
+                attempt += 1
 
     def end(self, report: RunReport) -> RunReport:
         """Say how it ended: one log line, and a ping unless nothing was tried."""

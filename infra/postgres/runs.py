@@ -68,7 +68,9 @@ class PostgresRuns:
         }
         with suppress(_LostError), self.database.transaction() as connection:
             if connection.execute(load(FEATURE)["finish_run"], values).first() is None:
-                raise _LostError
+                if connection.execute(load(FEATURE)["is_finished"], values).first() is None:
+                    raise _LostError
+                return Ending(lost=False, tripped=False)
             return Ending(lost=False, tripped=_judge(connection, report.worker, conduct))
         return Ending(lost=True, tripped=False)
 

@@ -130,6 +130,10 @@ UPDATE ops.runs
    AND (CAST(:fence AS bigint) IS NULL OR EXISTS (SELECT FROM held))
 RETURNING 1;
 
+-- name: is_finished
+-- Only a run itself finishes its row: it did so before, in a COMMIT whose answer was lost.
+SELECT 1 FROM ops.runs WHERE id = :run_id AND status = 'finished';
+
 -- name: refuse_run
 INSERT INTO ops.runs (id, worker, status, outcome, reason, detail, report, via, delivery_id, request_hash, parameters,
                       started_at, expires_at, finished_at)
