@@ -1,8 +1,10 @@
 """SQLAlchemy's pg8000 dialect, in fewer round trips."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import pg8000
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
 
@@ -37,6 +39,11 @@ class Dialect(PGDialect_pg8000):
         self.server_version_info = server_version(connection.connection.driver_connection)
         self.default_schema_name = "public"
         self.default_isolation_level = "READ COMMITTED"
+
+    def do_terminate(self, dbapi_connection: Any) -> None:
+        # It is closed because it broke: that it cannot say goodbye is nothing to log.
+        with suppress(pg8000.Error, OSError):
+            dbapi_connection.close()
 
     def do_begin(self, dbapi_connection: Any) -> None:
         # Taken away: the dictionary lives as long as the connection, this does not.
