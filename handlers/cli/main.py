@@ -108,10 +108,11 @@ def _stop_on_signals() -> None:
     if threading.current_thread() is not threading.main_thread():
         return
 
-    def stop(_number: int, _: object) -> None:
+    def stop(number: int, _: object) -> None:
+        if STOP.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
         STOP.set()
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_DFL)
         # Nothing may be raised here: it would arrive in the middle of a query.
         with suppress(OSError, ValueError):
             os.write(sys.stderr.fileno(), b"stopping after this page; once more aborts\n")

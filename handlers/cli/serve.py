@@ -27,13 +27,14 @@ def _serve(options: argparse.Namespace) -> int:
         raise ConfigurationError("uvicorn is missing; install the `local` extra") from error
 
     class Server(uvicorn.Server):
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
             if wiring.STOP.is_set():
                 # uvicorn would wait for its threads, and for a second SIGTERM do nothing at all.
                 signal.signal(sig, signal.SIG_DFL)
                 signal.raise_signal(sig)
             wiring.STOP.set()
-            super().handle_exit(sig, frame)
+            # Not uvicorn's own, which sends the signal to this process again at the end.
+            self.should_exit = True
 
     settings = wiring.load_settings()
     log = wiring.log_for(settings)
