@@ -38,9 +38,7 @@ from infra.ebay.source import EbayPages
 from infra.ebay.streams.registry import STREAMS
 from infra.keyring import cipher_beside, cipher_from
 from infra.logs import make_log
-from infra.postgres import psql
 from infra.postgres.accounts import PostgresAccounts
-from infra.postgres.embedded import EmbeddedPostgres
 from infra.postgres.engine import make_engine
 from infra.postgres.history import PostgresHistory
 from infra.postgres.migrator import SchemaState, check, migrate
@@ -101,6 +99,8 @@ def database_url(settings: Settings) -> Iterator[tuple[DatabaseUrl, bool]]:
         return
     if settings.on_lambda:
         raise ConfigurationError("DATABASE_URL is not set")
+    from infra.postgres.embedded import EmbeddedPostgres
+
     with EmbeddedPostgres(settings.cronshot_home) as server:
         yield server.url, True
 
@@ -248,11 +248,15 @@ WORKERS: Mapping[str, Callable[[Opened, Parameters], Work]] = {EBAY_CYCLE: ebay_
 
 
 def embedded_psql() -> Path:
-    return psql.embedded_psql()
+    from infra.postgres.psql import embedded_psql as find
+
+    return find()
 
 
 def psql_environment(url: DatabaseUrl) -> Mapping[str, str]:
-    return psql.environment_of(url)
+    from infra.postgres.psql import environment_of
+
+    return environment_of(url)
 
 
 def worker_states(ready: Opened) -> Sequence[WorkerState]:

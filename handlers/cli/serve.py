@@ -6,7 +6,7 @@ from types import FrameType
 from typing import Any
 
 from core.errors import ConfigurationError
-from handlers import cron, wiring
+from handlers import wiring
 from handlers.cli.workers import announce
 
 GRACE_S = 5
@@ -25,6 +25,8 @@ def _serve(options: argparse.Namespace) -> int:
         import uvicorn
     except ImportError as error:
         raise ConfigurationError("uvicorn is missing; install the `local` extra") from error
+
+    from handlers import cron
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
