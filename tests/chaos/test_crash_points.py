@@ -1,29 +1,25 @@
 """Killed, and frozen past its lease, at every crash point of a run: the next call just goes on."""
 
-import signal
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from tests.support.crash_points import STOP
-from tests.support.ground import Ended, Ground, ground
+from tests.support.ground import Ground, ground
 from tests.support.postgres import Server
-
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+from tests.support.sweep import freeze, kill, prepared, quiet_run, swept
 
 ORDERS = 250
 SIDE_BY_SIDE = 4
-SHORT_LEASE_S = 0.5
-TRIES = 3
+SHORT_LEASE_S = 1.0
+SAMPLE = 12
+
+OpenGround = Callable[[float], Ground]
 
 
 @pytest.fixture
-def open_ground(postgres_server: Server, _template: str) -> Iterator[Callable[[float], Ground]]:
-    """A database of its own for each ground."""
+def open_ground(postgres_server: Server, _template: str) -> Iterator[OpenGround]:
+    """A database of its own for each ground, with two sellers; the argument is the lease."""
     with ExitStack() as stack:
 
         def opened(lease_s: float) -> Ground:
@@ -40,168 +36,98 @@ def open_ground(postgres_server: Server, _template: str) -> Iterator[Callable[[f
         yield opened
 
 
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
 def test_killed_at_every_crash_point_nothing_is_lost_and_the_next_run_goes_on(
-    open_ground: Callable[[float], Ground],
+    open_ground: OpenGround,
 ) -> None:
     grounds = [open_ground(2.0) for _ in range(SIDE_BY_SIDE)]
     points = prepared(grounds)
 
     kinds = swept(grounds, points, kill)
 
-    print(f"\ncrash points: {len(points)} found, {kinds['killed']} killed at: {dict(kinds)}")
+    print(f"\ncrash points: N = {len(points)}; {dict(kinds)}")
     assert len(points) >= 40
     assert kinds["killed"] == len(points)
     for each in grounds:
         quiet_run(each)
 
 
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
 def test_frozen_past_its_lease_at_every_crash_point_a_run_that_wakes_writes_nothing(
-    open_ground: Callable[[float], Ground],
+    open_ground: OpenGround,
 ) -> None:
-    grounds = [open_ground(SHORT_LEASE_S) for _ in range(SIDE_BY_SIDE)]
+    grounds = [open_ground(SHORT_LEASE_S) for _ in range(SIDE_BY_SIDE + 2)]
     points = prepared(grounds)
 
     kinds = swept(grounds, points, freeze)
 
-    print(f"\ncrash points: {len(points)} found, frozen at: {dict(kinds)}")
+    print(f"\ncrash points: N = {len(points)}; woken and {dict(kinds)}")
     assert sum(kinds.values()) == len(points)
     assert kinds["lease_lost"] > len(points) / 2
     for each in grounds:
         quiet_run(each)
 
 
-def prepared(grounds: Sequence[Ground]) -> list[str]:
-    """Everything read once; then the names of the points that a run over many changes passes."""
-    with ThreadPoolExecutor(len(grounds)) as threads:
-        found = list(threads.map(_prepared, grounds))
-    shared = set(found[0]).intersection(*found[1:])
-    return [point for point in found[0] if point in shared]
+@pytest.mark.timeout(180)
+def test_killed_at_a_sample_of_crash_points_nothing_is_lost(open_ground: OpenGround) -> None:
+    each = open_ground(2.0)
+    points = prepared([each])
+
+    for point in points[:: len(points) // SAMPLE + 1]:
+        kill(each, point)
+
+    assert len(points) >= 40
+    quiet_run(each)
 
 
-def _prepared(each: Ground) -> list[str]:
-    assert each.run("ebay").status == 0
-    each.change_every_order()
-    make_work(each, 0)
-    record = each.folder / "points"
-    assert each.run("ebay", record=record).status == 0
-    return record.read_text().splitlines()
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("moment", ["before request", "before COMMIT"])
+def test_a_run_that_wakes_after_its_lease_writes_nothing(
+    open_ground: OpenGround, moment: str
+) -> None:
+    each = open_ground(SHORT_LEASE_S)
+    points = prepared([each])
+    inside = [point for point in points if moment in point and not point.startswith("main")]
+
+    fate = freeze(each, inside[len(inside) // 2])
+
+    assert fate == "lease_lost"
+    quiet_run(each)
 
 
-def swept(
-    grounds: Sequence[Ground], points: Sequence[str], fate: Callable[[Ground, str], str]
-) -> Counter[str]:
-    def sweep(number: int) -> Counter[str]:
-        share = points[number :: len(grounds)]
-        return Counter(fate(grounds[number], point) for point in share)
+@pytest.mark.timeout(180)
+def test_a_killed_run_is_followed_when_its_lease_ends(open_ground: OpenGround) -> None:
+    each = open_ground(2.0)
+    assert each.run("ebay", at="unit before COMMIT #2").killed
 
-    with ThreadPoolExecutor(len(grounds)) as threads:
-        return sum(threads.map(sweep, range(len(grounds))), Counter())
+    refused = each.run("ebay", "--json")
+    each.wait_for_leases()
+    followed = each.run("ebay", "--json")
 
-
-def make_work(each: Ground, changes: int = 20) -> None:
-    """All units due, new tokens to get, and something new to find."""
-    each.change_the_source(changes)
-    each.wait_until_visible()
-    each.expire_tokens()
-    each.make_all_due()
+    assert (refused.status, refused.report["reason"]) == (75, "already_running")
+    assert refused.report["holder"]["run_id"] is not None
+    assert (followed.status, followed.report["outcome"]) == (0, "done")
+    quiet_run(each)
 
 
-def kill(each: Ground, point: str) -> str:
-    make_work(each)
+@pytest.mark.timeout(180)
+def test_ten_killed_runs_in_a_row_trip_the_worker_until_it_is_resumed(
+    open_ground: OpenGround,
+) -> None:
+    each = open_ground(2.0)
+    for _ in range(10):
+        assert each.run("ebay", "--take-over", at="unit before COMMIT #2").killed
 
-    killed = each.run("ebay", at=point)
+    tripping = each.run("ebay", "--take-over", "--json")
+    tripped = each.run("ebay", "--json")
+    resumed = each.command("workers", "resume", "ebay-cycle")
+    followed = each.run("ebay", "--json")
 
-    assert killed.killed, f"{point} was not reached: {killed.err}"
-    check(each)
-    follow(each)
-    check(each)
-    return "killed"
-
-
-def follow(each: Ground) -> None:
-    """The next run takes over at once and does all that was due."""
-    next_run = each.run("ebay", "--take-over", "--json")
-    assert next_run.status == 0, f"{next_run.out}{next_run.err}"
-    assert next_run.report["outcome"] == "done", next_run.out
-
-
-def check(each: Ground) -> None:
-    """Nobody runs; what PostgreSQL still does for a killed process ends within a second."""
-    wait_for_silence(each)
-    each.oracle.history_is_sound()
-    each.oracle.cursors_tell_the_truth()
-    each.oracle.leases_end_soon()
-    each.oracle.every_run_left_a_row(quiet=False)
-
-
-def wait_for_silence(each: Ground) -> None:
-    ends = time.monotonic() + 15
-    while each.sql(
-        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'cronshot'"
-        " AND datname = current_database()"
-    ):
-        assert time.monotonic() < ends, "a killed process holds its connection"
-        time.sleep(0.01)
-
-
-def freeze(each: Ground, point: str) -> str:
-    """Frozen, overtaken when its lease has run out, woken."""
-    make_work(each)
-    each.start("ebay", at=point, how=STOP)
-    passed = each.launcher.wait_until_stopped()
-    assert passed is None, f"{point} was not reached: {passed}"
-    run_ids = each.sql("SELECT id, status FROM ops.runs ORDER BY started_at DESC LIMIT 1")
-    frozen_id, status = (str(value) for value in run_ids[0])
-    time.sleep(SHORT_LEASE_S)
-
-    overtaken(each)
-    mark = each.sql("SELECT COALESCE(max(id), 0) FROM chaos.log")[0][0]
-    each.launcher.send(signal.SIGCONT)
-    woken = each.ended()
-
-    later = each.sql(f"SELECT count(*) FROM chaos.log WHERE id > {mark} AND kind <> 'run'")[0][0]
-    check(each)
-    if status == "running":
-        now = each.sql(f"SELECT status FROM ops.runs WHERE id = '{frozen_id}'")[0][0]
-        assert now == "abandoned"
-        assert later == 0, f"{point}: the woken run wrote"
-        assert woken.status == 75, f"{point}: {woken.err}"
-        assert woken.log[-1]["reason"] == "lease_lost"
-        return "lease_lost"
-    if woken.status == 69:
-        assert later == 0, f"{point}: the woken run wrote"
-        return "cut_off"
-    assert woken.status == 0, f"{point}: {woken.status} {woken.err}"
-    return "done"
-
-
-def overtaken(each: Ground) -> Ended:
-    """Another run, as soon as the frozen one stands in nobody's way.
-
-    Its open transaction is ended by PostgreSQL after 5 s; a lease of production outlives that.
-    """
-    for _ in range(TRIES):
-        other = each.other("ebay", "--json")
-        if other.status != 75:
-            assert other.report["outcome"] == "done", other.out
-            return other
-        assert other.report["reason"] == "already_running"
-        each.sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ="
-            " 'cronshot' AND datname = current_database() AND state LIKE 'idle in transaction%'"
-        )
-    raise AssertionError("nobody could take over")
-
-
-def quiet_run(each: Ground) -> None:
-    each.wait_until_visible()
-    each.make_all_due()
-    done = each.run("ebay", "--json")
-    assert done.status == 0, done.err
-    assert done.report["outcome"] == "done"
-    check(each)
-    each.oracle.rows_are_the_sources()
-    each.oracle.nothing_is_stranded()
-    each.oracle.runs_end_in_time()
-    each.oracle.every_run_left_a_row(quiet=True)
-    each.oracle.no_secret_is_told(each.printed)
+    assert (tripping.status, tripping.report["reason"]) == (1, "tripped")
+    assert [line["level"] for line in tripping.events("Crash loop detected")] == ["critical"]
+    assert (tripped.status, tripped.report["reason"]) == (0, "tripped")
+    assert resumed.status == 0, resumed.err
+    assert (followed.status, followed.report["outcome"]) == (0, "done")
+    quiet_run(each)

@@ -242,6 +242,15 @@ class Ground:
     def expire_tokens(self) -> None:
         self.sql("UPDATE ebay.tokens SET access_expires_at = clock_timestamp()")
 
+    def wait_for_leases(self) -> None:
+        """Until every lease has run out, by the clock that decides."""
+        lives = (
+            "SELECT FROM ops.leases WHERE expires_at > clock_timestamp() UNION ALL"
+            " SELECT FROM ebay.sync_states WHERE leased_until > clock_timestamp()"
+        )
+        while self.sql(lives):
+            time.sleep(0.05)
+
     def wait_until_visible(self) -> None:
         time.sleep(VISIBLE_AFTER_S)
 
