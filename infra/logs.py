@@ -20,7 +20,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return _one_line(line)
 
 
 class TextLines(logging.Formatter):
@@ -75,10 +75,16 @@ def make_log(level: str, form: str | None, stream: TextIO | None = None) -> Even
 def _told(value: object) -> str:
     """One line per event, whatever eBay or a person put into a name or a message."""
     if isinstance(value, dict | list):
-        return json.dumps(value, default=str)
+        return _one_line(value)
     text = str(value)
     plain = text.isprintable() and " " not in text and text
-    return text if plain else json.dumps(text, ensure_ascii=not text.isprintable())
+    return text if plain else _one_line(text)
+
+
+def _one_line(value: object) -> str:
+    """Umlauts as they are; what breaks lines or steers terminals (U+2028, U+0085, ESC) escaped."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value, default=str)
 
 
 def _instant(record: logging.LogRecord) -> str:
