@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Any
 from urllib.parse import unquote
 
@@ -108,7 +109,7 @@ def _add(options: argparse.Namespace) -> int:
         )
     who = added.username or "a seller whose name the consent does not show"
     print(f"{added.name}: {added.environment}, {who}; every stream is due now")
-    print(f"next: python -m core.run ebay --account {added.name}")
+    print(f"next: python -m core.run ebay --account {quote(added.name)}")
     return 0
 
 
@@ -129,14 +130,15 @@ def _test(options: argparse.Namespace) -> int:
 
 def _pause(options: argparse.Namespace) -> int:
     _switched(options.name, active=False)
-    print(f"{options.name}: paused; `python -m core.run accounts resume {options.name}` undoes it")
+    undo = f"python -m core.run accounts resume {quote(options.name)}"
+    print(f"{options.name}: paused; `{undo}` undoes it")
     return 0
 
 
 def _resume(options: argparse.Namespace) -> int:
     _switched(options.name, active=True)
     print(f"{options.name}: active, every stream is due now;"
-          f" `python -m core.run accounts pause {options.name}` undoes it")  # fmt: skip
+          f" `python -m core.run accounts pause {quote(options.name)}` undoes it")  # fmt: skip
     return 0
 
 
