@@ -101,9 +101,11 @@ ON CONFLICT (worker, delivery_id) WHERE delivery_id IS NOT NULL AND status = 'ru
 RETURNING started_at;
 
 -- name: renew
+-- A run that was called abandoned, by one of named units too, must not keep the lease from others.
 WITH held AS (
   UPDATE ops.leases SET expires_at = clock_timestamp() + make_interval(secs => :lease_s)
-   WHERE name = :worker AND fence = CAST(:fence AS bigint)
+   WHERE name = :worker AND fence = CAST(:fence AS bigint) AND run_id = :run_id
+     AND EXISTS (SELECT FROM ops.runs WHERE id = :run_id AND status = 'running')
   RETURNING 1
 )
 UPDATE ops.runs SET expires_at = clock_timestamp() + make_interval(secs => :lease_s)
