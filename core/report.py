@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from core.ids import AccountId, RunId
@@ -268,4 +268,4 @@ def instant(at: datetime | None) -> str | None:
     """RFC 3339 in UTC with milliseconds, as eBay writes instants."""
     if at is None:
         return None
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

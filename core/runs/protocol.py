@@ -81,7 +81,7 @@ class RunProtocol:
         if isinstance(beginning, KeyReused):
             raise KeyReusedError(request.trigger.delivery_id)
         if isinstance(beginning, Replayed):
-            return _replay(run_id, request, beginning)
+            return self._replay(run_id, request, beginning)
         report = _refusal(run_id, request, beginning)
         if isinstance(beginning, Tripped) and beginning.just:
             self._crash_loop(report)
@@ -90,6 +90,28 @@ class RunProtocol:
         except StoreUnavailableError as error:
             self.log.warning("run.unrecorded", run_id=str(run_id), error=str(error))
         return self.end(report)
+
+    def _replay(self, run_id: RunId, request: RunRequest, replayed: Replayed) -> RunReport:
+        stored = replayed.report
+        self.log.info(
+            "run.replayed",
+            run_id=str(stored["run_id"]),
+            worker=request.worker,
+            via=request.trigger.via,
+            delivery_id=request.trigger.delivery_id,
+        )
+        return RunReport(
+            run_id=run_id,
+            worker=request.worker,
+            trigger=request.trigger,
+            outcome=Outcome(str(stored["outcome"])),
+            reason=None if stored["reason"] is None else Reason(str(stored["reason"])),
+            more=bool(stored["more"]),
+            started_at=datetime.fromisoformat(str(stored["started_at"])),
+            finished_at=datetime.fromisoformat(str(stored["finished_at"])),
+            duration_ms=int(str(stored["duration_ms"])),
+            stored=stored,
+        )
 
     def _run(
         self, begun: Begun, request: RunRequest, deadline: Deadline, work: Work, began: float
@@ -243,22 +265,6 @@ def _conduct(report: RunReport) -> Conduct:
         return Conduct.FAULT
     worked = report.outcome in {Outcome.DONE, Outcome.DEGRADED} and bool(report.units)
     return Conduct.SOUND if worked else Conduct.SILENT
-
-
-def _replay(run_id: RunId, request: RunRequest, replayed: Replayed) -> RunReport:
-    stored = replayed.report
-    return RunReport(
-        run_id=run_id,
-        worker=request.worker,
-        trigger=request.trigger,
-        outcome=Outcome(str(stored["outcome"])),
-        reason=None if stored["reason"] is None else Reason(str(stored["reason"])),
-        more=bool(stored["more"]),
-        started_at=datetime.fromisoformat(str(stored["started_at"])),
-        finished_at=datetime.fromisoformat(str(stored["finished_at"])),
-        duration_ms=int(str(stored["duration_ms"])),
-        stored=stored,
-    )
 
 
 def _refusal(run_id: RunId, request: RunRequest, why: Paused | Tripped | Busy) -> RunReport:
