@@ -251,6 +251,17 @@ def test_ebay_out_of_reach(site: Site, way: Way) -> None:
     expect_row(site, seen, "failed", "upstream")
 
 
+def test_an_ebay_that_hangs_past_the_deadline_is_no_failure_yet(site: Site) -> None:
+    """The only try was cut short by our own time, which says nothing about eBay."""
+    site.connect()
+    site.simulator.faults.add("hang")
+
+    report = site.run(deadline_s=2)
+
+    assert (report.outcome, report.reason, report.more) == ("partial", "deadline", True)
+    assert site.one("SELECT max(failures) FROM ebay.sync_states") == 0
+
+
 def test_every_unit_fails(site: Site, way: Way) -> None:
     site.connect()
     site.simulator.faults.add("missing_scope")
