@@ -1,0 +1,86 @@
+"""A longer backfill costs no more memory."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.site import KEPT, KEYS, ROOT
+
+STATUS = Path("/proc/self/status")
+# Not the usage that the system tells of an ended child: a fork begins with its parent's.
+MEASURED = f"""
+import sys
+from handlers.cli.main import main
+code = main(["ebay", "--stream", "orders", "--account", sys.argv[1], "--json"])
+with open("{STATUS}") as status:
+    [peak] = [line.split()[1] for line in status if line.startswith("VmHWM")]
+print(peak)
+sys.exit(code)
+"""
+
+
+@contextmanager
+def simulator_process(orders: int) -> Iterator[dict[str, Any]]:
+    """One of its own, so that its memory is not counted."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "infra.simulator.main", "--port", "0", "--accounts", "1",
+         "--orders", str(orders), "--seed", str(orders)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait(30)
+        process.stdout.close()
+
+
+def peak_kb(url: str, orders: int) -> int:
+    """Of the process that reads so many orders of a new account."""
+    name = f"of-{orders}"
+    with simulator_process(orders) as ebay:
+        environment = {
+            **{kept: value for kept, value in os.environ.items() if kept in KEPT},
+            "DATABASE_URL": url,
+            "ENCRYPTION_KEYS": KEYS,
+            "EBAY_SIMULATOR_API_URL": ebay["api_url"],
+        }
+        token = ebay["accounts"][0]["refresh_token"]
+        add = ("accounts", "add", "--environment", "simulator", "--refresh-token-file", "-")
+        _run(environment, "-m", "core.run", *add, "--name", name, typed=token)
+        report, peak = _run(environment, "-c", MEASURED, name).splitlines()
+    assert json.loads(report)["counts"]["inserted"] == orders
+    return int(peak)
+
+
+def _run(environment: dict[str, str], *arguments: str, typed: str = "") -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment,
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="the peak of memory is read in /proc")
+@pytest.mark.timeout(300)
+def test_50000_orders_need_no_more_memory_than_5000(database_url: str) -> None:
+    short, long = peak_kb(database_url, 5_000), peak_kb(database_url, 50_000)
+
+    assert long <= 1.2 * short, (short, long)
