@@ -54,7 +54,7 @@ WITH entry AS MATERIALIZED (
   RETURNING stored.transaction_id, stored.transaction_type, stored.raw -> 'orderLineItems' AS lines,
             stored.xmax = 0 AS inserted
 ), fee AS MATERIALIZED (
-  SELECT changed.transaction_id, changed.transaction_type, changed.inserted,
+  SELECT changed.transaction_id, changed.transaction_type,
          row_number() OVER (PARTITION BY changed.transaction_id, changed.transaction_type ORDER BY line.place, fee.place) AS fee_number,
          line.raw ->> 'lineItemId' AS line_item_id, fee.raw, jsonb_hash_extended(fee.raw, 0) AS content_hash
     FROM changed
@@ -80,6 +80,8 @@ WITH entry AS MATERIALIZED (
   DELETE FROM ebay.transaction_fees stored
    USING changed
    WHERE NOT changed.inserted AND stored.account_id = :account_id
+     -- It goes through the key, whatever the planner knows of the table.
+     AND stored.transaction_id = ANY (ARRAY(SELECT transaction_id FROM changed WHERE NOT inserted))
      AND (stored.transaction_id, stored.transaction_type) = (changed.transaction_id, changed.transaction_type)
      AND NOT EXISTS (
            SELECT FROM fee

@@ -1,0 +1,104 @@
+"""Storing a page reads the rows that it names, whatever the planner knows of the table."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from infra.postgres.queries import load
+from infra.postgres.transaction import Database
+
+# Below some thousand rows, and without statistics, PostgreSQL may well read all of an account.
+STORED, PAGE = 20_000, 20
+AT = "2026-11-01T10:00:00.000Z"
+READ_AT = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def order(number: int) -> dict[str, Any]:
+    line = {"lineItemId": f"{number}-1", "quantity": 1}
+    return {
+        "orderId": f"{number:05}",
+        "creationDate": AT,
+        "lastModifiedDate": AT,
+        "lineItems": [line],
+    }
+
+
+def transaction(number: int) -> dict[str, Any]:
+    return {
+        "transactionId": f"{number:05}",
+        "transactionType": "SALE",
+        "transactionDate": AT,
+        "bookingEntry": "CREDIT",
+        "orderLineItems": [{"lineItemId": "1", "marketplaceFees": [{"feeType": "FIXED"}]}],
+    }
+
+
+def payout(number: int) -> dict[str, Any]:
+    return {"payoutId": f"{number:05}", "payoutDate": AT}
+
+
+STREAMS = {"orders": order, "transactions": transaction, "payouts": payout}
+
+
+@pytest.fixture
+def account_id(database: Database) -> int:
+    with database.transaction() as connection:
+        added = connection.execute(
+            sa.text(
+                "INSERT INTO ebay.accounts (name, environment) VALUES ('a', 'simulator')"
+                " RETURNING id"
+            )
+        )
+        return int(added.scalar_one())
+
+
+def page_of(stream: str, rows: range, note: str) -> str:
+    return json.dumps({stream: [STREAMS[stream](number) | {"note": note} for number in rows]})
+
+
+def store(database: Database, stream: str, account_id: int, page: str, *, how: str = "") -> Any:
+    values = {"page": page, "account_id": account_id, "read_at": READ_AT}
+    with database.transaction() as connection:
+        statement = load(stream)["store"]
+        return connection.execute(sa.text(how + statement.text), values).first()
+
+
+def rows_read(plan: dict[str, Any]) -> Iterator[float]:
+    """Of tables, by each scan: those passed on and those thrown away."""
+    if "Relation Name" in plan and plan["Node Type"].endswith("Scan"):
+        thrown_away = sum(value for name, value in plan.items() if name.startswith("Rows Removed"))
+        yield (plan["Actual Rows"] + thrown_away) * plan["Actual Loops"]
+    for child in plan.get("Plans", ()):
+        yield from rows_read(child)
+
+
+@pytest.mark.parametrize("analysed", [False, True], ids=["no statistics", "statistics"])
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_page_reads_only_its_own_rows_of_a_large_table(
+    database: Database, account_id: int, stream: str, analysed: bool
+) -> None:
+    store(database, stream, account_id, page_of(stream, range(STORED), "as before"))
+    if analysed:
+        with database.transaction() as connection:
+            connection.execute(sa.text("ANALYZE"))
+    rows = range(1000, 1000 + PAGE)
+
+    plans = [
+        store(
+            database,
+            stream,
+            account_id,
+            page_of(stream, rows, note),
+            how="EXPLAIN (ANALYZE, FORMAT JSON) ",
+        )[0][0]["Plan"]
+        for note in ("as before", "changed")
+    ]
+
+    again, changed = (sum(rows_read(plan)) for plan in plans)
+    assert again == PAGE
+    # Each row once, and its lines or fees, of which some may be gone.
+    assert changed <= 2 * PAGE
