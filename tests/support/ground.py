@@ -10,7 +10,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -123,7 +124,9 @@ class Launcher:
         return self._ended(int(told["status"])) if "status" in told else None
 
     def send(self, number: int) -> None:
-        os.kill(self.pid, number)
+        # It may have ended, though nobody has read of it yet.
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
     def close(self) -> None:
         assert self._server.stdin is not None
@@ -186,12 +189,17 @@ class Ground:
     def start(self, *arguments: str, **how: Any) -> int:
         return self.launcher.start(arguments, self.environment, **how)
 
-    def ended(self, timeout: float = PATIENCE_S) -> Ended:
-        return self.heard(self.launcher.wait(timeout))
+    def ended(
+        self, timeout: float = PATIENCE_S, signals: AbstractSet[int] = frozenset({-signal.SIGKILL})
+    ) -> Ended:
+        """`signals`: what it may have died of without a word."""
+        return self.heard(self.launcher.wait(timeout), signals)
 
-    def heard(self, ended: Ended) -> Ended:
+    def heard(
+        self, ended: Ended, signals: AbstractSet[int] = frozenset({-signal.SIGKILL})
+    ) -> Ended:
         self.printed += [ended.out, ended.err]
-        if not ended.killed:
+        if ended.status not in signals:
             last = [line for line in ended.log if line["event"] in {"run.finished", "run.failed"}]
             assert len(last) == 1, f"O12: one line says how it ended:\n{ended.err}"
             if last[0]["reason"] == "database":
@@ -239,8 +247,32 @@ class Ground:
             " UPDATE ebay.api_budgets SET blocked_until = NULL"
         )
 
+    def forget_everything(self) -> None:
+        """As if the sellers had been connected just now; the triggers do not see it."""
+        self.sql(
+            "SET session_replication_role = replica;"
+            " DELETE FROM ebay.order_lines; DELETE FROM ebay.orders;"
+            " DELETE FROM ebay.transaction_fees; DELETE FROM ebay.transactions;"
+            " DELETE FROM ebay.payouts;"
+            " UPDATE ebay.sync_states SET cursor_at = NULL, window_from = NULL, window_to = NULL,"
+            " window_goal = NULL, window_limit = NULL, window_offset = NULL, window_total = NULL,"
+            " window_pass = NULL"
+        )
+        self.oracle.forget_cursors()
+
     def expire_tokens(self) -> None:
         self.sql("UPDATE ebay.tokens SET access_expires_at = clock_timestamp()")
+
+    def let_leases_run_out(self) -> None:
+        """As if a minute went by. Nobody may hold a lock on them."""
+        past = "clock_timestamp() - make_interval(secs => 1)"
+        self.sql(
+            "SET session_replication_role = replica;"
+            f" UPDATE ops.leases SET expires_at = {past} WHERE run_id IS NOT NULL;"
+            f" UPDATE ops.runs SET expires_at = {past} WHERE status = 'running';"
+            f" UPDATE ebay.sync_states SET leased_until = {past}, due_at = {past}"
+            " WHERE leased_by IS NOT NULL"
+        )
 
     def wait_for_leases(self) -> None:
         """Until every lease has run out, by the clock that decides."""

@@ -163,6 +163,10 @@ class Oracle:
         if entry.new["status"] == "abandoned":
             self._abandoned.add(entry.new["id"])
 
+    def forget_cursors(self) -> None:
+        """After the test itself has put them back."""
+        self._cursors.clear()
+
     def cursors_tell_the_truth(self) -> None:
         """O2: up to its cursor a unit has all that the source has. The source must be at rest."""
         states = self.sql(
