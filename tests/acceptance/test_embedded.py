@@ -1,0 +1,204 @@
+"""The embedded database as its users meet it: on the command line, in a folder of one's own."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from infra.simulator.server import Simulator
+from tests.support.postgres import Server, execute, scratch
+from tests.support.site import KEPT, ROOT
+
+pytestmark = pytest.mark.timeout(200)
+# Imported as root: root's own Python may lie where nobody else may look.
+AS_NOBODY = """
+import os, sys
+from handlers.cli.main import main
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+sys.exit(main(["accounts", "list"]))
+"""
+ADD = ("accounts", "add", "--environment", "simulator", "--refresh-token-file")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with scratch() as folder:
+        yield folder
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name in KEPT or "COV" in name}
+    return kept | {"PYTHONPATH": str(ROOT), "LOG_FORMAT": "json", **more}
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "core.run", *arguments]
+
+
+def run(
+    folder: Path, *arguments: str, settings: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments),
+        cwd=folder,
+        env=environment(**(settings or {})),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@contextmanager
+def held_open(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A user in the middle of something: psql that waits for what is typed."""
+    process = subprocess.Popen(
+        command("psql", "-qAt"),
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("SELECT 'ready';\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "ready\n"
+    try:
+        yield process
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        process.wait(60)
+
+
+def servers(folder: Path) -> list[int]:
+    """The server that says it has this folder, if it is alive."""
+    found = []
+    for file in folder.rglob("postmaster.pid"):
+        number = int(file.read_text().splitlines()[0])
+        if Path(f"/proc/{number}").exists():
+            found.append(number)
+    return found
+
+
+def test_a_newcomer_needs_nothing_and_nothing_stays_behind(folder: Path) -> None:
+    listed = run(folder, "accounts", "list")
+    ran = run(folder, "ebay", "--json")
+
+    assert listed.returncode == 0, listed.stderr
+    assert "embedded PostgreSQL in .cronshot" in listed.stderr
+    assert ran.returncode == 0
+    assert '"no_accounts"' in ran.stdout
+    assert servers(folder) == []
+    assert (folder / ".cronshot" / "keys").stat().st_mode & 0o777 == 0o600
+
+
+def test_two_users_at_once_share_one_server_and_the_last_one_stops_it(folder: Path) -> None:
+    with held_open(folder):
+        second = run(folder, "accounts", "list")
+        during = servers(folder)
+
+    assert second.returncode == 0, second.stderr
+    assert len(during) == 1
+    assert servers(folder) == []
+
+
+def test_a_killed_user_is_in_nobodys_way(folder: Path) -> None:
+    """Its server runs on; the next user finds it, uses it and stops it."""
+    with held_open(folder) as user:
+        os.killpg(user.pid, signal.SIGKILL)
+        user.wait(60)
+    left_over = servers(folder)
+
+    after = run(folder, "accounts", "list")
+
+    assert len(left_over) == 1
+    assert after.returncode == 0, after.stderr
+    assert servers(folder) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_another_os_user_is_told_whose_folder_it_is(folder: Path) -> None:
+    assert run(folder, "accounts", "list").returncode == 0
+    folder.chmod(0o755)
+
+    other = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert other.returncode == 78, other.stderr
+    assert "root" in other.stderr
+    assert "DATABASE_URL" in other.stderr
+    assert "Traceback" not in other.stderr
+
+
+def test_eight_first_users_at_once_share_one_database_and_one_key(folder: Path) -> None:
+    with Simulator(accounts=8, orders=1, days=5) as simulator:
+        processes = []
+        for account in simulator.world.accounts:
+            (folder / account.name).write_text(account.refresh_token)
+            processes.append(
+                subprocess.Popen(
+                    command(*ADD, account.name, "--name", account.name),
+                    cwd=folder,
+                    env=environment(EBAY_SIMULATOR_API_URL=simulator.api_url),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+        ended = [process.communicate(timeout=120) for process in processes]
+        read = run(folder, "ebay", settings={"EBAY_SIMULATOR_API_URL": simulator.api_url})
+
+    assert [process.returncode for process in processes] == [0] * 8, ended
+    assert read.returncode == 0, read.stderr
+    assert servers(folder) == []
+
+
+def test_the_demonstration_leaves_a_database_of_ones_own_untouched(
+    folder: Path, postgres_server: Server, empty_database_url: str, empty_database_name: str
+) -> None:
+    """Whatever the environment and .env say: nothing is made there, and nobody even connects."""
+    url = postgres_server.admin.with_database(empty_database_name)
+    execute(url, "CREATE TABLE public.mine (id integer)")
+    sessions = f"SELECT sessions FROM pg_stat_database WHERE datname = '{empty_database_name}'"
+    everything = (
+        "SELECT count(*) FROM pg_tables"
+        " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+    )
+    before = execute(postgres_server.admin, sessions)
+    (folder / ".env").write_text(f"DATABASE_URL_DIRECT={empty_database_url}\n")
+    settings = {
+        "DATABASE_URL": empty_database_url,
+        "SUPABASE_DB_URL": empty_database_url,
+        "COMPAT_ENV": "1",
+        "ENCRYPTION_KEYS": "not even a key",
+        "RUN_DDL_ON_STARTUP": "true",
+    }
+
+    first = run(folder, "demo", settings=settings)
+    again = run(folder, "demo", settings=settings)
+
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
+    assert "seller-2" in first.stdout
+    assert " 0 rows written" in again.stderr
+    assert execute(postgres_server.admin, sessions) == before
+    assert [row[0] for row in execute(url, everything)] == [1]
+    assert servers(folder) == []
