@@ -34,6 +34,9 @@ class Ground(Protocol):
     def now(self) -> datetime: ...
     def add_account(self, name: str, *streams: str) -> AccountId: ...
     def start_run(self) -> RunId: ...
+    def abandon(self, run_id: RunId) -> None:
+        """Another run found it dead."""
+
     def expire(self, run_id: RunId) -> None:
         """Its leases are over."""
 
@@ -66,6 +69,9 @@ class MemoryGround:
 
     def start_run(self) -> RunId:
         return RunId(uuid4())
+
+    def abandon(self, run_id: RunId) -> None:
+        self.memory.abandoned.add(run_id)
 
     def expire(self, run_id: RunId) -> None:
         for state in self.memory.states.values():
@@ -161,6 +167,13 @@ class PostgresGround:
             id=run_id,
         )
         return run_id
+
+    def abandon(self, run_id: RunId) -> None:
+        self._sql(
+            "UPDATE ops.runs SET status = 'abandoned', finished_at = clock_timestamp()"
+            " WHERE id = :id RETURNING 1",
+            id=run_id,
+        )
 
     def expire(self, run_id: RunId) -> None:
         self._sql(
@@ -372,6 +385,17 @@ def test_an_expired_lease_is_taken_over_under_a_higher_fence(ground: Ground) -> 
 
     assert (again.fence, again.failures) == (2, 2)
     assert ground.state(unit)["leased_by"] == other
+
+
+def test_an_abandoned_run_that_wakes_up_takes_nothing(ground: Ground) -> None:
+    ground.add_account("shop", "orders")
+    [candidate] = ground.store.candidates([], [])
+    run_id = ground.start_run()
+
+    ground.abandon(run_id)
+
+    assert list(ground.store.take_due(run_id, ground.now(), 1)) == []
+    assert ground.store.take(run_id, ground.now(), candidate) is None
 
 
 def test_a_named_unit_is_taken_though_it_is_not_due(ground: Ground) -> None:

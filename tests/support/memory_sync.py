@@ -86,6 +86,7 @@ class MemorySync:
     reports: list[UnitReport] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     open: OpenRange = field(default_factory=lambda: OpenRange(oldest=None, newest=None, given_up=0))
+    abandoned: set[RunId] = field(default_factory=set)
     failing: dict[str, int] = field(default_factory=dict)
     lock: RLock = field(default_factory=RLock)
 
@@ -109,6 +110,8 @@ class MemorySync:
 
     def take_due(self, run_id: RunId, now: datetime, limit: int) -> Sequence[Unit]:
         self._touch("take_due")
+        if run_id in self.abandoned:
+            return []
         with self.lock:
             due = [
                 state
@@ -136,7 +139,8 @@ class MemorySync:
         self._touch("take")
         with self.lock:
             state = self._state(candidate.unit)
-            if not self._free(state) or not state.enabled or not self._active(state):
+            free = self._free(state) and run_id not in self.abandoned
+            if not free or not state.enabled or not self._active(state):
                 return None
             return self._take(state, run_id)
 

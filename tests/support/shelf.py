@@ -29,7 +29,7 @@ class Shelf:
             streams={each.name: each for each in STREAMS},
             lease=timedelta(seconds=60),
         )
-        self.run_id = RunId(uuid4())
+        self.run_id = self.start_run()
         self._prepare(account)
         [self.unit] = [
             unit
@@ -74,13 +74,17 @@ class Shelf:
     def column(self, statement: str) -> list[Any]:
         return [row[0] for row in self.sql(statement)]
 
-    def _prepare(self, account: str) -> None:
+    def start_run(self) -> RunId:
+        run_id = RunId(uuid4())
         self.sql(
             "INSERT INTO ops.runs (id, worker, status, via, request_hash, started_at, expires_at)"
             " VALUES (:id, 'ebay-cycle', 'running', 'cli', '', clock_timestamp(),"
             " clock_timestamp() + interval '1 hour') RETURNING 1",
-            id=self.run_id,
+            id=run_id,
         )
+        return run_id
+
+    def _prepare(self, account: str) -> None:
         self.sql(
             "WITH account AS (INSERT INTO ebay.accounts (name, environment)"
             " VALUES (:name, 'simulator') RETURNING id)"
