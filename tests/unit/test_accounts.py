@@ -1,0 +1,283 @@
+"""What is refused before a token is sent anywhere, and what after eBay has said whose it is."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from core.accounts.manage import ManageAccounts
+from core.accounts.model import Identity, KnownAccount, NewAccount, Status
+from core.accounts.ports import SealedPair, SealFor
+from core.errors import (
+    AccessTokenRefusedError,
+    ReauthorizationRequiredError,
+    TokenRefusedError,
+    UsageError,
+)
+from core.ids import AccountId
+from core.secret import Secret
+from core.tokens.model import Grant
+from tests.support.memory_tokens import Endpoint, PlainCipher, granted
+
+ANNA = Identity(ebay_user_id="anna-id", username="anna", marketplace_id="EBAY_DE")
+BERT = Identity(ebay_user_id="bert-id", username=None, marketplace_id=None)
+
+
+@dataclass
+class MemoryAccounts:
+    known: dict[str, KnownAccount] = field(default_factory=dict)
+    pairs: dict[AccountId, SealedPair] = field(default_factory=dict)
+
+    def find(self, name: str) -> KnownAccount | None:
+        return self.known.get(name)
+
+    def list(self) -> "list[KnownAccount]":
+        return list(self.known.values())
+
+    def add(self, account: NewAccount, seal: SealFor) -> AccountId:
+        account_id = AccountId(len(self.known) + 1)
+        who = account.identity
+        self.known[account.name] = KnownAccount(
+            id=account_id,
+            name=account.name,
+            environment=account.environment,
+            status=Status.ACTIVE,
+            status_reason=None,
+            ebay_user_id=None if who is None else who.ebay_user_id,
+            username=None if who is None else who.username,
+            marketplace_ids=account.marketplace_ids,
+            access_expires_at=None,
+            refresh_expires_at=None,
+            last_success_at=None,
+            failing=0,
+        )
+        self.pairs[account_id] = seal(account_id)
+        return account_id
+
+    def replace_token(
+        self, account_id: AccountId, identity: Identity | None, seal: SealFor
+    ) -> None:
+        self.pairs[account_id] = seal(account_id)
+        self.switch(account_id, active=True)
+
+    def switch(self, account_id: AccountId, *, active: bool) -> None:
+        status = Status.ACTIVE if active else Status.PAUSED
+        for name, account in self.known.items():
+            if account.id == account_id:
+                self.known[name] = replace(account, status=status)
+
+
+@dataclass
+class Owners:
+    """Says whose each token is; an exception is raised once."""
+
+    answers: list[Identity | Exception | None] = field(default_factory=list)
+
+    def who(self, environment: str, token: Secret, *, timeout: float) -> Identity | None:
+        answer = self.answers.pop(0) if self.answers else ANNA
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@dataclass
+class Tokens:
+    rejected: list[Secret | None] = field(default_factory=list)
+
+    def get(
+        self, account_id: AccountId, environment: str, *, rejected: Secret | None, timeout: float
+    ) -> Secret:
+        self.rejected.append(rejected)
+        return Secret(f"access-{len(self.rejected)}")
+
+
+@dataclass
+class Desk:
+    store: MemoryAccounts = field(default_factory=MemoryAccounts)
+    endpoint: Endpoint = field(default_factory=Endpoint)
+    owners: Owners = field(default_factory=Owners)
+    tokens: Tokens = field(default_factory=Tokens)
+
+    def __post_init__(self) -> None:
+        self.manage = ManageAccounts(
+            store=self.store,
+            refresher=self.endpoint,
+            identities=self.owners,
+            sealer=PlainCipher(),
+            tokens=self.tokens,
+        )
+
+    def add(
+        self,
+        name: str = "shop",
+        environment: str = "production",
+        *marketplace_ids: str,
+        replace: bool = False,
+    ) -> KnownAccount:
+        return self.manage.add(
+            name,
+            environment,
+            Secret("imported"),
+            marketplace_ids=marketplace_ids,
+            replace=replace,
+        )
+
+    def has(self, status: Status) -> None:
+        self.store.known["shop"] = replace(self.store.known["shop"], status=status)
+
+
+def test_an_account_gets_the_marketplace_where_its_seller_is_registered() -> None:
+    desk = Desk()
+
+    assert desk.add().marketplace_ids == ("EBAY_DE",)
+    desk.owners.answers = [BERT]
+    assert desk.add("other").marketplace_ids == ()
+    desk.owners.answers = [None]
+    assert desk.add("third", "production", "EBAY_AT").marketplace_ids == ("EBAY_AT",)
+
+
+def test_the_imported_token_and_the_first_access_token_are_sealed() -> None:
+    desk = Desk()
+
+    pair = desk.store.pairs[desk.add().id]
+
+    assert (pair.refresh_token, pair.access_token) == ("sealed(imported)", "sealed(access-1)")
+    assert pair.access_expires_in == timedelta(hours=2)
+    assert pair.refresh_expires_in is None
+
+
+def test_a_refresh_token_that_comes_with_the_first_answer_replaces_the_imported_one() -> None:
+    desk = Desk()
+    rotated = granted("access", refresh="rotated")
+    desk.endpoint.answers = [
+        Grant(
+            access_token=rotated.access_token,
+            expires_in=rotated.expires_in,
+            refresh_token=rotated.refresh_token,
+            refresh_token_expires_in=timedelta(days=500),
+        )
+    ]
+
+    pair = desk.store.pairs[desk.add().id]
+
+    assert pair.refresh_token == "sealed(rotated)"
+    assert pair.refresh_expires_in == timedelta(days=500)
+
+
+@pytest.mark.parametrize("name", ["", " x", "x ", "a\tb", "x" * 101])
+def test_a_name_that_cannot_be_used_is_refused_before_the_token_is_sent(name: str) -> None:
+    desk = Desk()
+
+    with pytest.raises(UsageError, match="cannot be used"):
+        desk.add(name)
+
+    assert desk.endpoint.asked == []
+
+
+def test_what_is_wrong_with_a_replacement_is_found_before_the_token_is_sent() -> None:
+    desk = Desk()
+    desk.add()
+    desk.endpoint.asked.clear()
+
+    with pytest.raises(UsageError, match="already"):
+        desk.add()
+    with pytest.raises(UsageError, match="no account 'shpo'"):
+        desk.add("shpo", replace=True)
+    with pytest.raises(UsageError, match="belongs to production"):
+        desk.add("shop", "sandbox", replace=True)
+    with pytest.raises(UsageError, match="--marketplace"):
+        desk.add("shop", "production", "EBAY_DE", replace=True)
+    with pytest.raises(UsageError, match="EBAY_DE"):
+        desk.add("new", "production", "de")
+
+    assert desk.endpoint.asked == []
+
+
+def test_a_token_that_ebay_refuses_is_explained() -> None:
+    desk = Desk()
+    desk.endpoint.answers = [ReauthorizationRequiredError("invalid_grant")]
+
+    with pytest.raises(ReauthorizationRequiredError, match=r"invalid_grant; .*\(production\)"):
+        desk.add()
+
+    assert desk.store.known == {}
+
+
+def test_one_seller_is_one_account_in_each_environment() -> None:
+    desk = Desk()
+    desk.add()
+
+    with pytest.raises(UsageError, match="this seller is the account 'shop' already"):
+        desk.add("again")
+
+    assert desk.add("sandbox shop", "sandbox").name == "sandbox shop"
+
+
+def test_only_the_sellers_own_token_replaces_his_old_one() -> None:
+    desk = Desk()
+    desk.add()
+    desk.owners.answers = [BERT]
+
+    with pytest.raises(UsageError, match=r"another seller's .eBay tells no name., not anna's"):
+        desk.add(replace=True)
+
+    assert desk.add(replace=True).name == "shop"
+    desk.owners.answers = [None]
+    assert desk.add(replace=True).name == "shop"
+
+
+def test_an_account_is_tested_with_one_call() -> None:
+    desk = Desk()
+    desk.add()
+
+    assert desk.manage.test("shop") == ANNA
+    assert desk.tokens.rejected == [None]
+
+
+def test_a_token_that_is_refused_is_renewed_once_for_a_test() -> None:
+    desk = Desk()
+    desk.add()
+    desk.owners.answers = [AccessTokenRefusedError("401"), ANNA]
+
+    assert desk.manage.test("shop") == ANNA
+    assert desk.tokens.rejected == [None, Secret("access-1")]
+
+
+def test_a_token_that_is_refused_again_is_told() -> None:
+    desk = Desk()
+    desk.add()
+    desk.owners.answers = [AccessTokenRefusedError("401"), AccessTokenRefusedError("401")]
+
+    with pytest.raises(TokenRefusedError):
+        desk.manage.test("shop")
+
+
+def test_a_pause_and_a_resume_can_be_repeated() -> None:
+    desk = Desk()
+    desk.add()
+
+    statuses = [
+        desk.manage.pause("shop").status,
+        desk.manage.pause("shop").status,
+        desk.manage.resume("shop").status,
+        desk.manage.resume("shop").status,
+    ]
+
+    assert statuses == [Status.PAUSED, Status.PAUSED, Status.ACTIVE, Status.ACTIVE]
+
+
+@pytest.mark.parametrize("status", [Status.NEEDS_RECONNECT, Status.DISCONNECTED])
+def test_an_account_without_consent_is_neither_paused_nor_resumed(status: Status) -> None:
+    desk = Desk()
+    desk.add()
+    desk.has(status)
+
+    with pytest.raises(UsageError, match=status):
+        desk.manage.pause("shop")
+    with pytest.raises(UsageError, match="--replace"):
+        desk.manage.resume("shop")
+
+
+def test_a_name_that_nobody_has_is_told() -> None:
+    with pytest.raises(UsageError, match="accounts list"):
+        Desk().manage.get("nobody")
