@@ -262,7 +262,8 @@ def test_named_units_never_pass_a_live_lease() -> None:
 
 def test_named_units_that_are_switched_off_say_so() -> None:
     scene = Scene()
-    scene.store.statuses[scene.store.states[1, "orders", Pass.NEW].account.id] = "paused"  # type: ignore[index]  # an id
+    [paused] = [each for each in scene.store.candidates(["a"], ["orders"])]
+    scene.store.statuses[paused.unit.account.id] = "paused"
 
     work = scene.work(Selection(accounts=["a"]))
 

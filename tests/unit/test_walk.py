@@ -286,7 +286,7 @@ def test_a_list_that_never_comes_to_rest_is_halved_to_the_end() -> None:
     server = List([(FROM + timedelta(minutes=n), n) for n in range(12)], change=arrive)
     start = window_of(2, to=FROM + timedelta(hours=1))
 
-    with pytest.raises(UpstreamUnavailableError, match="keeps growing in a window of [12] s"):
+    with pytest.raises(UpstreamUnavailableError, match=r"keeps growing in a window of [12] s"):
         Reader(replace(ORDERS, page_size=2)).walk(start, server)
 
 
