@@ -262,7 +262,7 @@ def test_named_units_never_pass_a_live_lease() -> None:
 
 def test_named_units_that_are_switched_off_say_so() -> None:
     scene = Scene()
-    [paused] = [each for each in scene.store.candidates(["a"], ["orders"])]
+    [paused] = scene.store.candidates(["a"], ["orders"])
     scene.store.statuses[paused.unit.account.id] = "paused"
 
     work = scene.work(Selection(accounts=["a"]))
