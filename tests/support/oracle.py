@@ -3,7 +3,8 @@
 Triggers of the test's own remember every step in `chaos.log`; they are no part of the schema.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,13 +13,70 @@ from typing import Any
 from infra.postgres.url import DatabaseUrl
 from infra.simulator import truth
 from infra.simulator.server import Simulator
-from infra.simulator.truth import KINDS, digest
+from infra.simulator.truth import KINDS
 from tests.support.postgres import execute
 
 TABLES = {
-    "orders": ("order_id", "last_modified_date"),
-    "transactions": ("transaction_id, transaction_type", "transaction_date"),
-    "payouts": ("payout_id", "payout_date"),
+    "orders": (("order_id",), "last_modified_date"),
+    "transactions": (("transaction_id", "transaction_type"), "transaction_date"),
+    "payouts": (("payout_id",), "payout_date"),
+}
+COMPARISONS = {
+    "orders": (
+        """
+        WITH source AS (SELECT value AS raw FROM jsonb_array_elements({source}::jsonb))
+        SELECT COALESCE(order_id, source.raw ->> 'orderId') FROM source
+          FULL JOIN (SELECT * FROM ebay.orders WHERE account_id = {account_id}) stored
+            ON order_id = source.raw ->> 'orderId'
+         WHERE stored.raw IS DISTINCT FROM source.raw
+            OR last_modified_date <> (source.raw ->> 'lastModifiedDate')::timestamptz
+         LIMIT 3
+        """,
+        """
+        WITH source AS (
+          SELECT bought.value ->> 'orderId' AS id, line.value AS raw
+            FROM jsonb_array_elements({source}::jsonb) bought,
+                 jsonb_array_elements(bought.value -> 'lineItems') line)
+        SELECT COALESCE(order_id, id), COALESCE(line_item_id, source.raw ->> 'lineItemId')
+          FROM source
+          FULL JOIN (SELECT * FROM ebay.order_lines WHERE account_id = {account_id}) stored
+            ON order_id = id AND line_item_id = source.raw ->> 'lineItemId'
+         WHERE stored.raw IS DISTINCT FROM source.raw LIMIT 3
+        """,
+    ),
+    "transactions": (
+        """
+        WITH source AS (SELECT value AS raw FROM jsonb_array_elements({source}::jsonb))
+        SELECT COALESCE(transaction_id, source.raw ->> 'transactionId') FROM source
+          FULL JOIN (SELECT * FROM ebay.transactions WHERE account_id = {account_id}) stored
+            ON transaction_id = source.raw ->> 'transactionId'
+           AND transaction_type = source.raw ->> 'transactionType'
+         WHERE stored.raw IS DISTINCT FROM source.raw LIMIT 3
+        """,
+        """
+        WITH source AS (
+          SELECT paid.value ->> 'transactionId' AS id, paid.value ->> 'transactionType' AS type,
+                 row_number() OVER (PARTITION BY paid.ordinality
+                                    ORDER BY line.ordinality, fee.ordinality) AS number,
+                 fee.value AS raw
+            FROM jsonb_array_elements({source}::jsonb) WITH ORDINALITY paid,
+                 jsonb_array_elements(paid.value -> 'orderLineItems') WITH ORDINALITY line,
+                 jsonb_array_elements(line.value -> 'marketplaceFees') WITH ORDINALITY fee)
+        SELECT COALESCE(transaction_id, id), COALESCE(fee_number, number) FROM source
+          FULL JOIN (SELECT * FROM ebay.transaction_fees WHERE account_id = {account_id}) stored
+            ON transaction_id = id AND transaction_type = type AND fee_number = number
+         WHERE stored.raw IS DISTINCT FROM source.raw LIMIT 3
+        """,
+    ),
+    "payouts": (
+        """
+        WITH source AS (SELECT value AS raw FROM jsonb_array_elements({source}::jsonb))
+        SELECT COALESCE(payout_id, source.raw ->> 'payoutId') FROM source
+          FULL JOIN (SELECT * FROM ebay.payouts WHERE account_id = {account_id}) stored
+            ON payout_id = source.raw ->> 'payoutId'
+         WHERE stored.raw IS DISTINCT FROM source.raw LIMIT 3
+        """,
+    ),
 }
 
 
@@ -50,54 +108,19 @@ class Oracle:
         return execute(self.url, statement)
 
     def rows_are_the_sources(self) -> None:
-        """O1, after quiet: orders with lines, transactions with fees, payouts; ids and content."""
+        """O1, after quiet: orders with lines, transactions with fees, payouts; ids and content.
+
+        PostgreSQL compares: that takes a tenth of the time.
+        """
         for name, account_id in self.account_ids.items():
             for kind in KINDS:
-                source = {key: digest(row) for key, (_, row) in self._truth(name, kind).items()}
-                ours = {
-                    key: digest(raw) for key, (_, raw) in self._stored(account_id, kind).items()
-                }
-                _same(f"O1 {name}/{kind}", source, ours)
-            self._details_are_the_sources(name, account_id)
-
-    def _details_are_the_sources(self, name: str, account_id: int) -> None:
-        lines = {
-            (*key, str(line["lineItemId"])): digest(line)
-            for key, (_, row) in self._truth(name, "orders").items()
-            for line in row["lineItems"]
-        }
-        _same(
-            f"O1 {name}/order_lines",
-            lines,
-            self._digests("order_lines", "order_id, line_item_id", account_id),
-        )
-        fees = {
-            (*key, str(number)): digest(fee)
-            for key, (_, row) in self._truth(name, "transactions").items()
-            for number, fee in enumerate(_fees(row), start=1)
-        }
-        names = "transaction_id, transaction_type, fee_number"
-        _same(
-            f"O1 {name}/transaction_fees",
-            fees,
-            self._digests("transaction_fees", names, account_id),
-        )
-
-    def _digests(self, table: str, key: str, account_id: int) -> dict[tuple[str, ...], str]:
-        found = self.sql(f"SELECT raw, {key} FROM ebay.{table} WHERE account_id = {account_id}")
-        return {tuple(str(part) for part in row[1:]): digest(row[0]) for row in found}
-
-    def _truth(self, name: str, kind: str) -> Mapping[tuple[str, ...], tuple[str, Any]]:
-        return self.simulator.truth(name, kind)
-
-    def _stored(
-        self, account_id: int, kind: str
-    ) -> Mapping[tuple[str, ...], tuple[datetime, dict[str, Any]]]:
-        key, version = TABLES[kind]
-        found = self.sql(
-            f"SELECT {version}, raw, {key} FROM ebay.{kind} WHERE account_id = {account_id}"
-        )
-        return {tuple(row[2:]): (row[0], row[1]) for row in found}
+                world = self.simulator.world
+                found = truth.rows(world, world.account(name), kind)
+                source = b"[" + b",".join(row for _, _, row in found) + b"]"
+                for comparison in COMPARISONS[kind]:
+                    given = {"source": _quoted(source.decode()), "account_id": account_id}
+                    wrong = self.sql(comparison.format(**given))
+                    assert not wrong, f"O1: {name}/{kind}: not as the source has it: {wrong}"
 
     def history_is_sound(self) -> None:
         """O2 (never back), O3 and O4 over what happened since the last look; nobody may be running.
@@ -174,19 +197,21 @@ class Oracle:
             " WHERE pass = 'new' AND cursor_at IS NOT NULL"
         )
         names = {number: name for name, number in self.account_ids.items()}
+        world = self.simulator.world
         for account_id, stream, cursor_at in states:
-            key_columns, version_column = TABLES[stream]
-            found = self.sql(
-                f"SELECT {version_column}, {key_columns} FROM ebay.{stream}"
-                f" WHERE account_id = {account_id}"
+            found = truth.rows(world, world.account(names[account_id]), stream)
+            below = [[*key, version] for key, version, _ in found if _at(version) <= cursor_at]
+            columns, version_column = TABLES[stream]
+            keys = [f"{name} = below.value ->> {n}" for n, name in enumerate(columns)]
+            missing = self.sql(
+                "SELECT below.value::text"
+                f" FROM jsonb_array_elements({_quoted(json.dumps(below))}::jsonb) below"
+                f" WHERE NOT EXISTS (SELECT FROM ebay.{stream} WHERE account_id = {account_id}"
+                f" AND {' AND '.join(keys)}"
+                f" AND {version_column} = (below.value ->> {len(columns)})::timestamptz) LIMIT 3"
             )
-            stored = {tuple(row[1:]): row[0] for row in found}
-            world, name = self.simulator.world, names[account_id]
-            for key, version, _ in truth.rows(world, world.account(name), stream):
-                if _at(version) <= cursor_at:
-                    place = f"{name}/{stream} {key} of {version}"
-                    assert key in stored, f"O2: {place} is missing below the cursor {cursor_at}"
-                    assert stored[key] == _at(version), f"O2: {place} is older below the cursor"
+            place = f"{names[account_id]}/{stream}"
+            assert not missing, f"O2: {place}: missing below the cursor {cursor_at}: {missing}"
 
     def nothing_is_stranded(self) -> None:
         """O7, after quiet: each unit is due at some instant, and nobody holds it."""
@@ -269,9 +294,8 @@ class _Entry:
         return same and self.new["leased_by"] is not None and self.old["fence"] == self.new["fence"]
 
 
-def _fees(row: Mapping[str, Any]) -> list[Any]:
-    lines = row.get("orderLineItems") or []
-    return [fee for line in lines for fee in line.get("marketplaceFees") or []]
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _at(text: str) -> datetime:
@@ -280,15 +304,3 @@ def _at(text: str) -> datetime:
 
 def _not_before(new: str | None, old: str | None) -> bool:
     return old is None or (new is not None and _at(new) >= _at(old))
-
-
-def _same(
-    what: str, source: Mapping[tuple[str, ...], str], ours: Mapping[tuple[str, ...], str]
-) -> None:
-    missing, extra = source.keys() - ours.keys(), ours.keys() - source.keys()
-    other = {key for key in source.keys() & ours.keys() if source[key] != ours[key]}
-    wrong = sorted(missing | extra | other)
-    assert not wrong, (
-        f"{what}: {len(missing)} missing, {len(extra)} too many, {len(other)} differ, such as"
-        f" {wrong[:3]}"
-    )
