@@ -154,8 +154,15 @@ class _Cycle:
             return None
         unit = self.ports.store.take(run_id, now, candidate)
         if unit is None:
-            self._skip(candidate, Reason.ALREADY_RUNNING)
+            self._skip(candidate, self._refused_now(candidate) or Reason.ALREADY_RUNNING)
         return unit
+
+    def _refused_now(self, candidate: Candidate) -> Reason | None:
+        """It was free when it was named: meanwhile it was leased, or its account stopped."""
+        account, stream = candidate.unit.account.name, candidate.unit.stream.name
+        again = self.ports.store.candidates([account], [stream])
+        same = (each for each in again if each.unit.pass_ is candidate.unit.pass_)
+        return next((each.refused for each in same), None)
 
     def _skip(self, candidate: Candidate, reason: Reason) -> None:
         now = self.context.clock.now()

@@ -174,8 +174,8 @@ def _list(options: argparse.Namespace) -> int:
     print(table(head, rows) if rows else SENTENCES[Reason.NO_ACCOUNTS])
     for account in known:
         if account.status is Status.NEEDS_RECONNECT:
-            print(f"{account.name}: {SENTENCES[Reason.NEEDS_RECONNECT]} eBay said:"
-                  f" {account.status_reason}")  # fmt: skip
+            way_out = f"accounts add --name {quote(account.name)} --replace"
+            print(f"{account.name}: {account.status_reason}; import a new one with `{way_out}`")
     return 0
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from core.report import SENTENCES, RunReport
+from core.report import SENTENCES, RunReport, UnitReport
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -37,7 +37,7 @@ def _units(report: RunReport) -> str:
     rows = [
         (
             unit.account,
-            unit.stream if unit.pass_ == "new" else f"{unit.stream} ({unit.pass_})",  # noqa: S105  (a pass over the data)
+            _stream(unit),
             unit.outcome if unit.reason is None else f"{unit.outcome}: {unit.reason}",
             unit.fetched,
             unit.inserted,
@@ -60,8 +60,12 @@ def _details(report: RunReport) -> list[str]:
     units: dict[str, list[str]] = {}
     for unit in report.units:
         if unit.detail:
-            units.setdefault(unit.detail, []).append(f"{unit.account}/{unit.stream}")
+            units.setdefault(unit.detail, []).append(f"{unit.account}/{_stream(unit)}")
     return [f"{', '.join(names)}: {detail}" for detail, names in units.items()]
+
+
+def _stream(unit: UnitReport) -> str:
+    return unit.stream if unit.pass_ == "new" else f"{unit.stream} ({unit.pass_})"  # noqa: S105  (a pass over the data)
 
 
 def _last_line(report: RunReport) -> str:

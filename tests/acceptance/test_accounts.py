@@ -221,7 +221,7 @@ def test_a_new_consent_brings_a_revoked_account_back(site: Site, folder: Path) -
     assert site.run().reason == "all_need_reconnect"
     told = site.cli("accounts", "list")
     assert "needs_reconnect" in told.stdout
-    assert "accounts add --replace" in told.stdout
+    assert "accounts add --name shop --replace" in told.stdout
     refused(site.cli("accounts", "resume", "shop"), 65, "needs_reconnect", "--replace")
     refused(site.cli("accounts", "test", "shop"), 77, "consent")
 

@@ -124,6 +124,20 @@ def test_a_consent_that_is_withdrawn_while_the_token_still_looks_good_is_found_b
     assert refreshes(site) == 1
 
 
+def test_units_asked_for_by_name_say_that_their_account_was_revoked_meanwhile(
+    sellers: Site,
+) -> None:
+    """The first one finds out; the others were free when they were named, and are not held."""
+    sellers.simulator.world.account("seller-1").revoked = True
+
+    report = sellers.with_settings(WORKERS_MAX_PARALLEL="1").run(accounts=("seller-1",))
+
+    # The second passes have nothing to read again, and need no token for that.
+    read = [unit for unit in report.units if unit.outcome != "done"]
+    assert len(read) >= 3
+    assert {unit.reason for unit in read} == {"needs_reconnect"}
+
+
 def test_wrong_keys_of_ours_stop_the_run_with_one_call_and_harm_no_account(site: Site) -> None:
     connected(site, 6)
     site.simulator.faults.add("status", operation="token", status=401, body=INVALID_CLIENT)
