@@ -33,15 +33,14 @@ def say(text: str) -> None:
 def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     chosen = [each for each in CONTENDERS if _chosen(each, options.only)]
-    phases = [Phase.FIRST, Phase.RESYNC] + ([] if options.no_full else [Phase.FULL])
     say(f"preparing {options.size:,} orders, and as many shared by {options.accounts} accounts")
     with prepared(options.size, options.accounts) as ground:
         conditions = _conditions(ground) | {"most_the_simulator_gives": _ceilings(ground)}
         for name, value in conditions.items():
             say(f"  {name}: {value}")
-        samples = _measured(ground, chosen, phases, options.reps)
+        samples = _measured(ground, chosen, options.reps, options.full_reps)
     result = Result(options.size, samples)
-    for phase in phases:
+    for phase in dict.fromkeys(sample.phase for sample in samples):
         print(f"\n{result.table(phase)}\n{result.verdicts(phase)}")
     for each in chosen:
         print(f"\n{each.name}: {each.said}", end="")
@@ -59,7 +58,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--accounts", type=int, default=4, help="accounts side by side")
     parser.add_argument("--json", type=Path, metavar="FILE", help="everything, for programs")
     parser.add_argument("--only", action="append", default=[], metavar="WORD", help="in its name")
-    parser.add_argument("--no-full", action="store_true", help="leave the full re-read out")
+    parser.add_argument(
+        "--full-reps", type=int, default=1, help="repetitions that read all of it again as well"
+    )
     return parser.parse_args(arguments)
 
 
@@ -112,12 +113,13 @@ def _folder(ground: Ground) -> Path:
 
 
 def _measured(
-    ground: Ground, contenders: Sequence[Contender], phases: Sequence[Phase], repetitions: int
+    ground: Ground, contenders: Sequence[Contender], repetitions: int, full_repetitions: int
 ) -> list[Sample]:
     samples: list[Sample] = []
     for repetition in range(repetitions):
-        order = contenders if repetition % 2 == 0 else contenders[::-1]
-        for contender in order:
+        again = repetition < full_repetitions
+        phases = [phase for phase in Phase if again or phase is not Phase.FULL]
+        for contender in contenders if repetition % 2 == 0 else contenders[::-1]:
             samples += _one(ground, contender, phases, repetition)
     return samples
 
