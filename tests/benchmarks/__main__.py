@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,8 @@ def say(text: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
+    # Otherwise the server and the simulators would outlive us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     chosen = [each for each in CONTENDERS if _chosen(each, options.only)]
     say(f"preparing {options.size:,} orders, and as many shared by {options.accounts} accounts")
     with prepared(options.size, options.accounts) as ground:
