@@ -9,6 +9,8 @@ from core.sync.ports import OpenRange
 from core.sync.walk import extra_window, next_window, resumed
 
 OPEN_LIMIT = timedelta(days=180)
+CLOCK_STEP = timedelta(hours=1)
+"""A database's clock may step back a little; a cursor further ahead of it was never read to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,18 +27,27 @@ def begin(
     now: datetime,
     open_range: Callable[[Unit, datetime], OpenRange],
 ) -> Beginning:
-    """1. What was asked for. 2. A window left unfinished. 3. Open rows. 4. From the cursor on."""
+    """1. What was asked for. 2. A window left unfinished. 3. Open rows. 4. From the cursor on.
+
+    5. From the beginning, where the cursor cannot be true: never from "now", which would leave a
+    gap that nobody sees.
+    """
     if since is not None:
         return Beginning(window=extra_window(unit.stream, since, extra_end(unit, now)))
     if unit.window is not None:
         return Beginning(window=resumed(unit.window, unit.stream))
     if unit.pass_ is Pass.OPEN:
         return _open(unit, now, open_range(unit, now - OPEN_LIMIT))
-    return Beginning(window=next_window(unit.stream, unit.cursor_at, now))
+    cursor_at = None if impossible_cursor(unit, now) else unit.cursor_at
+    return Beginning(window=next_window(unit.stream, cursor_at, now))
+
+
+def impossible_cursor(unit: Unit, now: datetime) -> bool:
+    return unit.cursor_at is not None and unit.cursor_at > now + CLOCK_STEP
 
 
 def extra_end(unit: Unit, now: datetime) -> datetime:
-    return unit.cursor_at or now - LAG
+    return min(unit.cursor_at or now, now - LAG)
 
 
 def _open(unit: Unit, now: datetime, found: OpenRange) -> Beginning:

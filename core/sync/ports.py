@@ -58,11 +58,13 @@ class Quotas(Protocol):
 class Progress:
     """Where a unit stands after a page: the window to go on with, None when it is complete.
 
-    `cursor_at` is set by the page that completes a window, None elsewhere.
+    `cursor_at` is set by the page that completes a window, None elsewhere. It never lowers a
+    cursor, but `replace_cursor` takes the place of one that could not be true.
     """
 
     window: Window | None
     cursor_at: datetime | None = None
+    replace_cursor: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from core.context import Observation, RunContext
 from core.errors import AppError, LeaseLostError, RateLimitedError, StoreUnavailableError
 from core.report import Outcome, Reason, UnitReport, instant
 from core.retry import RetryPolicy
-from core.sync.begin import OPEN_LIMIT, begin, extra_end
+from core.sync.begin import OPEN_LIMIT, begin, extra_end, impossible_cursor
 from core.sync.fetch import Fetched, OutOfTimeError, UnitPages
 from core.sync.model import Pass, Unit, Window
 from core.sync.ports import (
@@ -150,17 +150,24 @@ class UnitRun:
         at = self.tally.started_at
         beginning = begin(self.unit, self.since, at, self.ports.store.open_range)
         if beginning.given_up:
-            self.tally.events.append(self._given_up(beginning.given_up))
+            days = OPEN_LIMIT.days
+            self._warn("open_rows.given_up", rows=beginning.given_up, older_than_days=days)
+        if impossible_cursor(self.unit, at):
+            self._warn("cursor.impossible", cursor=instant(self.unit.cursor_at))
         return beginning.window
 
-    def _given_up(self, rows: int) -> Event:
-        return Event(
-            at=self.tally.started_at,
-            level="warning",
-            event="open_rows.given_up",
-            account_id=self.unit.account.id,
-            stream=self.unit.stream.name,
-            facts={"rows": rows, "older_than_days": OPEN_LIMIT.days},
+    def _warn(self, event: str, **facts: object) -> None:
+        """In the log and in the run's events."""
+        self.context.log.warning(event, **self._facts(), **facts)
+        self.tally.events.append(
+            Event(
+                at=self.tally.started_at,
+                level="warning",
+                event=event,
+                account_id=self.unit.account.id,
+                stream=self.unit.stream.name,
+                facts=facts,
+            )
         )
 
     def _read(self, window: Window | None) -> None:
@@ -195,7 +202,8 @@ class UnitRun:
         following = None
         if window.goal is not None:
             following = next_window(self.unit.stream, window.goal, self.tally.started_at)
-        return Progress(window=None, cursor_at=window.goal), following
+        replace = impossible_cursor(self.unit, self.tally.started_at)
+        return Progress(window=None, cursor_at=window.goal, replace_cursor=replace), following
 
     def _remember(self, keys: Sequence[str], window: Window, following: Window | None) -> None:
         """Keys seen belong to one list: another window, or another pass, is another list."""

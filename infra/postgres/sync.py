@@ -218,7 +218,10 @@ class _Write:
         if self.progress is None:
             row = _fenced(connection, "fence_extra_page", self.run_id, self.unit, values)
         else:
-            values |= {"cursor_at": self.progress.cursor_at} | _place(self.progress.window)
+            values |= {
+                "cursor_at": self.progress.cursor_at,
+                "replace_cursor": self.progress.replace_cursor,
+            } | _place(self.progress.window)
             row = _fenced(connection, "fence_page", self.run_id, self.unit, values)
         if not row.workers_enabled:
             return Reason.GLOBALLY_OFF

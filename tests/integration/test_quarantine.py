@@ -32,6 +32,9 @@ def order(number: int, **more: Any) -> dict[str, Any]:
 BAD = {
     "money that is no number": {"pricingSummary": {"total": {"value": "12,5x"}}},
     "an impossible date": {"creationDate": "2026-13-45T99:99:99.000Z"},
+    "a date without end": {"creationDate": "infinity"},
+    "money that is not a number": {"pricingSummary": {"total": {"value": "NaN"}}},
+    "money without end": {"totalMarketplaceFee": {"value": "-Infinity"}},
     "no date": {"lastModifiedDate": None},
     "no id": {"orderId": None},
     "a quantity beyond reach": {"lineItems": [{"lineItemId": "1", "quantity": 10**12}]},

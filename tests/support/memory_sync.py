@@ -180,7 +180,9 @@ class MemorySync:
             self._prolong(state)
             if progress is not None:
                 state.window = progress.window
-                if progress.cursor_at is not None:
+                if progress.replace_cursor:
+                    state.cursor_at = progress.cursor_at
+                elif progress.cursor_at is not None:
                     cursor = state.cursor_at or progress.cursor_at
                     state.cursor_at = max(cursor, progress.cursor_at)
             return replace(saved, switched_off=self._switched_off(state))

@@ -529,6 +529,19 @@ def test_rows_given_up_are_told() -> None:
     assert (told.level, told.facts) == ("warning", {"rows": 3, "older_than_days": 180})
 
 
+def test_a_cursor_in_the_future_is_told_and_everything_is_read_again() -> None:
+    scene = Scene()
+    scene.state.cursor_at = NOW + timedelta(days=3)
+
+    report = scene.read()
+
+    assert report.window_from == NOW - timedelta(days=90)
+    assert scene.state.cursor_at == NOW - timedelta(minutes=2)
+    assert [each.event for each in scene.store.events if each.level == "warning"] == [
+        "cursor.impossible"
+    ]
+
+
 def test_open_rows_dated_ahead_do_not_ask_ebay_for_its_future() -> None:
     scene = Scene(stream=TRANSACTIONS, pass_=Pass.OPEN)
     scene.store.open = open_range(1, -5)

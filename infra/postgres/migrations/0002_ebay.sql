@@ -140,7 +140,12 @@ CREATE TABLE ebay.orders (
   content_hash                     bigint NOT NULL,
   first_seen_at                    timestamptz NOT NULL,
   updated_at                       timestamptz NOT NULL,
-  PRIMARY KEY (account_id, order_id)
+  PRIMARY KEY (account_id, order_id),
+  -- PostgreSQL reads "infinity" and "NaN"; in eBay's answers they are mistakes, for quarantine.
+  CONSTRAINT finite CHECK (
+    isfinite(creation_date) AND isfinite(last_modified_date)
+    AND GREATEST(total_value, price_subtotal_value, delivery_cost_value, total_due_seller_value, total_marketplace_fee_value) < 'Infinity'
+    AND LEAST(total_value, price_subtotal_value, delivery_cost_value, total_due_seller_value, total_marketplace_fee_value) > '-Infinity')
 );
 CREATE INDEX orders_by_creation ON ebay.orders (account_id, creation_date);
 
@@ -165,7 +170,9 @@ CREATE TABLE ebay.order_lines (
   content_hash                   bigint NOT NULL,
   first_seen_at                  timestamptz NOT NULL,
   updated_at                     timestamptz NOT NULL,
-  PRIMARY KEY (account_id, order_id, line_item_id)
+  PRIMARY KEY (account_id, order_id, line_item_id),
+  CONSTRAINT finite CHECK (
+    GREATEST(line_item_cost_value, total_value) < 'Infinity' AND LEAST(line_item_cost_value, total_value) > '-Infinity')
 );
 CREATE INDEX order_lines_by_item ON ebay.order_lines (account_id, legacy_item_id);
 
@@ -193,7 +200,11 @@ CREATE TABLE ebay.transactions (
   content_hash                     bigint NOT NULL,
   first_seen_at                    timestamptz NOT NULL,
   updated_at                       timestamptz NOT NULL,
-  PRIMARY KEY (account_id, transaction_id, transaction_type)
+  PRIMARY KEY (account_id, transaction_id, transaction_type),
+  CONSTRAINT finite CHECK (
+    isfinite(transaction_date)
+    AND GREATEST(amount_value, total_fee_amount_value, total_fee_basis_amount_value) < 'Infinity'
+    AND LEAST(amount_value, total_fee_amount_value, total_fee_basis_amount_value) > '-Infinity')
 );
 COMMENT ON COLUMN ebay.transactions.amount_value IS 'Signed by booking_entry: DEBIT is negative.';
 CREATE INDEX transactions_by_order ON ebay.transactions (account_id, order_id);
@@ -214,7 +225,8 @@ CREATE TABLE ebay.transaction_fees (
   content_hash      bigint NOT NULL,
   first_seen_at     timestamptz NOT NULL,
   updated_at        timestamptz NOT NULL,
-  PRIMARY KEY (account_id, transaction_id, transaction_type, fee_number)
+  PRIMARY KEY (account_id, transaction_id, transaction_type, fee_number),
+  CONSTRAINT finite CHECK (amount_value < 'Infinity' AND amount_value > '-Infinity')
 );
 COMMENT ON COLUMN ebay.transaction_fees.fee_number IS 'Place in the transaction, from 1: eBay gives fees no id.';
 
@@ -233,7 +245,10 @@ CREATE TABLE ebay.payouts (
   content_hash                bigint NOT NULL,
   first_seen_at               timestamptz NOT NULL,
   updated_at                  timestamptz NOT NULL,
-  PRIMARY KEY (account_id, payout_id)
+  PRIMARY KEY (account_id, payout_id),
+  CONSTRAINT finite CHECK (
+    isfinite(payout_date) AND isfinite(last_attempted_payout_date)
+    AND amount_value < 'Infinity' AND amount_value > '-Infinity')
 );
 CREATE INDEX payouts_by_date ON ebay.payouts (account_id, payout_date);
 CREATE INDEX payouts_open ON ebay.payouts (account_id, payout_date)

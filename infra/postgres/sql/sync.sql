@@ -85,7 +85,8 @@ UPDATE ebay.sync_states state
        window_from = :window_from, window_to = :window_to, window_goal = :window_goal,
        window_limit = :window_limit, window_offset = :window_offset, window_total = :window_total,
        window_pass = :window_pass,
-       cursor_at = GREATEST(state.cursor_at, CAST(:cursor_at AS timestamptz))
+       cursor_at = CASE WHEN :replace_cursor THEN CAST(:cursor_at AS timestamptz)
+                        ELSE GREATEST(state.cursor_at, CAST(:cursor_at AS timestamptz)) END
   FROM ebay.accounts account
  WHERE account.id = state.account_id
    AND (state.account_id, state.stream, state.pass) = (:account_id, :stream, :pass)
