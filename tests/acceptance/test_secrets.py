@@ -257,7 +257,7 @@ def test_rows_that_cannot_be_stored_tell_no_secret(ground: Ground) -> None:
 
     ground.cli("ebay", "--json", "-v")
 
-    assert ground.site.one("SELECT count(*) FROM ebay.quarantine") > 0
+    assert ground.site.one("SELECT count(*) FROM ebay.quarantine") > 0, ground.said
     assert ground.found() == []
 
 
