@@ -12,6 +12,9 @@ ARGS ?=
 CHAOS_S ?= 300
 SEED := $(or $(SEED),$(shell echo $$RANDOM))
 
+# Twice the processors: half of a test's time is waiting for a server, a lease or a deadline.
+side_by_side := -n $(shell echo $$(( 2 * $$(getconf _NPROCESSORS_ONLN) ))) --dist loadgroup
+
 py := $(VENV)/bin/python
 bench_py := $(BENCH_VENV)/bin/python
 
@@ -70,9 +73,13 @@ serve: $(VENV)/.installed-local ## the HTTP endpoints on 127.0.0.1:8000 (ARGS="-
 	@$(py) -m core.run serve $(ARGS)
 
 .PHONY: test
-test: $(VENV)/.installed-dev ## all tests but chaos, on a real PostgreSQL, in a random order (SEED=n repeats one)
+test: $(VENV)/.installed-dev ## all tests but chaos and slow ones, on a real PostgreSQL, in a random order (SEED=n repeats one)
 	@echo 'make: random seed $(SEED)' >&2
-	@$(own_database) $(py) -m pytest -n auto --dist loadgroup --randomly-seed=$(SEED) $(ARGS)
+	@$(own_database) $(py) -m pytest $(side_by_side) --randomly-seed=$(SEED) $(ARGS)
+
+.PHONY: slow
+slow: $(VENV)/.installed-dev ## the tests that `make test` leaves out because they take long
+	@$(own_database) $(py) -m pytest -m slow $(side_by_side) --randomly-seed=$(SEED) $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.installed-dev ## ruff, mypy strict, import contracts
@@ -89,7 +96,7 @@ format: $(VENV)/.installed-dev ## what ruff can mend by itself
 .PHONY: coverage
 coverage: $(VENV)/.installed-dev ## branch coverage: 95 % of everything, 100 % of core but its door
 	@rm -f .coverage .coverage.*
-	@$(own_database) $(py) -m pytest -n auto --dist loadgroup --cov --cov-report= $(ARGS)
+	@$(own_database) $(py) -m pytest -m 'not chaos and not bench' $(side_by_side) --cov --cov-report= $(ARGS)
 	@$(VENV)/bin/coverage report --skip-covered --show-missing --fail-under=95
 	@$(VENV)/bin/coverage report --skip-covered --show-missing --include='core/*' --omit=core/run.py --fail-under=100
 

@@ -79,6 +79,7 @@ def units(report: RunReport) -> set[tuple[str, str]]:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.slow
 def test_a_five_minute_stream_under_a_five_minute_cron_runs_every_time(
     database_url: str, direct_database_url: str
 ) -> None:

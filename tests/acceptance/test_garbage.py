@@ -64,6 +64,28 @@ class Case:
 
 
 AWAY, ODD = Reason.UPSTREAM, Reason.BAD_DATA
+RARE = {
+    "truncated body",
+    "500",
+    "503",
+    "reset before",
+    "reset after",
+    "garbage",
+    "a total too high",
+    "no rows at all",
+    "another page than asked for",
+    "silence",
+    "slow headers",
+    "a list instead of an object",
+    "null instead of rows",
+    "text instead of rows",
+    "foreign next of transactions",
+    "404",
+    "a redirect",
+    "403/215001",
+}
+"""Much like another case: for `make slow`."""
+
 CASES = [
     Case(name="truncated JSON", kind=Kind.TRUNCATED_JSON, ends=AWAY, short=True),
     Case(name="truncated body", kind=Kind.TRUNCATED_BODY, ends=AWAY, short=True),
@@ -170,7 +192,13 @@ def complete(site: Site, account: str, streams: Sequence[str] = KINDS) -> None:
         assert state(site, account, stream)["cursor_at"] is not None
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.name in RARE else [])
+        for case in CASES
+    ],
+)
 def test_garbage_for_one_account(site: Site, case: Case) -> None:
     fault = site.simulator.faults.add(
         case.kind, operation=OPERATIONS[case.stream], account=SICK, **case.how

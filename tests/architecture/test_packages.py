@@ -29,6 +29,7 @@ def test_no_import_is_hidden_from_the_contracts() -> None:
     assert tree.hidden_imports(tree.ROOT) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stripe", range(STRIPES))
 def test_each_module_imports_alone_and_does_nothing_by_it(stripe: int) -> None:
     names = [

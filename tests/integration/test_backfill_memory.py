@@ -80,6 +80,7 @@ def _run(environment: dict[str, str], *arguments: str, typed: str = "") -> str:
 
 @pytest.mark.skipif(not STATUS.exists(), reason="the peak of memory is read in /proc")
 @pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_50000_orders_need_no_more_memory_than_5000(database_url: str) -> None:
     short, long = peak_kb(database_url, 5_000), peak_kb(database_url, 50_000)
 

@@ -36,8 +36,8 @@ COMMAND = ("-m", "core.run")
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
 
 RESET = """
-TRUNCATE ops.runs, ops.run_units, ops.run_events, ops.leases, ebay.accounts, ebay.api_budgets
-  CASCADE;
+TRUNCATE ops.runs, ops.run_units, ops.run_events, ops.leases, ebay.accounts, ebay.api_budgets,
+  ebay.order_lines, ebay.transaction_fees CASCADE;
 UPDATE ops.workers SET enabled = true, faults = 0, tripped_at = NULL, probe_at = NULL;
 """
 
