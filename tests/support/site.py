@@ -14,6 +14,7 @@ from unittest.mock import patch
 from uuid import uuid4
 
 import httpx
+from pg8000 import DatabaseError
 
 from core.report import RunReport, Trigger
 from core.secret import Secret
@@ -40,6 +41,7 @@ TRUNCATE ops.runs, ops.run_units, ops.run_events, ops.leases, ebay.accounts, eba
   ebay.order_lines, ebay.transaction_fees CASCADE;
 UPDATE ops.workers SET enabled = true, faults = 0, tripped_at = NULL, probe_at = NULL;
 """
+RESETS, DEADLOCK = 5, "40P01"
 
 
 @dataclass
@@ -89,8 +91,18 @@ class Site:
         return self.sql(text)[0][0]
 
     def reset(self) -> None:
-        """As after `migrate`, before an eBay that is well."""
-        self.sql(RESET)
+        """As after `migrate`, before an eBay that is well.
+
+        A run of the test before may still be ending, and PostgreSQL may choose this one as the
+        victim of a deadlock.
+        """
+        for tries_left in reversed(range(RESETS)):
+            try:
+                self.sql(RESET)
+                break
+            except DatabaseError as error:
+                if error.args[0]["C"] != DEADLOCK or not tries_left:
+                    raise
         self.simulator.faults.clear()
         for account in self.simulator.world.accounts:
             account.revoked = False
