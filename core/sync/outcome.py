@@ -71,7 +71,8 @@ def _nothing_tried(*, out_of_time: bool) -> tuple[Outcome, Reason]:
 def _some_failed(
     reports: Sequence[UnitReport], failed: Sequence[UnitReport]
 ) -> tuple[Outcome, Reason | None]:
-    if any(report.outcome in WORKED for report in reports):
+    # A second pass with nothing to read ends well without having asked eBay anything.
+    if any(report.outcome in WORKED and report.calls for report in reports):
         return Outcome.DEGRADED, None
     reasons = {report.reason for report in failed}
     if reasons == {Reason.UPSTREAM}:

@@ -1,5 +1,6 @@
 """What the units of a run add up to."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -148,3 +149,12 @@ def test_a_unit_with_more_to_do_makes_the_run_say_so() -> None:
     assert work.more
     assert work.next_due_at == NOW + timedelta(minutes=5)
     assert len(work.units) == 2
+
+
+def test_a_unit_that_asked_ebay_nothing_does_not_hide_that_ebay_is_away() -> None:
+    away = unit((Outcome.FAILED, Reason.UPSTREAM))
+    idle = replace(unit((Outcome.DONE, None)), calls=0)
+
+    work = add_up([away, idle], accounts(), lease_lost=False, out_of_time=False)
+
+    assert (work.outcome, work.reason) == (Outcome.FAILED, Reason.UPSTREAM)
