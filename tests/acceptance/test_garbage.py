@@ -26,7 +26,7 @@ KEYS = {
     "transactions": "transaction_id, transaction_type",
     "payouts": "payout_id",
 }
-SHORT_S = 4.0
+SHORT_S = 6.0
 """For what is tried again: all tries for one page would take 25 s."""
 
 
