@@ -1,6 +1,7 @@
 """`demo`: two sellers' orders and money from a simulated eBay into a database of its own."""
 
 import argparse
+import fcntl
 import json
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from handlers.cli.progress import Progress
 from handlers.cli.text import moment, report_text, table
 from handlers.cli.workers import announce
 from handlers.invoke import Call, run_once
+from handlers.parameters import Parameters
 from infra.settings import Settings
 
 FOLDER = Path(".cronshot/demo")
@@ -45,10 +47,10 @@ def register(commands: Any) -> None:
 
 def _demo(options: argparse.Namespace) -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with _ebay(live=options.live) as ebay:
+    with _alone() as alone, _ebay(live=options.live) as ebay:
         settings = _settings(ebay)
         _connect_sellers(settings, ebay)
-        report = _run(settings)
+        report = _run(settings, take_over=alone)
         stored = _stored(settings)
     if options.json:
         print(json.dumps({"run": report.as_json(), "stored": stored}, default=str))
@@ -113,9 +115,28 @@ def _connect_sellers(settings: Settings, ebay: EBay) -> None:
                 manage.add(name, "simulator", token, marketplace_ids=(), replace=False)
 
 
-def _run(settings: Settings) -> RunReport:
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Whether no other demonstration lives: a lease that is held is then a killed one's.
+
+    The lock ends with its process, so a killed demonstration goes on without waiting for its lease.
+    """
+    with (FOLDER / "running").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _run(settings: Settings, *, take_over: bool) -> RunReport:
     progress = Progress()
-    call = Call(worker=wiring.EBAY_CYCLE, trigger=Trigger(via="cli"))
+    call = Call(
+        worker=wiring.EBAY_CYCLE,
+        trigger=Trigger(via="cli"),
+        parameters=Parameters(take_over=take_over),
+    )
     try:
         return run_once(call, settings=settings, announce=announce, observe=progress.observe)
     finally:
