@@ -82,7 +82,8 @@ class Launcher:
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            # Unbuffered, for `select` does not see a second line that was read with the first.
+            bufsize=0,
         )
 
     def start(
@@ -105,8 +106,7 @@ class Launcher:
             folder=str(self._folder),
         )
         assert self._server.stdin is not None
-        self._server.stdin.write(request.as_line())
-        self._server.stdin.flush()
+        self._server.stdin.write(request.as_line().encode())
         self.pid = int(self._told(PATIENCE_S)["pid"])
         return self.pid
 
@@ -149,7 +149,6 @@ class Launcher:
 
     def _told(self, timeout: float) -> dict[str, Any]:
         assert self._server.stdout is not None
-        # One line at a time is told, and read whole, so nothing waits in the buffer.
         ready, _, _ = select.select([self._server.stdout], [], [], max(timeout, 0))
         if not ready:
             raise StuckError(f"the process {self.pid} does nothing; see {self._output}.err")
