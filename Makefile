@@ -8,6 +8,7 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 BENCH_VENV ?= .venv-bench
+RUN_VENV ?= .venv-run
 ARGS ?=
 CHAOS_S ?= 300
 SEED := $(or $(SEED),$(shell echo $$RANDOM))
@@ -53,6 +54,9 @@ $(VENV)/.installed-dev: requirements/dev.txt
 
 $(BENCH_VENV)/.installed-bench: requirements/bench.txt
 	$(call install,$(BENCH_VENV),$<)
+
+$(RUN_VENV)/.installed-run: requirements/local.txt
+	$(call install,$(RUN_VENV),$<)
 
 node_modules/.installed: package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund >&2
@@ -106,8 +110,8 @@ chaos: $(VENV)/.installed-dev ## kills, freezes, restarts by the hundred, for CH
 	@CHAOS_S=$(CHAOS_S) $(own_database) $(py) -m pytest -m chaos --capture=no --timeout=$$(($(CHAOS_S) + 600)) --randomly-seed=$(SEED) $(ARGS)
 
 .PHONY: bench
-bench: $(BENCH_VENV)/.installed-bench ## orders per second and peak memory, side by side with dlt and a bare statement
-	@$(own_database) $(bench_py) -m tests.benchmarks $(ARGS)
+bench: $(BENCH_VENV)/.installed-bench $(RUN_VENV)/.installed-run ## orders per second and peak memory, side by side with dlt and a bare statement
+	@$(own_database) PRODUCT_PYTHON=$(CURDIR)/$(RUN_VENV)/bin/python $(bench_py) -m tests.benchmarks $(ARGS)
 
 .PHONY: package
 package: $(VENV)/.installed-dev ## the zip for AWS Lambda (arm64, Python 3.13), the same bytes each time

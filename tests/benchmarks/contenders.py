@@ -73,7 +73,7 @@ class Cronshot:
         for seller in ebay.sellers:
             file = place.folder / "token"
             file.write_text(seller.refresh_token)
-            command = measure.python(
+            command = measure.product(
                 "core.run", "accounts", "add", "--name", seller.name,
                 "--environment", "simulator", "--refresh-token-file", str(file),
             )  # fmt: skip
@@ -85,7 +85,7 @@ class Cronshot:
         return settings
 
     def command(self, place: Place, phase: Phase) -> Sequence[str]:
-        command = measure.python("core.run", "ebay", "--json")
+        command = measure.product("core.run", "ebay", "--json")
         if phase is Phase.FULL:
             return [*command, "--stream", "orders", "--since", f"{BACKFILL.days}d"]
         place.ground.query(
@@ -115,7 +115,7 @@ class Bare:
 
     def command(self, place: Place, phase: Phase) -> Sequence[str]:
         ebay, socket_dir = place.ground.one, place.ground.server.admin.socket_dir
-        return measure.python(
+        return measure.product(
             "tests.benchmarks.children.bare",
             *(ebay.url, ebay.sellers[0].access_token, place.window(phase)),
             *(str(socket_dir), place.database, self.how),

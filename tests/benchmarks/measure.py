@@ -32,6 +32,11 @@ def python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
+def product(module: str, *arguments: str) -> list[str]:
+    """Where only that is installed which a user installs: libraries look at what else is there."""
+    return [os.environ.get("PRODUCT_PYTHON", sys.executable), "-m", module, *arguments]
+
+
 def environment(given: Mapping[str, str]) -> dict[str, str]:
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return kept | {"PYTHONPATH": str(ROOT)} | dict(given)
