@@ -14,8 +14,8 @@ from core.report import SENTENCES, Reason, instant
 from core.secret import Secret
 from core.sync.model import Environment
 from handlers import wiring
+from handlers.cli.ready import opened
 from handlers.cli.text import moment, table
-from handlers.cli.workers import announce
 
 LONGEST_FILE = 64 * 1024
 
@@ -85,8 +85,8 @@ def _text(file: str) -> str:
     try:
         if file == "-":
             return sys.stdin.buffer.read(LONGEST_FILE).decode("utf-8-sig")
-        with Path(file).open("rb") as opened:
-            return opened.read(LONGEST_FILE).decode("utf-8-sig")
+        with Path(file).open("rb") as text:
+            return text.read(LONGEST_FILE).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"--refresh-token-file: {file} is no text") from None
     except OSError as error:
@@ -95,11 +95,7 @@ def _text(file: str) -> str:
 
 def _add(options: argparse.Namespace) -> int:
     token = _token(options.refresh_token_file)
-    settings = wiring.load_settings()
-    with (
-        wiring.opened(settings, wiring.log_for(settings), announce=announce) as ready,
-        wiring.manage_accounts(ready) as manage,
-    ):
+    with opened() as ready, wiring.manage_accounts(ready) as manage:
         added = manage.add(
             options.name,
             options.environment,
@@ -114,11 +110,7 @@ def _add(options: argparse.Namespace) -> int:
 
 
 def _test(options: argparse.Namespace) -> int:
-    settings = wiring.load_settings()
-    with (
-        wiring.opened(settings, wiring.log_for(settings), announce=announce) as ready,
-        wiring.manage_accounts(ready) as manage,
-    ):
+    with opened() as ready, wiring.manage_accounts(ready) as manage:
         identity = manage.test(options.name)
     if identity is None:
         who = "who the seller is, the consent does not let us ask"
@@ -143,17 +135,12 @@ def _resume(options: argparse.Namespace) -> int:
 
 
 def _switched(name: str, *, active: bool) -> KnownAccount:
-    settings = wiring.load_settings()
-    with (
-        wiring.opened(settings, wiring.log_for(settings), announce=announce) as ready,
-        wiring.manage_accounts(ready) as manage,
-    ):
+    with opened() as ready, wiring.manage_accounts(ready) as manage:
         return manage.resume(name) if active else manage.pause(name)
 
 
 def _list(options: argparse.Namespace) -> int:
-    settings = wiring.load_settings()
-    with wiring.opened(settings, wiring.log_for(settings), announce=announce) as ready:
+    with opened() as ready:
         known = wiring.account_store(ready).list()
     if options.json:
         print(json.dumps({"accounts": [_as_json(account) for account in known]}))

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import ConfigurationError
 from handlers import wiring
-from handlers.cli.workers import announce
+from handlers.cli.ready import announce
 
 
 def register(commands: Any) -> None:

@@ -18,8 +18,8 @@ from core.secret import Secret
 from handlers import wiring
 from handlers.answers import exit_code
 from handlers.cli.progress import Progress
+from handlers.cli.ready import announce
 from handlers.cli.text import moment, report_text, table
-from handlers.cli.workers import announce
 from handlers.invoke import Call, run_once
 from handlers.parameters import Parameters
 from infra.settings import Settings

@@ -5,8 +5,8 @@ import json
 from typing import Any
 
 from handlers import wiring
+from handlers.cli.ready import opened
 from handlers.cli.text import moment, table
-from handlers.cli.workers import announce
 from handlers.parameters import Parameters, read_since
 
 
@@ -22,8 +22,7 @@ def register(commands: Any) -> None:
 
 
 def _runs(options: argparse.Namespace) -> int:
-    settings = wiring.load_settings()
-    with wiring.opened(settings, wiring.log_for(settings), announce=announce) as ready:
+    with opened() as ready:
         history = wiring.run_history(ready)
         if options.run_id:
             return _show(history.show(options.run_id), as_json=options.json)

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.errors import ConfigurationError
 from handlers import wiring
-from handlers.cli.workers import announce
+from handlers.cli.ready import announce
 
 GRACE_S = 5
 

@@ -10,6 +10,7 @@ from core.report import RunReport, Trigger
 from handlers import wiring
 from handlers.answers import exit_code
 from handlers.cli.progress import Progress
+from handlers.cli.ready import announce, opened
 from handlers.cli.text import moment, report_text, table
 from handlers.invoke import Call, run_once
 from handlers.parameters import Parameters, read_since, read_span
@@ -113,10 +114,6 @@ def _once(worker: str, parameters: Parameters, *, verbose: bool = False) -> RunR
         progress.clear()
 
 
-def announce(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
 def _tick(options: argparse.Namespace) -> int:
     """Workers whose interval is over since their last run began, one after the other."""
     reports = [_once(name, Parameters(deadline_s=options.deadline)) for name in _due()]
@@ -130,14 +127,12 @@ def _tick(options: argparse.Namespace) -> int:
 
 
 def _due() -> list[str]:
-    settings = wiring.load_settings()
-    with wiring.opened(settings, wiring.log_for(settings), announce=announce) as ready:
+    with opened() as ready:
         return [row.worker for row in wiring.worker_states(ready) if row.due and row.enabled]
 
 
 def _list(options: argparse.Namespace) -> int:
-    settings = wiring.load_settings()
-    with wiring.opened(settings, wiring.log_for(settings), announce=announce) as ready:
+    with opened() as ready:
         states = wiring.worker_states(ready)
     head = ("worker", "status", "enabled", "every", "last sign of life", "last outcome")
     rows = [
@@ -160,8 +155,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _switch(options: argparse.Namespace) -> int:
     name = "*" if options.all else options.name
-    settings = wiring.load_settings()
-    with wiring.opened(settings, wiring.log_for(settings), announce=announce) as ready:
+    with opened() as ready:
         wiring.switch_worker(ready, name, enabled=options.enabled)
     what = "all workers" if options.all else name
     undo = "pause" if options.enabled else "resume"
