@@ -1,5 +1,6 @@
 """The embedded database as its users meet it: on the command line, in a folder of one's own."""
 
+import json
 import os
 import signal
 import subprocess
@@ -201,4 +202,29 @@ def test_the_demonstration_leaves_a_database_of_ones_own_untouched(
     assert " 0 rows written" in again.stderr
     assert execute(postgres_server.admin, sessions) == before
     assert [row[0] for row in execute(url, everything)] == [1]
+    assert servers(folder) == []
+
+
+def test_a_killed_demonstration_goes_on_at_once(folder: Path) -> None:
+    """Its lease is held for minutes yet, but no other demonstration lives."""
+    with subprocess.Popen(
+        command("demo"),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as demo:
+        assert demo.stderr is not None
+        while '"run.started"' not in demo.stderr.readline():
+            assert demo.poll() is None
+        os.killpg(demo.pid, signal.SIGKILL)
+
+    after = run(folder, "demo", "--json")
+
+    assert demo.returncode == -signal.SIGKILL
+    assert after.returncode == 0, after.stderr
+    assert '"run.abandoned"' in after.stderr
+    assert json.loads(after.stdout)["run"]["outcome"] == "done"
     assert servers(folder) == []
