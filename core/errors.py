@@ -10,6 +10,7 @@ AppError
 │   ├── SignatureRequiredError     eBay wants a message signature
 │   ├── TokenRefusedError          refused even after a refresh
 │   ├── BadAnswerError             eBay's answer is not what its contract says
+│   ├── TooManyRowsError           a list is longer than its API shows
 │   ├── RejectedContentError       PostgreSQL refuses the content of a page
 │   └── QuarantineLimitError       too many rows of a page cannot be stored
 ├── AccessTokenRefusedError        one forced refresh, one more try
@@ -89,6 +90,10 @@ class TokenRefusedError(PermanentError):
 
 
 class BadAnswerError(PermanentError):
+    pass
+
+
+class TooManyRowsError(PermanentError):
     pass
 
 

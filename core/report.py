@@ -52,6 +52,7 @@ class Reason(StrEnum):
     QUOTA = "quota"
     RATE_LIMITED = "rate_limited"
     BAD_DATA = "bad_data"
+    TOO_MANY = "too_many"
     QUARANTINE_LIMIT = "quarantine_limit"
     TOKEN_REFUSED = "token_refused"  # noqa: S105  (a reason, not a credential)
     INTERNAL = "internal"
@@ -99,6 +100,9 @@ SENTENCES: Mapping[Reason, str] = {
     ),
     Reason.QUOTA: "eBay's daily limit for this API is used up; it goes on after the reset.",
     Reason.RATE_LIMITED: "eBay asked us to slow down; it goes on at the instant that it named.",
+    Reason.TOO_MANY: (
+        "The list is longer than eBay shows; what it shows is stored, nothing is marked ended."
+    ),
     Reason.BAD_DATA: "eBay's answer is not what its contract says; the unit's error shows it.",
     Reason.QUARANTINE_LIMIT: (
         "Too many rows of one page could not be stored; the unit's error names the first reason."

@@ -35,6 +35,7 @@ from infra.ebay.owner import TokenOwners
 from infra.ebay.quotas import EbayQuotas
 from infra.ebay.rate_limits import RateLimits
 from infra.ebay.source import EbayPages
+from infra.ebay.stream_api import Ebay
 from infra.ebay.streams.registry import STREAMS
 from infra.keyring import cipher_beside, cipher_from
 from infra.logs import make_log
@@ -230,7 +231,9 @@ def ebay_cycle(ready: Opened, parameters: Parameters) -> Work:
             stack.callback(http.close)
             ports = SyncPorts(
                 store=store,
-                source=EbayPages(http=http, hosts=hosts(ready.settings), clock=context.clock),
+                source=EbayPages(
+                    ebay=Ebay(http=http, hosts=hosts(ready.settings), clock=context.clock)
+                ),
                 tokens=_tokens(ready, http, sealing, "run", context.run_id),
                 quotas=_quotas(ready.settings, http),
                 sleep=_sleep,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.sync.model import LAG, Pass, Unit, Window
+from core.sync.model import LAG, Pass, Unit, Walk, Window
 from core.sync.ports import OpenRange
 from core.sync.walk import extra_window, next_window, resumed
 
@@ -42,6 +42,11 @@ def begin(
     return Beginning(window=next_window(unit.stream, cursor_at, now))
 
 
+def has_past(unit: Unit) -> bool:
+    """Whether a stretch of it can be read again: a snapshot is always of now."""
+    return unit.pass_ is Pass.NEW and unit.stream.walk is not Walk.SNAPSHOT
+
+
 def impossible_cursor(unit: Unit, now: datetime) -> bool:
     return unit.cursor_at is not None and unit.cursor_at > now + CLOCK_STEP
 
@@ -58,5 +63,5 @@ def _open(unit: Unit, now: datetime, found: OpenRange) -> Beginning:
     window = None
     if found.oldest is not None and found.newest is not None and found.oldest < now - LAG:
         to = min(found.newest, now - LAG)
-        window = Window(from_=found.oldest, to=to, goal=None, limit=unit.stream.page_size)
+        window = Window(from_=found.oldest, to=to, goal=to, limit=unit.stream.page_size)
     return Beginning(window=window, given_up=found.given_up)

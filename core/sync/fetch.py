@@ -1,8 +1,9 @@
 """One page from eBay: token, tries and time in one place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from core.context import RunContext
 from core.errors import (
@@ -17,6 +18,8 @@ from core.sync.model import Account, Page, PageQuery, Stream
 from core.sync.ports import AccessTokens, Event, PageSource
 from core.sync.walk import complete
 
+T = TypeVar("T")
+
 REQUEST_S = 20.0
 PAGE_S = 25.0
 """All tries for one page, token refresh and waits included, take at most this long."""
@@ -26,10 +29,14 @@ TRIES = RetryPolicy(base=0.5, cap=8.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """`read_at`: when the page was asked for, by the database's clock."""
+    """`read_at`: when the page was asked for, by the database's clock.
+
+    `cut_short`: rows are left out, because there was no time to ask for their details.
+    """
 
     page: Page
     read_at: datetime
+    cut_short: bool = False
 
 
 @dataclass(slots=True)
@@ -63,6 +70,26 @@ class UnitPages:
         OutOfTimeError where the deadline cut the only try short, or somebody asked to stop. A
         refused token is refreshed once; refused again is TokenRefusedError.
         """
+
+        def ask(token: Secret, timeout: float) -> Fetched:
+            read_at = self.context.clock.now()
+            page = self.source.fetch(self.account, self.stream, query, token, timeout=timeout)
+            return Fetched(page=complete(self.stream, query, page), read_at=read_at)
+
+        return self._tried(ask, {"offset": query.offset, "limit": query.limit})
+
+    def may_go_on(self) -> bool:
+        return not self.context.stop_requested() and self.context.deadline.allows(WORTH_TRYING_S)
+
+    def details(self, keys: Sequence[str]) -> Mapping[str, bytes]:
+        """As `fetch`: one call, with tries and time of its own."""
+
+        def ask(token: Secret, timeout: float) -> Mapping[str, bytes]:
+            return self.source.details(self.account, self.stream, keys, token, timeout=timeout)
+
+        return self._tried(ask, {"details": len(keys)})
+
+    def _tried(self, ask: Callable[[Secret, float], T], facts: Mapping[str, object]) -> T:
         ends = self._ticks() + min(PAGE_S, self.context.deadline.remaining())
         token: Secret | None = None
         rejected: Secret | None = None
@@ -70,7 +97,7 @@ class UnitPages:
         while True:
             try:
                 token = self._token(rejected, ends)
-                return self._ask(query, token, ends)
+                return self._called(ask, token, ends, facts)
             except AccessTokenRefusedError as error:
                 if rejected is not None:
                     raise TokenRefusedError(str(error), error.facts) from error
@@ -90,19 +117,24 @@ class UnitPages:
             timeout=max(ends - self._ticks(), 0.0),
         )
 
-    def _ask(self, query: PageQuery, token: Secret, ends: float) -> Fetched:
-        read_at, began = self.context.clock.now(), self._ticks()
+    def _called(
+        self,
+        ask: Callable[[Secret, float], T],
+        token: Secret,
+        ends: float,
+        facts: Mapping[str, object],
+    ) -> T:
+        at, began = self.context.clock.now(), self._ticks()
         timeout = max(min(REQUEST_S, ends - began), 0.0)
         self.calls.made += 1
         error: AppError | None = None
         try:
-            page = self.source.fetch(self.account, self.stream, query, token, timeout=timeout)
-            return Fetched(page=complete(self.stream, query, page), read_at=read_at)
+            return ask(token, timeout)
         except AppError as raised:
             error = raised
             raise
         finally:
-            self.calls.events.append(self._event(query, read_at, self._ticks() - began, error))
+            self.calls.events.append(self._event(facts, at, self._ticks() - began, error))
 
     def _wait_or_give_up(self, error: UpstreamUnavailableError, attempt: int, ends: float) -> None:
         delay = TRIES.jittered(attempt, self.context.rng)
@@ -115,19 +147,17 @@ class UnitPages:
             raise OutOfTimeError("the run's time was used up") from error
         raise error
 
-    def _event(self, query: PageQuery, at: datetime, took: float, error: AppError | None) -> Event:
-        facts: dict[str, object] = {
-            "offset": query.offset,
-            "limit": query.limit,
-            "took_ms": round(took * 1000),
-        }
+    def _event(
+        self, facts: Mapping[str, object], at: datetime, took: float, error: AppError | None
+    ) -> Event:
+        told = {**facts, "took_ms": round(took * 1000)}
         if error is not None:
-            facts["error"] = str(error)
+            told["error"] = str(error)
         return Event(
             at=at,
             level="info" if error is None else "warning",
             event="ebay.called",
             account_id=self.account.id,
             stream=self.stream.name,
-            facts=facts,
+            facts=told,
         )

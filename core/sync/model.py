@@ -23,11 +23,15 @@ class Walk(StrEnum):
 
     MOVING: the instant changes with the row (last modified), so rows leave a closed window while
     it is read; pages are taken from the last down. FIXED: it never changes (creation), so the set
-    only grows, newest first; pages are taken from the first up.
+    only grows, newest first; pages are taken from the first up. HALVED: it never changes, but what
+    `offset` counts is unknown, so a window is halved until one page holds all of it. SNAPSHOT: the
+    whole list as it is now, filtered by nothing, page after page.
     """
 
     MOVING = "moving"
     FIXED = "fixed"
+    HALVED = "halved"
+    SNAPSHOT = "snapshot"
 
 
 class Pass(StrEnum):
@@ -41,19 +45,25 @@ class Pass(StrEnum):
 class Stream:
     """One eBay list and how it is read.
 
-    `api` names the call budget that it draws on. `page_size` is the API's maximum. `max_window` is
-    the longest range that the API takes. `offset_ceiling`: eBay wants offsets below it, None where
-    it names no ceiling.
+    `api` names the call budget that it draws on. `list_field` is the member of a page's text that
+    holds its rows. `page_size` is the API's maximum. `max_window` is the longest range that the API
+    takes. `offset_ceiling`: eBay wants offsets below it, None where it names no ceiling; a SNAPSHOT
+    with more rows is never complete. `details_per_call`: of how many rows one more call brings what
+    the list leaves out; 0: it leaves out nothing. `ends_unseen`: rows that two complete snapshots
+    in a row did not show have ended.
     """
 
     name: str
     api: str
+    list_field: str
     interval: timedelta
     walk: Walk
     page_size: int
-    max_window: timedelta
+    max_window: timedelta = BACKFILL
     offset_ceiling: int | None = None
     open_pass: bool = False
+    details_per_call: int = 0
+    ends_unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +78,14 @@ class Account:
 class Window:
     """A closed interval being read, and the place in it.
 
-    `goal` is what the cursor becomes when the window is complete; it differs from `to` when `to`
-    was lowered to keep offsets small; None: the cursor stays. `offset` is the next page to read;
-    None: nothing is known yet. `total` is the list's length when this pass began.
+    `goal` is how far there is to read, and what the cursor becomes then; it differs from `to` when
+    `to` was lowered. `offset` is the next page to read; None: nothing is known yet. `total` is the
+    list's length when this pass began. Of a SNAPSHOT all three instants are the one of its start.
     """
 
     from_: datetime
     to: datetime
-    goal: datetime | None
+    goal: datetime
     limit: int
     offset: int | None = None
     total: int | None = None
@@ -111,8 +121,9 @@ class Page:
     """One answer of a list.
 
     `text` is the body as it came (invalid UTF-8 replaced), `rows` its entries, each as JSON text.
-    `keys` and `instants` are read for FIXED walks only, one per row. `next_offset` is the offset
-    of eBay's `next` link, None where there is none. `total` is None where eBay left it out.
+    `keys`, one per row, are read where the walk or the details need them, `instants` for FIXED
+    walks only. `next_offset` is the offset of eBay's `next` link, None where there is none. `total`
+    is None where eBay left it out.
     """
 
     text: str

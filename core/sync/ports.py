@@ -1,6 +1,7 @@
 """What the sync needs from outside. One method of a store is one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -20,6 +21,21 @@ class PageSource(Protocol):
         Raises UpstreamUnavailableError (5xx, timeouts, truncated or unreadable bodies),
         RateLimitedError (429), AccessTokenRefusedError (401), MissingScopeError,
         SignatureRequiredError, BadAnswerError.
+        """
+        ...
+
+    def details(
+        self,
+        account: Account,
+        stream: Stream,
+        keys: Sequence[str],
+        token: Secret,
+        *,
+        timeout: float,
+    ) -> Mapping[str, bytes]:
+        """What the list leaves out of these rows, as JSON texts; one request, as in `fetch`.
+
+        `keys` are at most `stream.details_per_call`. A row that eBay has no details of is left out.
         """
         ...
 
@@ -59,22 +75,28 @@ class Progress:
     """Where a unit stands after a page: the window to go on with, None when it is complete.
 
     `cursor_at` is set by the page that completes a window, None elsewhere. It never lowers a
-    cursor, but `replace_cursor` takes the place of one that could not be true.
+    cursor, but `replace_cursor` takes the place of one that could not be true. `snapshot` is when
+    the snapshot began that the page belongs to: its keys are noted as seen.
     """
 
     window: Window | None
     cursor_at: datetime | None = None
     replace_cursor: bool = False
+    snapshot: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saved:
-    """What a page changed. `switched_off`: somebody paused this while the page was read."""
+    """What a page changed. `switched_off`: somebody paused this while the page was read.
+
+    `ended`: rows that two complete snapshots did not show, marked by the page that completes one.
+    """
 
     inserted: int
     updated: int
     quarantined: int
     switched_off: Reason | None
+    ended: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +184,10 @@ class SyncStore(Protocol):
         """Where the unit's rows lie that are not final yet, none older than `since`."""
         ...
 
+    def lacking_details(self, unit: Unit, page: Page) -> AbstractSet[str]:
+        """The keys of those rows whose details are not stored, or older than the row."""
+        ...
+
     def save_page(
         self,
         run_id: RunId,
@@ -175,7 +201,8 @@ class SyncStore(Protocol):
         """Rows and progress together, fenced; None leaves window and cursor alone.
 
         `read_at` is when the page was asked for: a row that was stored from a later answer stays.
-        Raises LeaseLostError, QuarantineLimitError, StoreUnavailableError.
+        Where the progress completes a snapshot, what has ended is marked. Raises LeaseLostError,
+        QuarantineLimitError, StoreUnavailableError.
         """
         ...
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from core.context import RunContext
 from core.errors import AppError, StoreUnavailableError
 from core.report import Outcome, UnitReport, WorkReport
-from core.sync.begin import begin
+from core.sync.begin import begin, has_past
+from core.sync.details import joined
 from core.sync.fetch import UnitPages
 from core.sync.model import Pass, Unit
 from core.sync.outcome import add_up
@@ -43,6 +44,8 @@ class PreviewAccounts:
 
     def _candidates(self, selection: Selection) -> Sequence[Candidate]:
         found = self.ports.store.candidates(selection.accounts, selection.streams)
+        if selection.since is not None:
+            return [each for each in found if has_past(each.unit)]
         return [each for each in found if each.unit.pass_ is Pass.NEW]
 
     def _preview(
@@ -66,7 +69,10 @@ class PreviewAccounts:
         tally.reading(window)
         try:
             fetched = pages.fetch(query_for(window))
-            saved = self.ports.store.preview_page(unit, fetched.page, read_at=fetched.read_at)
+            page = fetched.page
+            if unit.stream.details_per_call:
+                page = joined(page, unit.stream.list_field)
+            saved = self.ports.store.preview_page(unit, page, read_at=fetched.read_at)
         except StoreUnavailableError:
             raise
         except AppError as error:

@@ -26,7 +26,7 @@ class Tally:
     def reading(self, window: Window) -> None:
         if self.window_from is None:
             self.window_from = window.from_
-        self.window_to = window.goal or window.to
+        self.window_to = window.goal
 
     def stored(self, rows: int, saved: Saved, cursor_at: datetime | None) -> None:
         self.pages += 1

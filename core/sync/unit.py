@@ -3,15 +3,18 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import TypeVar
 
 from core.context import Observation, RunContext
 from core.errors import AppError, LeaseLostError, RateLimitedError, StoreUnavailableError
 from core.report import Outcome, Reason, UnitReport, instant
 from core.retry import RetryPolicy
 from core.sync.begin import OPEN_LIMIT, begin, extra_end, impossible_cursor
+from core.sync.details import with_details
+from core.sync.due import due_at, usual
 from core.sync.fetch import Fetched, OutOfTimeError, UnitPages
-from core.sync.model import Pass, Unit, Window
+from core.sync.model import PageQuery, Pass, Unit, Walk, Window
 from core.sync.ports import (
     AccessTokens,
     Event,
@@ -25,14 +28,12 @@ from core.sync.ports import (
 )
 from core.sync.tally import Tally
 from core.sync.verdict import Verdict, judge
-from core.sync.walk import advance, extra_window, next_window, query_for
+from core.sync.walk import Step, advance, extra_window, next_window, query_for
 
-DUE_SHARE = 0.9
-"""Due a little early, or a 5-minute stream under a 5-minute cron would run every ten."""
+T = TypeVar("T")
+
 PAGE_NEEDS_S = 1.0
 ASK_S = 5.0
-OPEN_YOUNG = timedelta(days=7)
-HOURLY, DAILY = timedelta(hours=1), timedelta(days=1)
 STORE_TRIES = RetryPolicy(base=0.2, cap=2.0)
 STORE_ATTEMPTS = 3
 
@@ -178,10 +179,15 @@ class UnitRun:
                 self.tally.reading(window)
                 fetched, ahead = ahead.result(), None
                 step = advance(self.unit.stream, window, fetched.page, self.seen)
-                progress, following = self._after(window, step.window)
-                ahead = self._ask(following)
+                progress, following = self._after(window, step)
+                ahead = None if fetched.cut_short else self._ask(following)
+                if fetched.cut_short:
+                    self._save(fetched, None)
+                    break
                 if step.store:
                     self._save(fetched, progress)
+                if step.failure is not None:
+                    raise step.failure
                 self._remember(fetched.page.keys, window, following)
                 window = following
         finally:
@@ -190,20 +196,23 @@ class UnitRun:
         if window is not None:
             raise OutOfTimeError("the run's time was used up")
 
-    def _after(
-        self, window: Window, going_on: Window | None
-    ) -> tuple[Progress | None, Window | None]:
+    def _after(self, window: Window, step: Step) -> tuple[Progress | None, Window | None]:
         """What to store with this page, and what to read next."""
+        at, stream = self.tally.started_at, self.unit.stream
+        snapshot = window.from_ if stream.walk is Walk.SNAPSHOT else None
         if self.since is not None:
-            until = extra_end(self.unit, self.tally.started_at)
-            return None, going_on or extra_window(self.unit.stream, window.to, until)
-        if going_on is not None:
-            return Progress(window=going_on), going_on
-        following = None
-        if window.goal is not None:
-            following = next_window(self.unit.stream, window.goal, self.tally.started_at)
-        replace = impossible_cursor(self.unit, self.tally.started_at)
-        return Progress(window=None, cursor_at=window.goal, replace_cursor=replace), following
+            until = extra_end(self.unit, at)
+            return None, step.window or extra_window(stream, window.to, until)
+        if step.window is not None:
+            return Progress(window=step.window, snapshot=snapshot), step.window
+        if step.failure is not None or self.unit.pass_ is Pass.OPEN:
+            return Progress(window=None, snapshot=snapshot), None
+        following = None if snapshot else next_window(stream, window.goal, at)
+        replace = impossible_cursor(self.unit, at)
+        progress = Progress(
+            window=None, cursor_at=window.goal, replace_cursor=replace, snapshot=snapshot
+        )
+        return progress, following
 
     def _remember(self, keys: Sequence[str], window: Window, following: Window | None) -> None:
         """Keys seen belong to one list: another window, or another pass, is another list."""
@@ -215,7 +224,16 @@ class UnitRun:
         stopping = self.context.stop_requested() or not self.context.deadline.allows(PAGE_NEEDS_S)
         if window is None or stopping:
             return None
-        return self.lookahead.submit(self.pages.fetch, query_for(window))
+        return self.lookahead.submit(self._fetched, query_for(window))
+
+    def _fetched(self, query: PageQuery) -> Fetched:
+        fetched = self.pages.fetch(query)
+        if not self.unit.stream.details_per_call:
+            return fetched
+        wanted = self._despite_cuts(
+            lambda: self.ports.store.lacking_details(self.unit, fetched.page)
+        )
+        return with_details(fetched, self.unit.stream, wanted, self.pages)
 
     def _save(self, fetched: Fetched, progress: Progress | None) -> None:
         saved = self._saved(fetched, progress)
@@ -249,13 +267,10 @@ class UnitRun:
             cursor=None if progress is None else instant(progress.cursor_at),
         )
 
-    def _saved(self, fetched: Fetched, progress: Progress | None, attempt: int = 1) -> Saved:
-        """Tried again when the database was cut off.
-
-        A page that was committed unseen is the same page again, and its fence still holds.
-        """
-        try:
-            return self.ports.store.save_page(
+    def _saved(self, fetched: Fetched, progress: Progress | None) -> Saved:
+        """A page that was committed unseen is the same page again, and its fence still holds."""
+        return self._despite_cuts(
+            lambda: self.ports.store.save_page(
                 self.context.run_id,
                 self.context.worker,
                 self.unit,
@@ -263,51 +278,34 @@ class UnitRun:
                 read_at=fetched.read_at,
                 progress=progress,
             )
-        except StoreUnavailableError:
-            if attempt == STORE_ATTEMPTS:
-                raise
-            self.ports.sleep(STORE_TRIES.jittered(attempt, self.context.rng))
-            return self._saved(fetched, progress, attempt + 1)
+        )
+
+    def _despite_cuts(self, ask: Callable[[], T]) -> T:
+        """Tried again when the database was cut off."""
+        for attempt in range(1, STORE_ATTEMPTS):
+            try:
+                return ask()
+            except StoreUnavailableError:
+                self.ports.sleep(STORE_TRIES.jittered(attempt, self.context.rng))
+        return ask()
 
     def _finish(self, report: UnitReport, verdict: Verdict | None) -> None:
         end = UnitEnd(
             report=report,
-            due_at=self._due_at(verdict),
+            due_at=due_at(verdict, self._usual(), self.context.clock.now()),
             succeeded=verdict is None and self.since is None,
             gave_up=verdict is not None and verdict.outcome is Outcome.FAILED,
         )
         events = (*self.pages.calls.events, *self.tally.events)
         self.ports.store.finish(self.context.run_id, self.unit, end, events)
 
-    def _due_at(self, verdict: Verdict | None) -> datetime:
-        usual = self._usual()
-        if verdict is None:
-            return usual
-        if verdict.reason is Reason.DEADLINE:
-            return self.context.clock.now()
-        if verdict.reason in {Reason.QUOTA, Reason.RATE_LIMITED, Reason.BUDGET}:
-            return verdict.retry_at or usual
-        return min(usual, verdict.retry_at or usual)
-
     def _usual(self) -> datetime:
-        """From the run's start, for the next call is counted from there too.
-
-        Of a run that lasts longer than the interval, from the unit's own: it would be due at once,
-        and be read without a pause until the longest unit is through. An extra window is no regular
-        reading, so that is due now.
-        """
-        now, after = self.context.clock.now(), self._interval() * DUE_SHARE
+        """An extra window is no regular reading: what is regular is due now."""
+        now = self.context.clock.now()
         if self.since is not None:
             return now
-        usual = self.context.started_at + after
-        return usual if usual > now else self.tally.started_at + after
-
-    def _interval(self) -> timedelta:
-        if self.unit.pass_ is Pass.NEW:
-            return self.unit.interval
-        oldest = self.tally.window_from
-        old = oldest is not None and oldest < self.tally.started_at - OPEN_YOUNG
-        return DAILY if old else HOURLY
+        started = self.context.started_at, self.tally.started_at
+        return usual(self.unit, self.tally.window_from, *started, now)
 
 
 def _list_of(window: Window) -> tuple[datetime, datetime, int]:

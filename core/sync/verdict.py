@@ -20,6 +20,7 @@ from core.errors import (
     RejectedContentError,
     SignatureRequiredError,
     TokenRefusedError,
+    TooManyRowsError,
     UpstreamUnavailableError,
 )
 from core.report import Outcome, Reason
@@ -44,6 +45,7 @@ REASONS: tuple[tuple[type[AppError], Outcome, Reason], ...] = (
     (SignatureRequiredError, Outcome.FAILED, Reason.SIGNATURE_REQUIRED),
     (QuarantineLimitError, Outcome.FAILED, Reason.QUARANTINE_LIMIT),
     (RejectedContentError, Outcome.FAILED, Reason.BAD_DATA),
+    (TooManyRowsError, Outcome.FAILED, Reason.TOO_MANY),
     (BadAnswerError, Outcome.FAILED, Reason.BAD_DATA),
     (PermanentError, Outcome.FAILED, Reason.BAD_DATA),
     (UpstreamUnavailableError, Outcome.FAILED, Reason.UPSTREAM),

@@ -7,13 +7,19 @@ page that would hold index `total` must come back short, which proves the end.
 
 A FIXED list only grows, at its front (newest first): pages are taken from the first up, and what
 shifts is read twice.
+
+A HALVED list is FIXED too, but nobody knows whether its `offset` counts rows or pages, so none but
+the first page is ever asked for: a window with more rows is halved, then the rest above it is read.
+
+A SNAPSHOT is the whole list, page by page in strides. What shifts while it is read may be missed,
+so a row that is missing has ended only when the next snapshot misses it too.
 """
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from core.errors import BadAnswerError, UpstreamUnavailableError
+from core.errors import AppError, BadAnswerError, TooManyRowsError, UpstreamUnavailableError
 from core.sync.model import BACKFILL, LAG, OVERLAP, Page, PageQuery, Stream, Walk, Window
 
 PASSES = 3
@@ -24,11 +30,13 @@ NARROWEST = timedelta(seconds=2)
 class Step:
     """What to do with the page just read.
 
-    `store`: whether its rows are kept. `window`: how to go on, None when the window is complete.
+    `store`: whether its rows are kept. `window`: how to go on, None when the window is complete, or
+    cannot be completed: that is the `failure`, raised when the page is stored.
     """
 
     store: bool
     window: Window | None
+    failure: AppError | None = None
 
 
 def next_window(stream: Stream, cursor_at: datetime | None, now: datetime) -> Window | None:
@@ -37,6 +45,8 @@ def next_window(stream: Stream, cursor_at: datetime | None, now: datetime) -> Wi
     `now` is the database's. Backfill starts 90 days ago; an existing cursor is followed from half
     an hour before it to two minutes ago (eBay's advice: KB 1788).
     """
+    if stream.walk is Walk.SNAPSHOT:
+        return Window(from_=now, to=now, goal=now, limit=stream.page_size)
     until = now - LAG
     if cursor_at is not None and cursor_at >= until:
         return None
@@ -67,34 +77,47 @@ def resumed(window: Window | None, stream: Stream) -> Window | None:
 
 
 def advance(stream: Stream, window: Window, page: Page, seen: AbstractSet[str]) -> Step:
-    """Decide after each page. `seen` are the keys of this window's earlier pages (FIXED only).
+    """Decide after each page. `seen` are the keys of this list's earlier pages.
 
     Raises BadAnswerError when the list contradicts itself, UpstreamUnavailableError when it does
     not come to rest.
     """
-    if stream.walk is Walk.MOVING:
-        return _down(window, page)
-    return _up(stream, window, page, seen)
+    match stream.walk:
+        case Walk.MOVING:
+            return _down(window, page)
+        case Walk.FIXED:
+            return _up(stream, window, page, seen)
+        case Walk.HALVED:
+            return _halved(window, page)
+        case _:
+            return _through(stream, window, page, seen)
 
 
 def complete(stream: Stream, query: PageQuery, page: Page) -> Page:
     """The page itself, if it holds the rows that its own `total` promises.
 
     MOVING: pages are taken in strides of `limit`, so a page that is short in the middle would leave
-    a gap. FIXED: pages are counted by their rows, so an empty one would hide what follows, and one
-    with more rows than are left is another page than the one asked for.
+    a gap; HALVED: there is no other page. FIXED: pages are counted by their rows, so an empty one
+    would hide what follows, and one with more rows than are left is another page than the one asked
+    for. SNAPSHOT: eBay counts rows that it does not show, but no page in the middle is empty.
     """
     if page.total is None:
         return page
     rows, promised = len(page.rows), max(min(query.limit, page.total - query.offset), 0)
-    if stream.walk is Walk.MOVING:
-        whole = rows >= promised
-    else:
-        whole = (rows > 0) == (promised > 0) and (query.offset == 0 or rows <= promised)
-    if not whole:
+    if not _whole(stream.walk, query, rows, promised):
         message = f"the page at offset {query.offset} holds {rows} rows where {promised} are due"
         raise UpstreamUnavailableError(message)
     return page
+
+
+def _whole(walk: Walk, query: PageQuery, rows: int, promised: int) -> bool:
+    match walk:
+        case Walk.MOVING | Walk.HALVED:
+            return rows >= promised
+        case Walk.FIXED:
+            return (rows > 0) == (promised > 0) and (query.offset == 0 or rows <= promised)
+        case _:
+            return rows > 0 or promised < query.limit
 
 
 def _down(window: Window, page: Page) -> Step:
@@ -118,7 +141,7 @@ def _above(window: Window) -> Window | None:
     Not the next window's business: that one starts half an hour back, so a list that keeps growing
     would be halved to before the cursor and read again for ever.
     """
-    if window.goal is None or window.to >= window.goal:
+    if window.to >= window.goal:
         return None
     return Window(from_=window.to, to=window.goal, goal=window.goal, limit=window.limit)
 
@@ -146,10 +169,13 @@ def _grown(window: Window, total: int) -> Window:
     """
     if window.pass_number < PASSES:
         return replace(_from_the_end(window, total), pass_number=window.pass_number + 1)
+    return _half(window, "the list keeps growing")
+
+
+def _half(window: Window, why: str) -> Window:
     width = window.to - window.from_
-    if window.goal is None or width < NARROWEST:
-        seconds = width.total_seconds()
-        raise UpstreamUnavailableError(f"the list keeps growing in a window of {seconds:.0f} s")
+    if width < NARROWEST:
+        raise UpstreamUnavailableError(f"{why} in a window of {width.total_seconds():.0f} s")
     to = window.from_ + width / 2
     return replace(window, to=to, offset=None, total=None, pass_number=1)
 
@@ -212,3 +238,28 @@ def _lowered(window: Window, page: Page) -> Window:
     if oldest >= window.to or oldest < window.from_:
         raise BadAnswerError(f"too many rows share the instant {oldest.isoformat()}")
     return replace(window, to=oldest, offset=0, total=None, pass_number=1)
+
+
+def _halved(window: Window, page: Page) -> Step:
+    """Without a `total` a full page may not be the only one."""
+    fits = len(page.rows) < window.limit if page.total is None else page.total <= window.limit
+    if fits:
+        return Step(store=True, window=_above(window))
+    return Step(store=True, window=_half(window, "there is more than one page"))
+
+
+def _through(stream: Stream, window: Window, page: Page, seen: AbstractSet[str]) -> Step:
+    """In strides of `limit`: a short page is not the end, and eBay gives pages, not rows."""
+    offset = window.offset or 0
+    following, rows = offset + window.limit, len(page.rows)
+    more = rows >= window.limit if page.total is None else following < page.total
+    if not more:
+        return Step(store=True, window=None)
+    ceiling = stream.offset_ceiling
+    if ceiling is not None and following >= ceiling:
+        told = "more" if page.total is None else str(page.total)
+        failure = TooManyRowsError(f"the list has {told} rows, and eBay shows {ceiling} of them")
+        return Step(store=True, window=None, failure=failure)
+    if rows and set(page.keys) <= seen:
+        raise BadAnswerError(f"the list repeats itself at offset {offset}")
+    return Step(store=True, window=replace(window, offset=following, total=page.total))

@@ -10,7 +10,8 @@ from core.context import RunContext
 from core.errors import StoreUnavailableError
 from core.ids import RunId
 from core.report import Outcome, Reason, UnitReport, WorkReport
-from core.sync.model import Pass, Unit
+from core.sync.begin import has_past
+from core.sync.model import Unit
 from core.sync.outcome import add_up
 from core.sync.ports import Candidate
 from core.sync.tally import Tally
@@ -72,8 +73,9 @@ class SyncAccounts:
         if not selection.named:
             return None
         candidates = self.ports.store.candidates(selection.accounts, selection.streams)
-        only_new = selection.since is not None
-        return deque(each for each in candidates if not only_new or each.unit.pass_ is Pass.NEW)
+        if selection.since is None:
+            return deque(candidates)
+        return deque(each for each in candidates if has_past(each.unit))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from core.sync.model import Environment
 from infra.ebay.client import EbayHttp
 from infra.ebay.errors import bad_answer, refusal, unreadable
 from infra.ebay.hosts import EbayHosts
-from infra.ebay.streams.definition import SCOPE
+from infra.ebay.stream_api import SCOPE
 
 USER_PATH = "/commerce/identity/v1/user/"
 _SCOPE = f"{SCOPE}/commerce.identity.readonly"

@@ -32,7 +32,7 @@ from infra.ebay.answer import Answer
 from infra.ebay.client import EbayHttp
 from infra.ebay.errors import facts_of, refusal, scrubbed, unreadable
 from infra.ebay.hosts import EbayHosts
-from infra.ebay.streams.definition import SCOPE
+from infra.ebay.stream_api import SCOPE
 
 TOKEN_PATH = "/identity/v1/oauth2/token"  # noqa: S105  (a path)
 # eBay grants two hours and 18 months; what lies beyond these is a mistake, and would overflow.

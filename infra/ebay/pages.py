@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Annotated, Any
@@ -9,12 +10,11 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import msgspec
 
-from core.sync.model import Page, PageQuery, Walk
+from core.sync.model import Page, PageQuery, Stream, Walk
 from infra.ebay.answer import Answer
 from infra.ebay.clean import clean_json_text
 from infra.ebay.errors import bad_answer, unreadable
 from infra.ebay.instants import parse_instant
-from infra.ebay.streams.definition import StreamApi
 
 # Beyond it a count is a lie, and does not fit PostgreSQL's integer.
 _MAX_COUNT = 2**31 - 1
@@ -34,6 +34,15 @@ class Envelope(msgspec.Struct, kw_only=True):
     next: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListShape:
+    """Which fields of a row are its key, and which is the instant that the window filters by."""
+
+    stream: Stream
+    key_fields: tuple[str, ...]
+    instant_field: str
+
+
 class ShapeError(Exception):
     """JSON that a contract does not know."""
 
@@ -43,7 +52,7 @@ class OtherPageError(Exception):
 
 
 def read_page(
-    answer: Answer, api: StreamApi, query: PageQuery, *, secrets: Sequence[str] = ()
+    answer: Answer, shape: ListShape, query: PageQuery, *, secrets: Sequence[str] = ()
 ) -> Page:
     """The page in a 200.
 
@@ -52,21 +61,21 @@ def read_page(
     fails nothing: the store finds it and puts it into quarantine.
     """
     try:
-        return _page(answer, api, query)
+        return _page(answer, shape, query)
     except (msgspec.ValidationError, RecursionError, ShapeError) as error:
         raise bad_answer(answer, str(error), secrets) from error
     except (msgspec.DecodeError, OtherPageError) as error:
         raise unreadable(answer, str(error), secrets) from error
 
 
-def _page(answer: Answer, api: StreamApi, query: PageQuery) -> Page:
-    text, envelope = _decoded(answer.body, api.list_field)
+def _page(answer: Answer, shape: ListShape, query: PageQuery) -> Page:
+    text, envelope = _decoded(answer.body, shape.stream.list_field)
     rows = tuple(bytes(row) for row in envelope.rows)
-    _check(rows, envelope, api)
+    _check(rows, envelope, shape)
     if rows and type(envelope.offset) is int and envelope.offset != query.offset:
         # Taken for the page asked for, it would hide that page's rows for good.
         raise OtherPageError(f"it says offset {envelope.offset} where {query.offset} was asked for")
-    keys, instants = _positions(rows, api, query) if api.stream.walk is Walk.FIXED else ((), ())
+    keys, instants = _positions(rows, shape, query) if shape.stream.walk is Walk.FIXED else ((), ())
     return Page(
         text=text,
         rows=rows,
@@ -103,10 +112,10 @@ def _decoded(body: bytes, list_field: str) -> tuple[str, Envelope]:
         return cleaned, decoder.decode(cleaned.encode())
 
 
-def _check(rows: Sequence[bytes], envelope: Envelope, api: StreamApi) -> None:
+def _check(rows: Sequence[bytes], envelope: Envelope, shape: ListShape) -> None:
     if rows and not any(row.startswith(b"{") for row in rows):
-        raise ShapeError(f"`{api.list_field}` holds no objects")
-    if envelope.total is None and api.stream.walk is Walk.MOVING:
+        raise ShapeError(f"`{shape.stream.list_field}` holds no objects")
+    if envelope.total is None and shape.stream.walk is Walk.MOVING:
         raise ShapeError("`total` is missing, without which the list has no end to begin at")
 
 
@@ -132,7 +141,7 @@ def _origin(parts: SplitResult) -> tuple[str | None, int | None]:
 
 
 def _positions(
-    rows: Sequence[bytes], api: StreamApi, query: PageQuery
+    rows: Sequence[bytes], shape: ListShape, query: PageQuery
 ) -> tuple[tuple[str, ...], tuple[datetime, ...]]:
     """Key and instant of each row of a list whose newest come first.
 
@@ -143,7 +152,7 @@ def _positions(
     earliest = query.from_ - _MILLISECOND
     keys, instants, last = [], [], query.to
     for row in rows:
-        key, instant = _key_and_instant(row, api)
+        key, instant = _key_and_instant(row, shape)
         if instant is not None and earliest <= instant <= query.to:
             last = instant
         keys.append(key)
@@ -151,10 +160,10 @@ def _positions(
     return tuple(keys), tuple(instants)
 
 
-def _key_and_instant(row: bytes, api: StreamApi) -> tuple[str, datetime | None]:
+def _key_and_instant(row: bytes, shape: ListShape) -> tuple[str, datetime | None]:
     try:
         *key, instant = msgspec.structs.astuple(
-            _row_decoder(api.key_fields, api.instant_field).decode(row)
+            _row_decoder(shape.key_fields, shape.instant_field).decode(row)
         )
     except (msgspec.DecodeError, RecursionError):
         return f"sha256:{hashlib.sha256(row).hexdigest()}", None

@@ -19,7 +19,7 @@ from infra.ebay.errors import bad_answer, refusal, unreadable
 from infra.ebay.hosts import EbayHosts
 from infra.ebay.instants import parse_instant
 from infra.ebay.oauth import ApplicationTokens
-from infra.ebay.streams.definition import SCOPE
+from infra.ebay.stream_api import SCOPE
 
 RATE_LIMIT_PATH = "/developer/analytics/v1_beta/rate_limit/"
 _OK = 200

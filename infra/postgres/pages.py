@@ -15,8 +15,6 @@ from infra.postgres.queries import load
 
 QUARANTINE_ROWS = 10
 QUARANTINE_SHARE = 0.05
-LISTS = {"orders": "orders", "transactions": "transactions", "payouts": "payouts"}
-"""The field of eBay's answer that holds a stream's rows, as its SQL reads it."""
 
 
 @dataclass(slots=True)
@@ -65,7 +63,7 @@ class PageWriter:
         return stored
 
     def _page_of(self, rows: Sequence[str]) -> str:
-        return f'{{"{LISTS[self.stream.name]}":[{",".join(rows)}]}}'
+        return f'{{"{self.stream.list_field}":[{",".join(rows)}]}}'
 
     def _store_text(self, text: str) -> Stored:
         values = {"page": text, "account_id": self.account_id, "read_at": self.read_at}

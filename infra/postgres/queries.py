@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 from sqlalchemy import TextClause, text
 
+from infra.postgres.page_statements import page_table
+
 _NAME = re.compile(r"^-- name: *(\w+) *$", re.MULTILINE)
 
 # What may hold a `--`, a `:` or a `%` that is not SQL's: literals, identifiers, comments.
@@ -24,8 +26,22 @@ def load(feature: str) -> Mapping[str, TextClause]:
 
     Parameters are `:name`. Raises ValueError for a file that is not written like that.
     """
-    file = resources.files("infra.postgres") / "sql" / f"{feature}.sql"
-    return MappingProxyType({name: text(sql) for name, sql in split(file.read_text("utf-8"))})
+    source = _read(f"{feature}.sql")
+    statements = dict(split(source))
+    if "rows" in statements:
+        statements = _stored_like_others(source, statements)
+    return MappingProxyType({name: text(sql) for name, sql in statements.items()})
+
+
+def _stored_like_others(source: str, statements: dict[str, str]) -> dict[str, str]:
+    """With the template's statements in place of `rows`; its own of the same name win."""
+    table = page_table(source, statements.pop("rows"))
+    template = dict(split(_read("template/page.sql")))
+    return {name: table.fill(template[name]) for name in table.statements} | statements
+
+
+def _read(path: str) -> str:
+    return (resources.files("infra.postgres") / "sql" / path).read_text("utf-8")
 
 
 def split(source: str) -> Iterator[tuple[str, str]]:

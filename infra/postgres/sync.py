@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from core.sync.ports import (
     Saved,
     UnitEnd,
 )
+from infra.ebay.clean import clean_json_text
 from infra.postgres.pages import PageWriter, Stored
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
@@ -105,6 +107,14 @@ class PostgresSync:
             row = connection.execute(load(unit.stream.name)["open_range"], values).one()
             return OpenRange(oldest=row.oldest, newest=row.newest, given_up=row.given_up)
 
+    def lacking_details(self, unit: Unit, page: Page) -> AbstractSet[str]:
+        if not page.rows:
+            return frozenset()
+        values = {"account_id": unit.account.id, "page": clean_json_text(page.text)}
+        with self._page_transaction() as connection:
+            rows = connection.execute(load(unit.stream.name)["lacking_details"], values)
+            return {row.key for row in rows}
+
     def save_page(
         self,
         run_id: RunId,
@@ -128,7 +138,7 @@ class PostgresSync:
         with suppress(_PreviewError), self._page_transaction() as connection:
             stored = _writer(connection, unit, read_at).store_carefully(page)
             raise _PreviewError
-        return _saved(stored, None)
+        return _saved(stored, None, ended=0)
 
     def finish(self, run_id: RunId, unit: Unit, end: UnitEnd, events: Sequence[Event]) -> None:
         report = end.report
@@ -204,14 +214,38 @@ class _Write:
 
     def plainly(self, connection: sa.Connection) -> Saved:
         off = self._fence(connection)
-        return _saved(_writer(connection, self.unit, self.read_at).store(self.page), off)
+        stored = _writer(connection, self.unit, self.read_at).store(self.page)
+        return _saved(stored, off, self._note_seen(connection))
 
     def carefully(self, connection: sa.Connection) -> Saved:
         off = self._fence(connection)
         writer = _writer(connection, self.unit, self.read_at)
         stored = writer.store_carefully(self.page)
         writer.quarantine(self.run_id, stored, len(self.page.rows))
-        return _saved(stored, off)
+        return _saved(stored, off, self._note_seen(connection))
+
+    def _note_seen(self, connection: sa.Connection) -> int:
+        """The keys of a snapshot's page; its last page marks what has ended. How many have."""
+        if self.progress is None or self.progress.snapshot is None:
+            return 0
+        snapshot = {
+            "account_id": self.unit.account.id,
+            "stream": self.unit.stream.name,
+            "seen_at": self.progress.snapshot,
+        }
+        _rows(connection, "note_seen", snapshot | {"keys": list(self.page.keys)})
+        # The one before is over: what both did not show is gone.
+        if self.progress.cursor_at is None or self.unit.cursor_at is None:
+            return 0
+        return self._end_unseen(connection, {**snapshot, "since": self.unit.cursor_at})
+
+    def _end_unseen(self, connection: sa.Connection, snapshot: Mapping[str, object]) -> int:
+        if not self.unit.stream.ends_unseen:
+            return 0
+        values = {**snapshot, "read_at": self.read_at}
+        ended = connection.execute(load(self.unit.stream.name)["end_unseen"], values).rowcount
+        _rows(connection, "forget_unseen", snapshot)
+        return int(ended)
 
     def _fence(self, connection: sa.Connection) -> Reason | None:
         values = {"lease_s": self.lease_s, "worker": self.worker}
@@ -234,12 +268,13 @@ def _writer(connection: sa.Connection, unit: Unit, read_at: datetime) -> PageWri
     )
 
 
-def _saved(stored: Stored, off: Reason | None) -> Saved:
+def _saved(stored: Stored, off: Reason | None, ended: int) -> Saved:
     return Saved(
         inserted=stored.inserted,
         updated=stored.updated,
         quarantined=len(stored.refused),
         switched_off=off,
+        ended=ended,
     )
 
 
@@ -300,7 +335,7 @@ def _window(row: sa.Row[Any]) -> Window | None:
     return Window(
         from_=row.window_from,
         to=row.window_to,
-        goal=row.window_goal,
+        goal=row.window_goal or row.window_to,
         limit=row.window_limit,
         offset=row.window_offset,
         total=row.window_total,

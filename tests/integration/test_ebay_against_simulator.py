@@ -27,14 +27,15 @@ from infra.ebay.hosts import EbayHosts
 from infra.ebay.identity import Identity
 from infra.ebay.oauth import ApplicationKeys, ApplicationTokens, OAuth
 from infra.ebay.rate_limits import RateLimits
+from infra.ebay.rest import RestList
 from infra.ebay.source import EbayPages
-from infra.ebay.streams.definition import StreamApi
-from infra.ebay.streams.registry import STREAM_APIS, STREAMS
+from infra.ebay.stream_api import Ebay as EbayReach
+from infra.ebay.streams.registry import REST_LISTS, STREAMS
 from infra.simulator.oauth import CLIENT_ID, CLIENT_SECRET
 from infra.simulator.server import Simulator
 from tests.support.ebay import clock
 
-EVERY = pytest.mark.parametrize("api", STREAM_APIS.values(), ids=list(STREAM_APIS))
+EVERY = pytest.mark.parametrize("api", REST_LISTS.values(), ids=list(REST_LISTS))
 SIMULATOR = Environment.SIMULATOR
 SELLER = Account(id=AccountId(1), name="seller-1", environment=SIMULATOR)
 
@@ -51,7 +52,7 @@ class Ebay:
         }
         shared: dict[str, Any] = {"http": self.http, "hosts": hosts, "clock": clock()}
         self.oauth = OAuth(keys=keys, **shared)
-        self.pages = EbayPages(**shared)
+        self.pages = EbayPages(ebay=EbayReach(**shared))
         self.identity = Identity(**shared)
         self.limits = RateLimits(tokens=ApplicationTokens(self.oauth), **shared)
 
@@ -60,7 +61,7 @@ class Ebay:
         return self.oauth.refresh("simulator", held, timeout=5).access_token
 
     def page(
-        self, api: StreamApi, *, offset: int = 0, limit: int | None = None, timeout: float = 5
+        self, api: RestList, *, offset: int = 0, limit: int | None = None, timeout: float = 5
     ) -> Page:
         now = self.simulator.clock.now()
         asked = PageQuery(
@@ -81,7 +82,7 @@ def ebay() -> Iterator[Ebay]:
 
 
 @EVERY
-def test_a_whole_account_arrives_as_it_is(ebay: Ebay, api: StreamApi) -> None:
+def test_a_whole_account_arrives_as_it_is(ebay: Ebay, api: RestList) -> None:
     truth = ebay.simulator.truth("seller-1", api.stream.name)
     found: dict[tuple[str, ...], Any] = {}
     limit = 5 if api.stream.name == "payouts" else 200
@@ -91,7 +92,9 @@ def test_a_whole_account_arrives_as_it_is(ebay: Ebay, api: StreamApi) -> None:
         page = ebay.page(api, offset=offset, limit=limit)
         for row in map(json.loads, page.rows):
             found[tuple(row[field] for field in api.key_fields)] = row
-        assert json.loads(page.text)[api.list_field] == [json.loads(row) for row in page.rows]
+        assert json.loads(page.text)[api.stream.list_field] == [
+            json.loads(row) for row in page.rows
+        ]
         offset = page.next_offset
 
     assert len(truth) > 2 * limit
@@ -101,7 +104,7 @@ def test_a_whole_account_arrives_as_it_is(ebay: Ebay, api: StreamApi) -> None:
 @pytest.mark.parametrize("stream", [s for s in STREAMS if s.name != "orders"], ids=lambda s: s.name)
 def test_keys_and_instants_are_those_of_the_truth(ebay: Ebay, stream: Any) -> None:
     truth = ebay.simulator.truth("seller-1", stream.name)
-    page = ebay.page(STREAM_APIS[stream.name])
+    page = ebay.page(REST_LISTS[stream.name])
 
     read = dict(zip(page.keys, page.instants, strict=True))
 
@@ -152,7 +155,7 @@ NEVER_ENDING = {"hang", "drip", "slow_headers"}
     ],
 )
 def test_a_fault_is_an_error_of_its_kind_and_the_next_request_works(
-    ebay: Ebay, api: StreamApi, fault: str, how: dict[str, Any], kind: type[AppError]
+    ebay: Ebay, api: RestList, fault: str, how: dict[str, Any], kind: type[AppError]
 ) -> None:
     ebay.simulator.faults.add(fault, operation=api.operation, times=1, **how)
 
@@ -167,7 +170,7 @@ def test_a_fault_is_an_error_of_its_kind_and_the_next_request_works(
 @pytest.mark.parametrize(
     "fault", ["nul_escape", "lone_surrogate", "invalid_utf8", "huge_number", "bad_row"]
 )
-def test_one_odd_row_still_arrives_with_its_page(ebay: Ebay, api: StreamApi, fault: str) -> None:
+def test_one_odd_row_still_arrives_with_its_page(ebay: Ebay, api: RestList, fault: str) -> None:
     sound = ebay.page(api)
     ebay.simulator.faults.add(fault, operation=api.operation, times=1)
 
@@ -179,7 +182,7 @@ def test_one_odd_row_still_arrives_with_its_page(ebay: Ebay, api: StreamApi, fau
 
 
 @EVERY
-def test_a_page_that_was_not_asked_for_is_an_outage(ebay: Ebay, api: StreamApi) -> None:
+def test_a_page_that_was_not_asked_for_is_an_outage(ebay: Ebay, api: RestList) -> None:
     ebay.simulator.faults.add("same_page", operation=api.operation, times=1)
 
     with pytest.raises(UpstreamUnavailableError, match="offset 0 where 1 was asked for"):
@@ -190,25 +193,25 @@ def test_no_content_is_nothing_of_finances_and_an_outage_of_orders(ebay: Ebay) -
     for operation in ("getOrders", "getTransactions"):
         ebay.simulator.faults.add("no_content", operation=operation, times=1)
 
-    assert ebay.page(STREAM_APIS["transactions"]).rows == ()
+    assert ebay.page(REST_LISTS["transactions"]).rows == ()
     with pytest.raises(UpstreamUnavailableError):
-        ebay.page(STREAM_APIS["orders"])
+        ebay.page(REST_LISTS["orders"])
 
 
 def test_a_hidden_total_matters_to_moving_lists_only(ebay: Ebay) -> None:
     ebay.simulator.faults.add("hide_total")
 
-    assert ebay.page(STREAM_APIS["transactions"]).total is None
+    assert ebay.page(REST_LISTS["transactions"]).total is None
     with pytest.raises(BadAnswerError, match="total"):
-        ebay.page(STREAM_APIS["orders"])
+        ebay.page(REST_LISTS["orders"])
 
 
 def test_a_spent_quota_says_so_and_the_limits_agree(ebay: Ebay) -> None:
     ebay.simulator.world.behaviour.quota_limits["sell.fulfillment"] = 1
-    ebay.page(STREAM_APIS["orders"])
+    ebay.page(REST_LISTS["orders"])
 
     with pytest.raises(RateLimitedError) as caught:
-        ebay.page(STREAM_APIS["orders"])
+        ebay.page(REST_LISTS["orders"])
 
     left = {row.resource: row for row in ebay.limits.read(SIMULATOR, timeout=5)}
     assert caught.value.quota

@@ -27,6 +27,7 @@ from tests.support.crash_points import KILL
 from tests.support.launcher import Request
 from tests.support.oracle import Oracle
 from tests.support.postgres import execute
+from tests.support.site import MONEY, only
 
 ROOT = Path(__file__).parents[2]
 LEASE_S = 2.0
@@ -339,3 +340,4 @@ def _connect_sellers(made: Ground) -> None:
             *("--refresh-token-file", str(file)),
         )
         assert done.status == 0, done.err
+    made.sql(only(MONEY))

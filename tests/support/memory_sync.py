@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import RLock
@@ -25,6 +26,8 @@ KEYS = {
     "orders": ("orderId",),
     "transactions": ("transactionId", "transactionType"),
     "payouts": ("payoutId",),
+    "returns": ("returnId",),
+    "active_inventory": ("orderId",),
 }
 INSTANTS = {"orders": "lastModifiedDate", "transactions": "transactionDate"}
 Place = tuple[AccountId, str, Pass]
@@ -87,6 +90,8 @@ class MemorySync:
     events: list[Event] = field(default_factory=list)
     open: OpenRange = field(default_factory=lambda: OpenRange(oldest=None, newest=None, given_up=0))
     abandoned: set[RunId] = field(default_factory=set)
+    progress: list[Progress | None] = field(default_factory=list)
+    detailed: set[str] = field(default_factory=set)
     failing: dict[str, int] = field(default_factory=dict)
     lock: RLock = field(default_factory=RLock)
 
@@ -163,6 +168,10 @@ class MemorySync:
     def open_range(self, unit: Unit, since: datetime) -> OpenRange:
         return self.open
 
+    def lacking_details(self, unit: Unit, page: Page) -> AbstractSet[str]:
+        self._touch("lacking_details")
+        return set(page.keys) - self.detailed
+
     def save_page(
         self,
         run_id: RunId,
@@ -177,6 +186,7 @@ class MemorySync:
         with self.lock:
             state = self._fenced(run_id, unit)
             saved = self._store(unit, page, read_at, self.rows, self.quarantined)
+            self.progress.append(progress)
             self._prolong(state)
             if progress is not None:
                 state.window = progress.window
@@ -299,6 +309,8 @@ def _sorted_out(
     bad = []
     for text in page.rows:
         row = json.loads(text)
+        if isinstance(row, dict) and "summary" in row:
+            row = row["summary"] | {"detail": row["detail"]}
         if not isinstance(row, dict) or not all(row.get(name) for name in KEYS[stream]):
             bad.append(text.decode())
             continue

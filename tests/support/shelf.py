@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from core.ids import RunId
 from core.sync.model import Page, Unit
 from core.sync.ports import Progress, Saved
-from infra.ebay.streams.registry import STREAM_APIS, STREAMS
+from infra.ebay.streams.registry import STREAMS
 from infra.postgres.sync import PostgresSync
 from infra.postgres.transaction import Database
 
@@ -97,7 +97,7 @@ class Shelf:
 
 
 def page_of_text(stream: str, rows: Sequence[str]) -> Page:
-    field = STREAM_APIS[stream].list_field
+    [field] = [each.list_field for each in STREAMS if each.name == stream]
     return Page(
         text=f'{{"total":{len(rows)},"{field}":[{",".join(rows)}]}}',
         rows=tuple(row.encode("utf-8", "surrogatepass") for row in rows),

@@ -1,7 +1,7 @@
 """What the sync's decisions are tested with: a clock that obeys, and an eBay without a network."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -21,6 +21,7 @@ OTHER_RUN = RunId(UUID(int=2))
 ACCOUNT = Account(id=AccountId(1), name="shop", environment=Environment.SIMULATOR)
 ORDERS = Stream(
     name="orders",
+    list_field="orders",
     api="sell.fulfillment",
     interval=timedelta(minutes=5),
     walk=Walk.MOVING,
@@ -29,6 +30,7 @@ ORDERS = Stream(
 )
 TRANSACTIONS = Stream(
     name="transactions",
+    list_field="transactions",
     api="sell.finances",
     interval=timedelta(minutes=5),
     walk=Walk.FIXED,
@@ -36,6 +38,28 @@ TRANSACTIONS = Stream(
     max_window=timedelta(days=1090),
     offset_ceiling=20,
     open_pass=True,
+)
+
+RETURNS = Stream(
+    name="returns",
+    list_field="members",
+    api="post-order.return",
+    interval=timedelta(minutes=15),
+    walk=Walk.HALVED,
+    page_size=4,
+    max_window=timedelta(days=90),
+    open_pass=True,
+    details_per_call=1,
+)
+LISTINGS = Stream(
+    name="active_inventory",
+    list_field="items",
+    api="trading.GetMyeBaySelling",
+    interval=timedelta(hours=1),
+    walk=Walk.SNAPSHOT,
+    page_size=4,
+    offset_ceiling=20,
+    ends_unseen=True,
 )
 
 
@@ -148,6 +172,8 @@ class FakeSource:
     clock: FakeClock
     takes_s: float = 0.0
     calls: list[tuple[str, str, PageQuery, float, Secret]] = field(default_factory=list)
+    detailed: list[tuple[str, ...]] = field(default_factory=list)
+    detail_errors: list[Exception] = field(default_factory=list)
 
     def fetch(
         self, account: Account, stream: Stream, query: PageQuery, token: Secret, *, timeout: float
@@ -158,6 +184,22 @@ class FakeSource:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def details(
+        self,
+        account: Account,
+        stream: Stream,
+        keys: Sequence[str],
+        token: Secret,
+        *,
+        timeout: float,
+    ) -> Mapping[str, bytes]:
+        """`{"of": key}` for each; an error of `detail_errors` goes first."""
+        self.detailed.append(tuple(keys))
+        self.clock.advance(min(self.takes_s, timeout))
+        if self.detail_errors:
+            raise self.detail_errors.pop(0)
+        return {key: json.dumps({"of": key}).encode() for key in keys}
 
 
 def scripted(*answers: Answer) -> Answering:

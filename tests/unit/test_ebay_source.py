@@ -24,23 +24,22 @@ from core.sync.ports import PageSource
 from infra.ebay.client import EbayHttp
 from infra.ebay.hosts import EbayHosts
 from infra.ebay.pages import read_page
-from infra.ebay.source import EbayPages, query_text
-from infra.ebay.streams.definition import StreamApi
-from infra.ebay.streams.registry import STREAM_APIS
+from infra.ebay.rest import RestList
+from infra.ebay.source import EbayPages
+from infra.ebay.stream_api import Ebay
+from infra.ebay.streams.registry import REST_LISTS
 from tests.support.ebay import CANARY, NOW, TOKEN, account, answer, clock, query
 from tests.support.ebay_shared import contract, sample_body
 
-ORDERS, TRANSACTIONS, PAYOUTS = (
-    STREAM_APIS[name] for name in ("orders", "transactions", "payouts")
-)
-EVERY = pytest.mark.parametrize("api", STREAM_APIS.values(), ids=list(STREAM_APIS))
+ORDERS, TRANSACTIONS, PAYOUTS = (REST_LISTS[name] for name in ("orders", "transactions", "payouts"))
+EVERY = pytest.mark.parametrize("api", REST_LISTS.values(), ids=list(REST_LISTS))
 DATED = "2026-02-25T10:00:00.000Z"
 
 
 @pytest.fixture
 def source() -> Iterator[EbayPages]:
     http = EbayHttp()
-    yield EbayPages(http=http, hosts=EbayHosts(), clock=clock())
+    yield EbayPages(ebay=Ebay(http=http, hosts=EbayHosts(), clock=clock()))
     http.close()
 
 
@@ -50,25 +49,25 @@ def ebay() -> Iterator[respx.MockRouter]:
         yield router
 
 
-def fetch(source: PageSource, api: StreamApi, **how: Any) -> Page:
+def fetch(source: PageSource, api: RestList, **how: Any) -> Page:
     return source.fetch(
         how.get("account", account()), api.stream, how.get("query", query()), TOKEN, timeout=5
     )
 
 
-def read(api: StreamApi, body: bytes | str | object, **how: Any) -> Page:
+def read(api: RestList, body: bytes | str | object, **how: Any) -> Page:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return read_page(answer(200, raw), api, how.get("query", query()))
+    return read_page(answer(200, raw), api.shape, how.get("query", query()))
 
 
-def listed(api: StreamApi, *rows: object, **more: object) -> dict[str, object]:
-    return {api.list_field: list(rows), "total": len(rows), **more}
+def listed(api: RestList, *rows: object, **more: object) -> dict[str, object]:
+    return {api.stream.list_field: list(rows), "total": len(rows), **more}
 
 
 @EVERY
 @pytest.mark.parametrize("environment", [Environment.PRODUCTION, Environment.SANDBOX])
 def test_a_request_is_what_the_contract_describes(
-    source: EbayPages, ebay: respx.MockRouter, api: StreamApi, environment: Environment
+    source: EbayPages, ebay: respx.MockRouter, api: RestList, environment: Environment
 ) -> None:
     family = "sell_fulfillment_v1" if api is ORDERS else "sell_finances_v1"
     documented = contract(family)
@@ -114,7 +113,7 @@ def test_finances_are_asked_for_the_us_where_no_marketplace_is_known(
 
 
 def test_brackets_are_percent_encoded_and_colons_are_not() -> None:
-    text = query_text(ORDERS, query(limit=200, offset=400))
+    text = ORDERS.query_text(query(limit=200, offset=400))
 
     assert text == (
         "filter=lastmodifieddate:%5B2026-02-19T12:00:00.000Z..2026-03-01T12:00:00.000Z%5D"
@@ -130,7 +129,7 @@ def test_both_ends_are_cut_to_milliseconds_in_utc(ago: timedelta, zone: int) -> 
     at = NOW - ago
     local = at.astimezone(timezone(timedelta(minutes=zone)))
 
-    sent = parse_qs(query_text(ORDERS, PageQuery(from_=local, to=local, limit=1, offset=0)))
+    sent = parse_qs(ORDERS.query_text(PageQuery(from_=local, to=local, limit=1, offset=0)))
 
     text = sent["filter"][0].partition("[")[2].removesuffix("]").split("..")[0]
     assert text.endswith("Z")
@@ -139,7 +138,7 @@ def test_both_ends_are_cut_to_milliseconds_in_utc(ago: timedelta, zone: int) -> 
 
 
 @EVERY
-def test_samples_are_read_row_by_row_as_they_came(api: StreamApi) -> None:
+def test_samples_are_read_row_by_row_as_they_came(api: RestList) -> None:
     family = "fulfillment" if api is ORDERS else "finances"
     body = sample_body(f"{family}_{api.operation}_200")
     parsed = json.loads(body)
@@ -148,7 +147,7 @@ def test_samples_are_read_row_by_row_as_they_came(api: StreamApi) -> None:
     page = read(api, body)
 
     assert page.text == body.decode()
-    assert [json.loads(row) for row in page.rows] == parsed[api.list_field]
+    assert [json.loads(row) for row in page.rows] == parsed[api.stream.list_field]
     assert page.total == parsed.get("total")
     assert page.next_offset == {"orders": 5, "transactions": 20, "payouts": None}[api.stream.name]
     assert len(page.keys) == len(page.instants) == (0 if api is ORDERS else len(page.rows))
@@ -162,7 +161,7 @@ def test_an_empty_sample_is_an_empty_page() -> None:
 
 @pytest.mark.parametrize("api", [TRANSACTIONS, PAYOUTS], ids=["transactions", "payouts"])
 def test_a_204_is_an_empty_page_of_finances(
-    source: EbayPages, ebay: respx.MockRouter, api: StreamApi
+    source: EbayPages, ebay: respx.MockRouter, api: RestList
 ) -> None:
     ebay.get(host="apiz.ebay.com").respond(204)
 
@@ -205,16 +204,16 @@ def test_a_204_of_getOrders_is_an_outage(  # noqa: N802  (its name)
     ],
 )
 def test_a_200_that_is_no_whole_json_is_an_outage(
-    source: EbayPages, ebay: respx.MockRouter, api: StreamApi, body: bytes
+    source: EbayPages, ebay: respx.MockRouter, api: RestList, body: bytes
 ) -> None:
-    ebay.get().respond(200, content=body.replace(b"%s", api.list_field.encode()))
+    ebay.get().respond(200, content=body.replace(b"%s", api.stream.list_field.encode()))
 
     with pytest.raises(UpstreamUnavailableError, match="unreadable"):
         fetch(source, api)
 
 
 @EVERY
-def test_a_sample_cut_anywhere_is_never_a_page(api: StreamApi) -> None:
+def test_a_sample_cut_anywhere_is_never_a_page(api: RestList) -> None:
     family = "fulfillment" if api is ORDERS else "finances"
     body = sample_body(f"{family}_{api.operation}_200").strip()
 
@@ -255,8 +254,8 @@ def test_a_sample_cut_anywhere_is_never_a_page(api: StreamApi) -> None:
     ],
     ids=lambda body: json.dumps(body)[:60],
 )
-def test_json_that_the_contract_does_not_know_is_a_bad_answer(api: StreamApi, body: Any) -> None:
-    text = json.dumps(body).replace("%s", api.list_field)
+def test_json_that_the_contract_does_not_know_is_a_bad_answer(api: RestList, body: Any) -> None:
+    text = json.dumps(body).replace("%s", api.stream.list_field)
 
     with pytest.raises(BadAnswerError, match="contract") as caught:
         read(api, text.encode())
@@ -292,21 +291,21 @@ def test_no_next_link_is_no_next_offset(link: str | None) -> None:
 
 
 @EVERY
-def test_another_page_than_the_one_asked_for_is_an_outage(api: StreamApi) -> None:
+def test_another_page_than_the_one_asked_for_is_an_outage(api: RestList) -> None:
     with pytest.raises(UpstreamUnavailableError, match="offset 0 where 400 was asked for"):
         read(api, listed(api, {"a": 1}, offset=0), query=query(offset=400))
 
 
 @EVERY
 @pytest.mark.parametrize("offset", [400, None, "400"])
-def test_a_page_that_does_not_name_another_offset_is_read(api: StreamApi, offset: object) -> None:
+def test_a_page_that_does_not_name_another_offset_is_read(api: RestList, offset: object) -> None:
     page = read(api, listed(api, {"a": 1}, offset=offset), query=query(offset=400))
 
     assert len(page.rows) == 1
 
 
 @EVERY
-def test_an_empty_page_beyond_the_end_may_name_any_offset(api: StreamApi) -> None:
+def test_an_empty_page_beyond_the_end_may_name_any_offset(api: RestList) -> None:
     assert read(api, listed(api, offset=0), query=query(offset=400)).rows == ()
 
 
@@ -398,16 +397,16 @@ def test_a_number_is_a_key_too() -> None:
     [rb"\ud83d", rb"\udc00 x", rb"\ud83d\u0041", rb"\u0000\ud83dA", b"raw\x00nul", b"\x01"],
 )
 def test_a_title_that_is_no_text_costs_its_row_nothing_but_the_character(
-    api: StreamApi, title: bytes
+    api: RestList, title: bytes
 ) -> None:
-    body = b'{"total": 1, "%s": [{"title": "a %s z"}]}' % (api.list_field.encode(), title)
+    body = b'{"total": 1, "%s": [{"title": "a %s z"}]}' % (api.stream.list_field.encode(), title)
 
     page = read(api, body)
 
     cleaned = json.loads(page.rows[0])["title"]
     assert cleaned.startswith("a ")
     assert "\ufffd" in cleaned
-    assert json.loads(page.text)[api.list_field] == [{"title": cleaned}]
+    assert json.loads(page.text)[api.stream.list_field] == [{"title": cleaned}]
 
 
 def test_text_with_nul_escapes_alone_is_left_to_the_store() -> None:
@@ -417,19 +416,19 @@ def test_text_with_nul_escapes_alone_is_left_to_the_store() -> None:
 
 
 @EVERY
-def test_bytes_that_are_no_utf8_are_replaced_in_text_and_rows_alike(api: StreamApi) -> None:
-    body = b'\xef\xbb\xbf{"total": 1, "%s": [{"title": "a\xff"}]}' % api.list_field.encode()
+def test_bytes_that_are_no_utf8_are_replaced_in_text_and_rows_alike(api: RestList) -> None:
+    body = b'\xef\xbb\xbf{"total": 1, "%s": [{"title": "a\xff"}]}' % api.stream.list_field.encode()
 
     page = read(api, body)
 
     assert json.loads(page.rows[0]) == {"title": "a\ufffd"}
-    assert json.loads(page.text)[api.list_field] == [{"title": "a\ufffd"}]
+    assert json.loads(page.text)[api.stream.list_field] == [{"title": "a\ufffd"}]
 
 
 @EVERY
-def test_unknown_fields_values_and_huge_numbers_stay(api: StreamApi) -> None:
+def test_unknown_fields_values_and_huge_numbers_stay(api: RestList) -> None:
     row = b'{"new": {"x": [1e400, 1.10]}, "status": "NOT_YET_INVENTED",  "a": 1, "a": 2}'
-    body = b'{"total": 1, "more": {"y": []}, "%s": [%s]}' % (api.list_field.encode(), row)
+    body = b'{"total": 1, "more": {"y": []}, "%s": [%s]}' % (api.stream.list_field.encode(), row)
 
     page = read(api, body)
 
@@ -439,10 +438,10 @@ def test_unknown_fields_values_and_huge_numbers_stay(api: StreamApi) -> None:
 
 @EVERY
 @pytest.mark.parametrize("place", ["in a row", "beside the rows"])
-def test_nesting_without_end_is_a_bad_answer(api: StreamApi, place: str) -> None:
+def test_nesting_without_end_is_a_bad_answer(api: RestList, place: str) -> None:
     deep = b"[" * 100_000 + b"]" * 100_000
     inside, beside = (b'{"a":%s}' % deep, b"1") if place == "in a row" else (b"{}", deep)
-    body = b'{"total":1,"%s":[%s],"x":%s}' % (api.list_field.encode(), inside, beside)
+    body = b'{"total":1,"%s":[%s],"x":%s}' % (api.stream.list_field.encode(), inside, beside)
 
     with pytest.raises(BadAnswerError):
         read(api, body)
@@ -462,7 +461,7 @@ def test_nesting_without_end_is_a_bad_answer(api: StreamApi, place: str) -> None
 def test_refusals_become_errors_that_name_scope_and_instant(
     source: EbayPages,
     ebay: respx.MockRouter,
-    api: StreamApi,
+    api: RestList,
     status: int,
     body: object,
     kind: type[AppError],
@@ -480,9 +479,7 @@ def test_refusals_become_errors_that_name_scope_and_instant(
 
 
 @EVERY
-def test_no_error_shows_the_token(
-    source: EbayPages, ebay: respx.MockRouter, api: StreamApi
-) -> None:
+def test_no_error_shows_the_token(source: EbayPages, ebay: respx.MockRouter, api: RestList) -> None:
     echoes = [
         httpx.Response(status, text=f"{prefix}{CANARY}{suffix}", headers={"rlogid": CANARY})
         for status in (200, 302, 400, 401, 403, 404, 429, 500)

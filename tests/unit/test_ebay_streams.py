@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from core.sync.model import Walk
-from infra.ebay.streams.definition import StreamApi
-from infra.ebay.streams.registry import STREAM_APIS, STREAMS
+from infra.ebay.rest import RestList
+from infra.ebay.streams.registry import REST_LISTS, STREAMS
 from tests.support.ebay_shared import contract, sample
 
 CONTRACTS = {
@@ -13,10 +13,10 @@ CONTRACTS = {
     "transactions": ("sell_finances_v1", "/transaction", "Transactions", "Transaction"),
     "payouts": ("sell_finances_v1", "/payout", "Payouts", "Payout"),
 }
-EVERY = pytest.mark.parametrize("api", STREAM_APIS.values(), ids=list(STREAM_APIS))
+EVERY = pytest.mark.parametrize("api", REST_LISTS.values(), ids=list(REST_LISTS))
 
 
-def operation(api: StreamApi) -> dict[str, Any]:
+def operation(api: RestList) -> dict[str, Any]:
     name, path, *_ = CONTRACTS[api.stream.name]
     found = contract(name)["paths"][path]["get"]
     assert isinstance(found, dict)
@@ -41,7 +41,7 @@ def test_streams_are_read_as_eBay_allows() -> None:  # noqa: N802  (its name)
 
 
 @EVERY
-def test_a_stream_calls_an_operation_of_its_contract(api: StreamApi) -> None:
+def test_a_stream_calls_an_operation_of_its_contract(api: RestList) -> None:
     name, path, *_ = CONTRACTS[api.stream.name]
     base = contract(name)["servers"][0]["variables"]["basePath"]["default"]
 
@@ -50,14 +50,14 @@ def test_a_stream_calls_an_operation_of_its_contract(api: StreamApi) -> None:
 
 
 @EVERY
-def test_the_scope_that_a_stream_names_is_one_that_its_contract_takes(api: StreamApi) -> None:
+def test_the_scope_that_a_stream_names_is_one_that_its_contract_takes(api: RestList) -> None:
     scopes = [scope for way in operation(api)["security"] for scope in way["api_auth"]]
 
     assert api.scope in scopes
 
 
 @EVERY
-def test_parameters_headers_and_empty_answers_are_those_of_the_contract(api: StreamApi) -> None:
+def test_parameters_headers_and_empty_answers_are_those_of_the_contract(api: RestList) -> None:
     parameters = {parameter["name"]: parameter for parameter in operation(api)["parameters"]}
 
     assert {"filter", "limit", "offset"} <= set(parameters)
@@ -68,18 +68,18 @@ def test_parameters_headers_and_empty_answers_are_those_of_the_contract(api: Str
 
 
 @EVERY
-def test_list_keys_and_instant_are_fields_of_the_contract(api: StreamApi) -> None:
+def test_list_keys_and_instant_are_fields_of_the_contract(api: RestList) -> None:
     name, _, page, row = CONTRACTS[api.stream.name]
     schemas = contract(name)["components"]["schemas"]
 
-    assert api.list_field in schemas[page]["properties"]
+    assert api.stream.list_field in schemas[page]["properties"]
     assert {*api.key_fields, api.instant_field} <= set(schemas[row]["properties"])
 
 
 @EVERY
-def test_keys_tell_the_rows_of_the_samples_apart(api: StreamApi) -> None:
+def test_keys_tell_the_rows_of_the_samples_apart(api: RestList) -> None:
     family = "fulfillment" if api.stream.name == "orders" else "finances"
-    rows = sample(f"{family}_{api.operation}_200")["body"][api.list_field]
+    rows = sample(f"{family}_{api.operation}_200")["body"][api.stream.list_field]
 
     keys = {tuple(row[field] for field in api.key_fields) for row in rows}
 

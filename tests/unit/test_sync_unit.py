@@ -17,15 +17,20 @@ from core.errors import (
     UpstreamUnavailableError,
 )
 from core.report import Outcome, Reason, UnitReport
-from core.sync.model import LAG, OVERLAP, Account, Page, PageQuery, Pass, Stream, Unit, Window
+from core.sync.fetch import OutOfTimeError
+from core.sync.model import LAG, OVERLAP, Account, Page, PageQuery, Pass, Stream, Unit, Walk, Window
 from core.sync.ports import OpenRange, Quota
+from core.sync.preview import PreviewAccounts
 from core.sync.tally import Tally
 from core.sync.unit import SyncPorts, UnitRun
+from core.sync.worker import Selection
 from tests.support.memory_sync import MemorySync, State
 from tests.support.sync_fakes import (
+    LISTINGS,
     NOW,
     ORDERS,
     OTHER_RUN,
+    RETURNS,
     RUN,
     TRANSACTIONS,
     Answer,
@@ -75,6 +80,7 @@ class Scene:
         self.source = FakeSource(self.answer, self.clock)
         self.rows = [
             {"orderId": str(n), "transactionId": str(n), "transactionType": "SALE",
+             "returnId": str(n),
              "lastModifiedDate": (NOW - timedelta(hours=n + 1)).isoformat()}
             for n in range(self.orders)
         ]  # fmt: skip
@@ -92,7 +98,7 @@ class Scene:
         inside = [
             (row, instant)
             for row, instant in zip(self.rows, instants, strict=True)
-            if query.from_ <= instant <= query.to
+            if query.from_ <= instant <= query.to or self.stream.walk is Walk.SNAPSHOT
         ]
         shown = inside[query.offset : query.offset + query.limit]
         return page_of(
@@ -562,7 +568,7 @@ def test_open_rows_that_all_lie_ahead_are_left_alone() -> None:
 
 def test_a_killed_open_pass_goes_on_at_its_page() -> None:
     scene = Scene(stream=TRANSACTIONS, pass_=Pass.OPEN)
-    window = Window(from_=NOW - timedelta(days=1), to=NOW, goal=None, limit=5, offset=5, total=10)
+    window = Window(from_=NOW - timedelta(days=1), to=NOW, goal=NOW, limit=5, offset=5, total=10)
     scene.state.window = window
 
     report = scene.read()
@@ -607,3 +613,94 @@ def test_too_many_rows_that_cannot_be_stored_leave_the_cursor_and_store_nothing(
 
     assert (report.reason, report.fetched) == (Reason.QUARANTINE_LIMIT, 0)
     assert (scene.state.cursor_at, scene.stored()) == (None, 0)
+
+
+def test_details_are_asked_for_where_they_are_lacking() -> None:
+    scene = Scene(stream=replace(RETURNS, details_per_call=2, page_size=20), orders=5)
+    scene.store.detailed = {"1", "3"}
+
+    report = scene.read()
+
+    assert scene.source.detailed == [("0", "2"), ("4",)]
+    assert (report.outcome, report.fetched, report.calls) == (Outcome.DONE, 5, 3)
+    stored = {key[2][0]: kept.row["detail"] for key, kept in scene.store.rows.items()}
+    assert stored == {
+        "0": {"of": "0"}, "1": None, "2": {"of": "2"}, "3": None, "4": {"of": "4"},
+    }  # fmt: skip
+
+
+def test_a_page_whose_details_take_longer_than_a_run_is_done_by_several() -> None:
+    """What was asked for is kept, so the next run does not begin anew."""
+    scene = Scene(stream=replace(RETURNS, page_size=20), orders=6, limit_s=10)
+    scene.source.takes_s = 3
+
+    cut = scene.read()
+    first = dict(scene.store.rows)
+    scene.store.detailed = {key[2][0] for key in first}
+    scene.run.limit_s = None
+    done = scene.read()
+
+    assert (cut.outcome, cut.reason, cut.more) == (Outcome.PARTIAL, Reason.DEADLINE, True)
+    assert cut.cursor_after is None
+    assert 0 < len(first) < 6
+    assert done.outcome is Outcome.DONE
+    assert len(scene.store.rows) == 6
+
+
+def test_details_that_cannot_be_had_leave_the_page_unread() -> None:
+    scene = Scene(stream=RETURNS, orders=2)
+    scene.source.detail_errors = [UpstreamUnavailableError("away")] * 99
+
+    report = scene.read()
+
+    assert (report.outcome, report.reason) == (Outcome.FAILED, Reason.UPSTREAM)
+    assert (report.fetched, scene.state.cursor_at) == (0, None)
+
+
+def test_an_open_pass_in_halves_reads_all_of_its_range_and_keeps_no_cursor() -> None:
+    scene = Scene(stream=replace(RETURNS, details_per_call=0), pass_=Pass.OPEN, orders=10)
+    scene.store.open = open_range(0.5, 0)
+
+    report = scene.read()
+
+    assert len(scene.store.rows) == 10
+    assert (report.outcome, scene.state.cursor_at) == (Outcome.DONE, None)
+
+
+def test_a_snapshot_tells_when_it_began_with_each_page() -> None:
+    scene = Scene(stream=LISTINGS, orders=6)
+
+    report = scene.read()
+
+    assert report.outcome is Outcome.DONE
+    assert scene.state.cursor_at == NOW
+    assert [each.snapshot for each in scene.store.progress if each] == [NOW, NOW]
+
+
+def test_a_snapshot_that_ebay_does_not_show_whole_is_too_many() -> None:
+    scene = Scene(stream=LISTINGS, orders=25)
+
+    report = scene.read()
+
+    assert (report.outcome, report.reason) == (Outcome.FAILED, Reason.TOO_MANY)
+    assert (report.fetched, scene.state.cursor_at, scene.state.window) == (20, None, None)
+
+
+def test_details_cut_off_in_the_middle_of_a_call_are_asked_for_again() -> None:
+    scene = Scene(stream=RETURNS, orders=2)
+    scene.source.detail_errors = [OutOfTimeError("the run's time was used up")]
+
+    report = scene.read()
+
+    assert (report.reason, report.fetched, report.more) == (Reason.DEADLINE, 0, True)
+
+
+def test_a_dry_run_asks_for_no_details() -> None:
+    scene = Scene(stream=RETURNS, orders=2)
+    context = scene.run.context()
+    preview = PreviewAccounts(ports=scene.of(scene.take()).ports)
+
+    work = preview.run_once(context, Selection())
+
+    assert work.counts["fetched"] == 2
+    assert scene.source.detailed == []

@@ -25,6 +25,7 @@ EXPECTED = {
     "AccessTokenRefusedError": (Outcome.FAILED, Reason.TOKEN_REFUSED),
     "ApplicationRefusedError": (Outcome.FAILED, Reason.TOKEN_REFUSED),
     "BadAnswerError": (Outcome.FAILED, Reason.BAD_DATA),
+    "TooManyRowsError": (Outcome.FAILED, Reason.TOO_MANY),
     "ConfigurationError": (Outcome.FAILED, Reason.TOKEN_REFUSED),
     "DecryptError": (Outcome.SKIPPED, Reason.DECRYPT_FAILED),
     "LeaseLostError": (Outcome.FAILED, Reason.LEASE_LOST),

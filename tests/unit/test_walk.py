@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import BadAnswerError, UpstreamUnavailableError
-from core.sync.model import BACKFILL, LAG, OVERLAP, Page, PageQuery, Stream, Window
+from core.errors import BadAnswerError, TooManyRowsError, UpstreamUnavailableError
+from core.sync.model import BACKFILL, LAG, OVERLAP, Page, PageQuery, Stream, Walk, Window
 from core.sync.walk import (
     PASSES,
     Step,
@@ -21,7 +21,7 @@ from core.sync.walk import (
     query_for,
     resumed,
 )
-from tests.support.sync_fakes import NOW, ORDERS, TRANSACTIONS
+from tests.support.sync_fakes import LISTINGS, NOW, ORDERS, RETURNS, TRANSACTIONS
 
 FROM, TO = NOW - timedelta(days=1), NOW - timedelta(minutes=2)
 SEEDS = st.integers(min_value=0, max_value=2**32)
@@ -312,14 +312,6 @@ def test_a_list_that_settles_after_three_passes_is_read_in_two_halves() -> None:
     assert numbers(server) <= reader.read
 
 
-def test_a_window_without_a_goal_is_not_halved() -> None:
-    window = Window(from_=FROM, to=TO, goal=None, limit=2, offset=0, total=2, pass_number=PASSES)
-    grown = Page(text="", rows=(b"1", b"2"), total=3, next_offset=None)
-
-    with pytest.raises(UpstreamUnavailableError, match="keeps growing"):
-        advance(replace(ORDERS, page_size=2), window, grown, set())
-
-
 def test_a_full_page_past_the_end_of_a_moving_list_means_that_it_grew() -> None:
     window = replace(window_of(4), offset=4, total=7)
     full = Page(text="", rows=(b"1", b"2", b"3", b"4"), total=8, next_offset=None)
@@ -524,3 +516,97 @@ def test_another_page_size_starts_the_pass_anew() -> None:
     window = replace(window_of(3), offset=9, total=11, pass_number=2)
 
     assert resumed(window, ORDERS) == replace(window_of(4), pass_number=2)
+
+
+@given(SEEDS, SIZES, LIMITS, st.booleans())
+def test_a_halved_list_is_read_whole_whatever_its_offset_counts(
+    seed: int, size: int, limit: int, total: bool
+) -> None:
+    rng = Random(seed)
+    instants = [FROM + timedelta(seconds=10 * rng.randrange(8000)) for _ in range(size)]
+    server = List([(instant, n) for n, instant in enumerate(instants)], total=total)
+    busiest = max((instants.count(instant) for instant in instants), default=0)
+    reader = Reader(replace(RETURNS, page_size=limit + busiest), kill=lambda: rng.random() < 0.2)
+
+    reader.walk(window_of(limit + busiest), server)
+
+    assert reader.read == numbers(server)
+    assert reader.cursor == TO
+    assert {query.offset for query in server.asked} == {0}
+
+
+def test_more_rows_of_one_instant_than_a_page_holds_are_an_outage() -> None:
+    server = List([(FROM + timedelta(hours=1), n) for n in range(9)])
+
+    with pytest.raises(UpstreamUnavailableError, match="more than one page in a window of"):
+        Reader(replace(RETURNS, page_size=4)).walk(window_of(4), server)
+
+
+def test_a_halved_page_that_lacks_rows_is_an_outage() -> None:
+    short = Page(text="", rows=(b"1",), total=2, next_offset=None)
+
+    with pytest.raises(UpstreamUnavailableError, match="holds 1 rows where 2 are due"):
+        complete(RETURNS, query_for(window_of(4)), short)
+
+
+@given(SEEDS, SIZES, LIMITS, st.booleans())
+def test_a_snapshot_is_read_whole_though_pages_are_short(
+    seed: int, size: int, limit: int, total: bool
+) -> None:
+    """A short page in the middle is one whose rows eBay counts and does not show."""
+    rng = Random(seed)
+    shown = [(NOW, n) for n in range(size)]
+    stream = replace(LISTINGS, page_size=limit, offset_ceiling=None)
+    reader = Reader(stream, kill=lambda: rng.random() < 0.2)
+    start = next_window(reader.stream, None, NOW)
+    assert start is not None
+
+    reader.walk(start, List(shown, total=total))
+
+    assert reader.read == set(range(size))
+    assert reader.cursor == NOW
+
+
+def test_a_snapshot_is_as_of_now_wherever_its_cursor_stands() -> None:
+    for cursor_at in (None, NOW, NOW - timedelta(days=1)):
+        assert next_window(LISTINGS, cursor_at, NOW) == Window(from_=NOW, to=NOW, goal=NOW, limit=4)
+
+
+def test_a_short_page_of_a_snapshot_is_not_its_end() -> None:
+    window = Window(from_=NOW, to=NOW, goal=NOW, limit=4)
+    short = Page(text="", rows=(b"1", b"2"), total=9, next_offset=None, keys=("1", "2"))
+
+    step = advance(LISTINGS, window, complete(LISTINGS, query_for(window), short), set())
+
+    assert step == Step(store=True, window=replace(window, offset=4, total=9))
+
+
+def test_an_empty_page_in_the_middle_of_a_snapshot_is_an_outage() -> None:
+    window = Window(from_=NOW, to=NOW, goal=NOW, limit=4, offset=4)
+    empty = Page(text="", rows=(), total=12, next_offset=None)
+
+    with pytest.raises(UpstreamUnavailableError, match="holds 0 rows where 4 are due"):
+        complete(LISTINGS, query_for(window), empty)
+
+
+def test_a_snapshot_beyond_what_ebay_shows_is_stored_and_never_complete() -> None:
+    window = Window(from_=NOW, to=NOW, goal=NOW, limit=4, offset=16)
+    last = Page(text="", rows=(b"1",) * 4, total=21, next_offset=None, keys=("1",) * 4)
+
+    step = advance(LISTINGS, window, last, set())
+
+    assert (step.store, step.window) == (True, None)
+    assert isinstance(step.failure, TooManyRowsError)
+    assert "21 rows, and eBay shows 20" in str(step.failure)
+
+
+def test_a_snapshot_that_repeats_itself_is_a_bad_answer() -> None:
+    window = Window(from_=NOW, to=NOW, goal=NOW, limit=2, offset=4)
+    again = Page(text="", rows=(b"1", b"2"), total=9, next_offset=None, keys=("1", "2"))
+
+    with pytest.raises(BadAnswerError, match="repeats itself at offset 4"):
+        advance(replace(LISTINGS, page_size=2), window, again, {"1", "2"})
+
+
+def test_every_walk_has_a_stream_here() -> None:
+    assert {each.walk for each in (ORDERS, TRANSACTIONS, RETURNS, LISTINGS)} == set(Walk)

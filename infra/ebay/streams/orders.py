@@ -4,11 +4,13 @@ from datetime import timedelta
 
 from core.sync.model import Stream, Walk
 from infra.ebay.hosts import Host
-from infra.ebay.streams.definition import SCOPE, StreamApi
+from infra.ebay.rest import RestList
+from infra.ebay.stream_api import SCOPE
 
-ORDERS = StreamApi(
+ORDERS = RestList(
     stream=Stream(
         name="orders",
+        list_field="orders",
         api="sell.fulfillment",
         interval=timedelta(minutes=5),
         walk=Walk.MOVING,
@@ -22,7 +24,6 @@ ORDERS = StreamApi(
     path="/sell/fulfillment/v1/order",
     # Never together with `creationdate`: eBay then ignores this one.
     filter_name="lastmodifieddate",
-    list_field="orders",
     key_fields=("orderId",),
     instant_field="lastModifiedDate",
     scope=f"{SCOPE}/sell.fulfillment.readonly",

@@ -4,11 +4,13 @@ from datetime import timedelta
 
 from core.sync.model import Stream, Walk
 from infra.ebay.hosts import Host
-from infra.ebay.streams.definition import SCOPE, StreamApi
+from infra.ebay.rest import RestList
+from infra.ebay.stream_api import SCOPE
 
-PAYOUTS = StreamApi(
+PAYOUTS = RestList(
     stream=Stream(
         name="payouts",
+        list_field="payouts",
         api="sell.finances",
         interval=timedelta(minutes=30),
         walk=Walk.FIXED,
@@ -22,7 +24,6 @@ PAYOUTS = StreamApi(
     host=Host.APIZ,
     path="/sell/finances/v1/payout",
     filter_name="payoutDate",
-    list_field="payouts",
     key_fields=("payoutId",),
     instant_field="payoutDate",
     scope=f"{SCOPE}/sell.finances",

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 from core.sync.model import Stream
-from infra.ebay.streams.definition import StreamApi
+from infra.ebay.rest import RestList
+from infra.ebay.stream_api import StreamApi
 from infra.ebay.streams.orders import ORDERS
 from infra.ebay.streams.payouts import PAYOUTS
 from infra.ebay.streams.transactions import TRANSACTIONS
 
-STREAM_APIS: Mapping[str, StreamApi] = {
+REST_LISTS: Mapping[str, RestList] = {
     api.stream.name: api for api in (ORDERS, TRANSACTIONS, PAYOUTS)
 }
+STREAM_APIS: Mapping[str, StreamApi] = {**REST_LISTS}
 STREAMS: tuple[Stream, ...] = tuple(api.stream for api in STREAM_APIS.values())

@@ -4,11 +4,13 @@ from datetime import timedelta
 
 from core.sync.model import Stream, Walk
 from infra.ebay.hosts import Host
-from infra.ebay.streams.definition import SCOPE, StreamApi
+from infra.ebay.rest import RestList
+from infra.ebay.stream_api import SCOPE
 
-TRANSACTIONS = StreamApi(
+TRANSACTIONS = RestList(
     stream=Stream(
         name="transactions",
+        list_field="transactions",
         api="sell.finances",
         interval=timedelta(minutes=5),
         walk=Walk.FIXED,
@@ -22,7 +24,6 @@ TRANSACTIONS = StreamApi(
     host=Host.APIZ,
     path="/sell/finances/v1/transaction",
     filter_name="transactionDate",
-    list_field="transactions",
     # A sale has its order's id, and one id may stand under several types.
     key_fields=("transactionId", "transactionType"),
     instant_field="transactionDate",

@@ -106,6 +106,21 @@ UPDATE ebay.sync_states state
 RETURNING account.status AS account_status, state.enabled,
           (SELECT bool_and(workers.enabled) FROM ops.workers WHERE workers.worker IN ('*', :worker)) AS workers_enabled;
 
+-- name: note_seen
+-- Never in the rows themselves: an unchanged one is not written.
+INSERT INTO ebay.snapshot_seen AS seen (account_id, stream, key, seen_at)
+SELECT :account_id, :stream, key, CAST(:seen_at AS timestamptz)
+  FROM (SELECT DISTINCT unnest(CAST(:keys AS text[])) AS key) AS page
+ ORDER BY key
+ON CONFLICT (account_id, stream, key) DO UPDATE SET seen_at = EXCLUDED.seen_at
+ WHERE seen.seen_at < EXCLUDED.seen_at
+RETURNING 1;
+
+-- name: forget_unseen
+DELETE FROM ebay.snapshot_seen
+ WHERE account_id = :account_id AND stream = :stream AND seen_at < CAST(:since AS timestamptz)
+RETURNING 1;
+
 -- name: finish_unit
 -- Due again at :due_at, unless it was switched off meanwhile. An attempt that neither succeeded nor
 -- gave up is given back. FOR SHARE: an account that is being paused or revoked is waited for; by the

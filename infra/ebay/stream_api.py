@@ -1,0 +1,56 @@
+"""What a stream's module says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.clock import Clock
+from core.secret import Secret
+from core.sync.model import Account, Page, PageQuery, Stream
+from infra.ebay.client import EbayHttp
+from infra.ebay.hosts import EbayHosts
+
+SCOPE = "https://api.ebay.com/oauth/api_scope"
+DEFAULT_MARKETPLACE = "EBAY_US"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ebay:
+    """How eBay is reached; threads may share it."""
+
+    http: EbayHttp
+    hosts: EbayHosts
+    clock: Clock
+
+
+class StreamApi(Protocol):
+    """One list of eBay's. `scope` is what a consent must hold, named when it does not."""
+
+    @property
+    def stream(self) -> Stream: ...
+
+    @property
+    def operation(self) -> str: ...
+
+    @property
+    def scope(self) -> str: ...
+
+    def fetch(
+        self, ebay: Ebay, account: Account, query: PageQuery, token: Secret, *, timeout: float
+    ) -> Page:
+        """As `PageSource.fetch`."""
+        ...
+
+
+class DetailedApi(StreamApi, Protocol):
+    """A list that says too little of its rows."""
+
+    def details(
+        self, ebay: Ebay, account: Account, keys: Sequence[str], token: Secret, *, timeout: float
+    ) -> Mapping[str, bytes]:
+        """As `PageSource.details`."""
+        ...
+
+
+def marketplace_of(account: Account) -> str:
+    return next(iter(account.marketplace_ids), DEFAULT_MARKETPLACE)
