@@ -91,7 +91,7 @@ class CrashPoints:
 def statement_names() -> dict[int, str]:
     """`feature.name` of every statement of ours, by the identity of its object."""
     folder = resources.files("infra.postgres") / "sql"
-    features = [file.name.removesuffix(".sql") for file in folder.iterdir()]
+    features = [file.name[:-4] for file in folder.iterdir() if file.name.endswith(".sql")]
     return {
         id(statement): f"{feature}.{name}"
         for feature in sorted(features)
