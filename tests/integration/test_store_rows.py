@@ -149,6 +149,32 @@ def test_the_order_of_fields_and_the_white_space_are_no_change(
 
 
 @EVERY
+@pytest.mark.parametrize("apart", [0, 15, 30, 31, 32, 63])
+def test_two_values_that_change_alike_are_a_change(
+    database: Database, stream: str, make: Callable[..., Row], text: str, key: str, apart: int
+) -> None:
+    shelf = Shelf(database, stream)
+    between = list(range(apart))
+    shelf.save(make(1, twins=["256.51", *between, "256.51"]))
+
+    saved = shelf.save(make(1, twins=["999.99", *between, "999.99"]), read_at=LATER)
+
+    assert saved.updated == 1
+
+
+@EVERY
+def test_the_shape_of_a_value_is_content(
+    database: Database, stream: str, make: Callable[..., Row], text: str, key: str
+) -> None:
+    shelf = Shelf(database, stream)
+    shelf.save(make(1, odd={"a": [["b"]]}))
+
+    saved = shelf.save(make(1, odd={"a": "b"}), read_at=LATER)
+
+    assert saved.updated == 1
+
+
+@EVERY
 def test_a_changed_row_keeps_when_it_was_first_seen(
     database: Database, stream: str, make: Callable[..., Row], text: str, key: str
 ) -> None:

@@ -4,8 +4,9 @@
 -- modification, or from an earlier answer, never replaces a newer one.
 -- Stored hashes are looked up by a scalar subquery, which stays one: NOT EXISTS becomes a join, and on
 -- a table without statistics that join reads the whole account for each page.
+-- The hash is of the text: jsonb's own XORs its values, so two equal ones that change alike can cancel each other.
 WITH entry AS MATERIALIZED (
-  SELECT DISTINCT ON (order_id) order_id, last_modified_date, raw, jsonb_hash_extended(raw, 0) AS content_hash
+  SELECT DISTINCT ON (order_id) order_id, last_modified_date, raw, hashtextextended(CAST(raw AS text), 0) AS content_hash
     FROM (SELECT raw ->> 'orderId' AS order_id,
                  CAST(raw ->> 'lastModifiedDate' AS timestamptz) AS last_modified_date,
                  raw
@@ -65,7 +66,7 @@ WITH entry AS MATERIALIZED (
   RETURNING stored.order_id, stored.raw -> 'lineItems' AS lines, stored.xmax = 0 AS inserted
 ), line AS MATERIALIZED (
   SELECT DISTINCT ON (order_id, line_item_id)
-         order_id, line_item_id, raw, jsonb_hash_extended(raw, 0) AS content_hash
+         order_id, line_item_id, raw, hashtextextended(CAST(raw AS text), 0) AS content_hash
     FROM (SELECT changed.order_id, element.raw ->> 'lineItemId' AS line_item_id, element.raw, element.place
             FROM changed
            CROSS JOIN LATERAL jsonb_array_elements(changed.lines) WITH ORDINALITY AS element (raw, place)) AS page

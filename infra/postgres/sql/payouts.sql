@@ -1,8 +1,8 @@
 -- name: store
 -- One page of getPayouts. eBay gives these rows no version: of two answers the later one is true.
--- Why stored hashes are looked up like this: see orders.sql.
+-- Why stored hashes are made and looked up like this: see orders.sql.
 WITH entry AS MATERIALIZED (
-  SELECT DISTINCT ON (payout_id) payout_id, raw, jsonb_hash_extended(raw, 0) AS content_hash
+  SELECT DISTINCT ON (payout_id) payout_id, raw, hashtextextended(CAST(raw AS text), 0) AS content_hash
     FROM (SELECT raw ->> 'payoutId' AS payout_id, raw, place
             FROM jsonb_array_elements(CAST(:page AS jsonb) -> 'payouts') WITH ORDINALITY AS element (raw, place)) AS page
    ORDER BY payout_id, place DESC

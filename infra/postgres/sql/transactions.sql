@@ -1,9 +1,9 @@
 -- name: store
 -- One page of getTransactions. eBay gives these rows no version: of two answers the later one is true.
--- Why stored hashes are looked up like this: see orders.sql.
+-- Why stored hashes are made and looked up like this: see orders.sql.
 WITH entry AS MATERIALIZED (
   SELECT DISTINCT ON (transaction_id, transaction_type)
-         transaction_id, transaction_type, raw, jsonb_hash_extended(raw, 0) AS content_hash
+         transaction_id, transaction_type, raw, hashtextextended(CAST(raw AS text), 0) AS content_hash
     FROM (SELECT raw ->> 'transactionId' AS transaction_id, raw ->> 'transactionType' AS transaction_type, raw, place
             FROM jsonb_array_elements(CAST(:page AS jsonb) -> 'transactions') WITH ORDINALITY AS element (raw, place)) AS page
    ORDER BY transaction_id, transaction_type, place DESC
@@ -56,7 +56,7 @@ WITH entry AS MATERIALIZED (
 ), fee AS MATERIALIZED (
   SELECT changed.transaction_id, changed.transaction_type,
          row_number() OVER (PARTITION BY changed.transaction_id, changed.transaction_type ORDER BY line.place, fee.place) AS fee_number,
-         line.raw ->> 'lineItemId' AS line_item_id, fee.raw, jsonb_hash_extended(fee.raw, 0) AS content_hash
+         line.raw ->> 'lineItemId' AS line_item_id, fee.raw, hashtextextended(CAST(fee.raw AS text), 0) AS content_hash
     FROM changed
    CROSS JOIN LATERAL jsonb_array_elements(changed.lines) WITH ORDINALITY AS line (raw, place)
    CROSS JOIN LATERAL jsonb_array_elements(line.raw -> 'marketplaceFees') WITH ORDINALITY AS fee (raw, place)

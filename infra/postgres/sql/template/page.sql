@@ -2,12 +2,12 @@
 
 -- name: store
 -- Of two answers the later one is true; where eBay gives a version, an older one never replaces a newer one.
--- Why stored hashes are looked up like this: see orders.sql.
+-- Why stored hashes are made and looked up like this: see orders.sql.
 WITH page AS (
   SELECT <<raw>> AS raw, <<detail>> AS detail, place
     FROM jsonb_array_elements(CAST(:page AS jsonb) -> '<<list_field>>') WITH ORDINALITY AS element (entry, place)
 ), entry AS MATERIALIZED (
-  SELECT DISTINCT ON (<<key>>) own.*, raw, detail, jsonb_hash_extended(raw, 0) AS content_hash
+  SELECT DISTINCT ON (<<key>>) own.*, raw, detail, hashtextextended(CAST(raw AS text), 0) AS content_hash
     FROM page CROSS JOIN LATERAL (<<rows>>) AS own
    ORDER BY <<key>>, <<newest>> place DESC
 ), fresh AS MATERIALIZED (
@@ -40,7 +40,7 @@ WITH page AS (
 )
 SELECT DISTINCT <<key_text>> AS key
   FROM entry
- WHERE jsonb_hash_extended(raw, 0) IS DISTINCT FROM (
+ WHERE hashtextextended(CAST(raw AS text), 0) IS DISTINCT FROM (
          SELECT stored.content_hash FROM <<table>> stored
           WHERE stored.account_id = :account_id AND <<same_key>> AND stored.detail IS NOT NULL);
 
