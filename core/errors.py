@@ -18,6 +18,7 @@ AppError
 ├── ApplicationRefusedError        our own keys are wrong: stop every account
 ├── NoTokenError                   nothing to refresh with: import a token
 ├── DecryptError                   a stored secret does not open with our keys
+├── OutOfTimeError                 the run's deadline came first: nothing is wrong
 ├── LeaseLostError                 another run owns the row: write nothing
 ├── UsageError                     the person asked for something that does not exist
 └── ConfigurationError             abort before any work
@@ -129,6 +130,10 @@ class NoTokenError(AppError):
 
 class DecryptError(AppError):
     pass
+
+
+class OutOfTimeError(AppError):
+    """The run's deadline came before a usable answer; nothing is wrong with the unit."""
 
 
 class LeaseLostError(AppError):

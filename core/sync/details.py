@@ -5,7 +5,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from types import MappingProxyType
 
-from core.sync.fetch import Fetched, OutOfTimeError, UnitPages
+from core.errors import OutOfTimeError
+from core.sync.fetch import Fetched, UnitPages
 from core.sync.model import Page, Stream
 
 

@@ -9,6 +9,7 @@ from core.context import RunContext
 from core.errors import (
     AccessTokenRefusedError,
     AppError,
+    OutOfTimeError,
     TokenRefusedError,
     UpstreamUnavailableError,
 )
@@ -45,10 +46,6 @@ class Calls:
 
     events: list[Event] = field(default_factory=list)
     made: int = 0
-
-
-class OutOfTimeError(AppError):
-    """The run's deadline came before a usable answer; nothing is wrong with the unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

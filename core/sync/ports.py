@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from core.ids import AccountId, RunId
+from core.outcome import Accounts
 from core.report import Reason, UnitReport
 from core.secret import Secret
 from core.sync.model import Account, Page, PageQuery, Stream, Unit, Window
@@ -131,16 +132,6 @@ class Candidate:
 
     unit: Unit
     refused: Reason | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accounts:
-    """Which kinds of accounts there are at all; read by existence, never counted."""
-
-    active: bool
-    paused: bool
-    needs_reconnect: bool
-    next_due_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

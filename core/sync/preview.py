@@ -6,12 +6,12 @@ from datetime import datetime
 
 from core.context import RunContext
 from core.errors import AppError, StoreUnavailableError
+from core.outcome import add_up
 from core.report import Outcome, UnitReport, WorkReport
 from core.sync.begin import begin, has_past
 from core.sync.details import joined
 from core.sync.fetch import UnitPages
 from core.sync.model import Pass, Unit
-from core.sync.outcome import add_up
 from core.sync.ports import Candidate
 from core.sync.tally import Tally
 from core.sync.unit import PAGE_NEEDS_S, SyncPorts

@@ -7,13 +7,19 @@ from datetime import datetime
 from typing import TypeVar
 
 from core.context import Observation, RunContext
-from core.errors import AppError, LeaseLostError, RateLimitedError, StoreUnavailableError
+from core.errors import (
+    AppError,
+    LeaseLostError,
+    OutOfTimeError,
+    RateLimitedError,
+    StoreUnavailableError,
+)
 from core.report import Outcome, Reason, UnitReport, instant
 from core.retry import RetryPolicy
 from core.sync.begin import OPEN_LIMIT, begin, extra_end, impossible_cursor
 from core.sync.details import with_details
 from core.sync.due import due_at, usual
-from core.sync.fetch import Fetched, OutOfTimeError, UnitPages
+from core.sync.fetch import Fetched, UnitPages
 from core.sync.model import PageQuery, Pass, Unit, Walk, Window
 from core.sync.ports import (
     AccessTokens,

@@ -2,17 +2,17 @@
 
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.context import RunContext
-from core.errors import StoreUnavailableError
+from core.crew import Crew
 from core.ids import RunId
+from core.outcome import add_up
 from core.report import Outcome, Reason, UnitReport, WorkReport
 from core.sync.begin import has_past
 from core.sync.model import Unit
-from core.sync.outcome import add_up
 from core.sync.ports import Candidate
 from core.sync.tally import Tally
 from core.sync.unit import PAGE_NEEDS_S, SyncPorts, UnitRun
@@ -51,21 +51,23 @@ class SyncAccounts:
             ThreadPoolExecutor(self.parallel, thread_name_prefix="unit") as units,
             ThreadPoolExecutor(self.parallel, thread_name_prefix="page") as pages,
         ):
+            crew = Crew(
+                context=context, threads=units, parallel=self.parallel, needs_s=PAGE_NEEDS_S
+            )
             cycle = _Cycle(
                 ports=self.ports,
-                parallel=self.parallel,
+                crew=crew,
                 context=context,
                 selection=selection,
                 waiting=self._named(selection),
-                units=units,
                 pages=pages,
             )
-            cycle.run()
+            crew.run(cycle)
         accounts = self.ports.store.summary()
         return add_up(
-            cycle.reports,
+            crew.reports,
             accounts,
-            lease_lost=cycle.lease_lost,
+            lease_lost=crew.lease_lost,
             out_of_time=cycle.left_over(accounts.next_due_at),
         )
 
@@ -80,65 +82,36 @@ class SyncAccounts:
 
 @dataclass(slots=True, kw_only=True)
 class _Cycle:
-    """The coordinating thread: it takes units, waits for them and keeps their leases alive."""
+    """The roster: what is due, or what was named, and the leases of the units that run."""
 
     ports: SyncPorts
-    parallel: int
+    crew: Crew
     context: RunContext
     selection: Selection
     waiting: deque[Candidate] | None
-    units: Executor
     pages: Executor
-    reports: list[UnitReport] = field(default_factory=list)
-    active: set[Future[UnitReport]] = field(default_factory=set)
     blocked: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
-    renewed_at: float = 0.0
-    lease_lost: bool = False
-    out_of_time: bool = False
-    application_refused: bool = False
-    store_error: StoreUnavailableError | None = None
-
-    def run(self) -> None:
-        self.renewed_at = self.context.clock.monotonic()
-        self._start_more()
-        while self.active:
-            ended, self.active = wait(
-                self.active, timeout=self._until_renewal(), return_when=FIRST_COMPLETED
-            )
-            for unit in ended:
-                self._collect(unit)
-            if self._until_renewal() == 0.0:
-                self._renew()
-            self._start_more()
-        if self.store_error is not None:
-            raise self.store_error
 
     def left_over(self, next_due_at: datetime | None) -> bool:
         """Whether time ran out with work left."""
-        if not self.out_of_time:
+        if not self.crew.out_of_time:
             return False
         if self.waiting is not None:
             return bool(self.waiting)
         return next_due_at is not None and next_due_at <= self.context.clock.now()
 
-    def _start_more(self) -> None:
-        """A database that is away ends the taking; the units that run are still waited for."""
-        try:
-            while len(self.active) < self.parallel and self._may_start():
-                taken = self._take(self.parallel - len(self.active))
-                if not taken:
-                    return
-                for unit in taken:
-                    self._start(unit)
-        except StoreUnavailableError as error:
-            self.store_error = error
+    def start_some(self, free: int) -> bool:
+        taken = self._take(free)
+        for unit in taken:
+            self._start(unit)
+        return bool(taken)
 
-    def _may_start(self) -> bool:
-        if self.lease_lost or self.application_refused or self.store_error is not None:
-            return False
-        stopping = self.context.stop_requested()
-        self.out_of_time = stopping or not self.context.deadline.allows(PAGE_NEEDS_S)
-        return not self.out_of_time
+    def ended(self, report: UnitReport) -> None:
+        if report.reason is Reason.QUOTA:
+            self.blocked.clear()
+
+    def renew(self) -> None:
+        self.ports.store.renew(self.context.run_id)
 
     def _take(self, free: int) -> Sequence[Unit]:
         run_id, now = self.context.run_id, self.context.clock.now()
@@ -171,16 +144,16 @@ class _Cycle:
         tally = Tally(started_at=now, cursor_at=candidate.unit.cursor_at)
         verdict = Verdict(outcome=Outcome.SKIPPED, reason=reason, detail="")
         report = tally.report(candidate.unit, verdict, 0, now)
-        self.reports.append(report)
+        self.crew.reports.append(report)
         self.ports.store.record(self.context.run_id, [report])
 
     def _start(self, unit: Unit) -> None:
         unit_run = self._unit_run(unit)
         until = self._blocked_until(unit)
         if until is not None and until > self.context.clock.now():
-            self.reports.append(unit_run.put_off(until))
+            self.crew.reports.append(unit_run.put_off(until))
             return
-        self.active.add(self.units.submit(unit_run.run))
+        self.crew.start(unit_run.run)
 
     def _unit_run(self, unit: Unit) -> UnitRun:
         return UnitRun(
@@ -199,32 +172,3 @@ class _Cycle:
         if api not in self.blocked:
             self.blocked[api] = self.ports.store.blocked_until(*api)
         return self.blocked[api]
-
-    def _collect(self, unit: Future[UnitReport]) -> None:
-        try:
-            report = unit.result()
-        except StoreUnavailableError as error:
-            self.store_error = error
-            return
-        self.reports.append(report)
-        if report.reason is Reason.QUOTA:
-            self.blocked.clear()
-        if report.reason is Reason.LEASE_LOST:
-            self._renew()
-        if report.stops_all:
-            self.application_refused = True
-
-    def _until_renewal(self) -> float:
-        elapsed = self.context.clock.monotonic() - self.renewed_at
-        return max(self.context.renew_every_s - elapsed, 0.0)
-
-    def _renew(self) -> None:
-        """A renewal that cannot reach the database is tried again; the lease outlives two."""
-        self.renewed_at = self.context.clock.monotonic()
-        try:
-            if not self.context.renew():
-                self.lease_lost = True
-                return
-            self.ports.store.renew(self.context.run_id)
-        except StoreUnavailableError as error:
-            self.context.log.warning("lease.renewal_failed", error=str(error))

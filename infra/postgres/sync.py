@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from core.errors import LeaseLostError, RejectedContentError, UsageError
 from core.ids import AccountId, Fence, RunId
+from core.outcome import Accounts
 from core.report import Reason, UnitReport, instant
 from core.sync.model import Account, Environment, Page, Pass, Stream, Unit, Window
 from core.sync.ports import (
-    Accounts,
     Candidate,
     Event,
     OpenRange,

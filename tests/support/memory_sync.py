@@ -9,10 +9,10 @@ from threading import RLock
 
 from core.errors import LeaseLostError, QuarantineLimitError, StoreUnavailableError, UsageError
 from core.ids import AccountId, Fence, RunId
+from core.outcome import Accounts
 from core.report import Reason, UnitReport
 from core.sync.model import Account, Environment, Page, Pass, Stream, Unit, Window
 from core.sync.ports import (
-    Accounts,
     Candidate,
     Event,
     OpenRange,

@@ -10,12 +10,13 @@ from core.errors import (
     AppError,
     BadAnswerError,
     MissingScopeError,
+    OutOfTimeError,
     ReauthorizationRequiredError,
     TokenRefusedError,
     UpstreamUnavailableError,
 )
 from core.secret import Secret
-from core.sync.fetch import PAGE_S, REQUEST_S, TRIES, OutOfTimeError, UnitPages
+from core.sync.fetch import PAGE_S, REQUEST_S, TRIES, UnitPages
 from core.sync.model import Page, PageQuery
 from tests.support.sync_fakes import (
     ACCOUNT,

@@ -10,6 +10,7 @@ import pytest
 
 from core.errors import (
     BadAnswerError,
+    OutOfTimeError,
     RateLimitedError,
     ReauthorizationRequiredError,
     StoreUnavailableError,
@@ -17,7 +18,6 @@ from core.errors import (
     UpstreamUnavailableError,
 )
 from core.report import Outcome, Reason, UnitReport
-from core.sync.fetch import OutOfTimeError
 from core.sync.model import LAG, OVERLAP, Account, Page, PageQuery, Pass, Stream, Unit, Walk, Window
 from core.sync.ports import OpenRange, Quota
 from core.sync.preview import PreviewAccounts

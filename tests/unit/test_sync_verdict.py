@@ -15,7 +15,6 @@ from core.errors import (
     UpstreamUnavailableError,
 )
 from core.report import SENTENCES, Outcome, Reason
-from core.sync.fetch import OutOfTimeError
 from core.sync.ports import Quota
 from core.sync.unit import SwitchedOffError
 from core.sync.verdict import DETAIL_LENGTH, judge
@@ -71,14 +70,14 @@ def kinds(root: type[AppError] = AppError) -> Iterator[type[AppError]]:
 
 
 def test_every_error_of_ours_is_either_a_units_or_not() -> None:
-    names = {kind.__name__ for kind in kinds()} | {"OutOfTimeError"}
+    names = {kind.__name__ for kind in kinds()}
 
     assert names == EXPECTED.keys() | NOT_A_UNITS
 
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for kind in [*kinds(), OutOfTimeError] if kind.__name__ in EXPECTED],
+    [kind for kind in kinds() if kind.__name__ in EXPECTED],
     ids=lambda kind: kind.__name__,
 )
 def test_an_error_has_its_outcome_and_a_reason_with_a_sentence(kind: type[AppError]) -> None:

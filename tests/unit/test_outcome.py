@@ -5,9 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from core.outcome import COUNTED, Accounts, add_up
 from core.report import Outcome, Reason, UnitReport
-from core.sync.outcome import COUNTED, add_up
-from core.sync.ports import Accounts
 from tests.support.sync_fakes import ACCOUNT, NOW
 
 DONE = (Outcome.DONE, None)

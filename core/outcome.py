@@ -1,9 +1,10 @@
 """What the units of a run add up to."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from core.report import Outcome, Reason, UnitReport, WorkReport
-from core.sync.ports import Accounts
 
 COUNTED = (
     "units", "done", "partial", "skipped", "failed", "fetched", "inserted", "updated", "written",
@@ -12,6 +13,16 @@ COUNTED = (
 WORKED = {Outcome.DONE, Outcome.PARTIAL}
 STANDING_STILL = {Reason.ACCOUNT_INACTIVE, Reason.DISABLED, Reason.GLOBALLY_OFF}
 TROUBLE = {Reason.NEEDS_RECONNECT, Reason.NO_TOKEN, Reason.DECRYPT_FAILED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """Which kinds of accounts there are at all; read by existence, never counted."""
+
+    active: bool
+    paused: bool
+    needs_reconnect: bool
+    next_due_at: datetime | None
 
 
 def add_up(
