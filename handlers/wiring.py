@@ -161,13 +161,19 @@ def migrate_all(ready: Opened) -> list[str]:
     """
     direct = ready.settings.database_url_direct
     if direct is None or ready.settings.database_url is None:
-        return [f"{each.version:04} {each.name}" for each in migrate(ready.database)]
+        return _migrate_all(ready.database)
     url = parse(direct.get_secret_value())
     database = Database(make_engine(url, pool_size=1, application_name="cronshot migrate"))
     try:
-        return [f"{each.version:04} {each.name}" for each in migrate(database)]
+        return _migrate_all(database)
     finally:
         database.dispose()
+
+
+def _migrate_all(database: Database) -> list[str]:
+    applied = [f"{each.version:04} {each.name}" for each in migrate(database)]
+    PostgresAccounts(database, STREAMS).add_missing_states()
+    return applied
 
 
 def run_protocol(

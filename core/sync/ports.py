@@ -151,7 +151,8 @@ class SyncStore(Protocol):
     def candidates(self, accounts: Sequence[str], streams: Sequence[str]) -> Sequence[Candidate]:
         """Units of these accounts and streams; an empty list means all of them.
 
-        Raises UsageError for an account or stream that does not exist.
+        Raises UsageError for an account or stream that does not exist, and for a stream that one
+        of the accounts does not have yet.
         """
         ...
 

@@ -21,7 +21,7 @@ OPEN_PASS_INTERVAL = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class PostgresAccounts:
-    """The `AccountStore` port; `streams` are those that a new account gets."""
+    """The `AccountStore` port; `streams` are those that every account has."""
 
     database: Database
     streams: Sequence[Stream]
@@ -51,8 +51,7 @@ class PostgresAccounts:
                 )
             account_id = AccountId(row.id)
             _run(connection, "store_token", _token(account_id, seal(account_id)))
-            states = json.dumps(list(_states(self.streams)))
-            _run(connection, "insert_states", {"account_id": account_id, "states": states})
+            self._insert_missing_states(connection, account_id)
             return account_id
 
     def replace_token(
@@ -61,31 +60,48 @@ class PostgresAccounts:
         with self.database.transaction() as connection:
             _run(connection, "identify", {"account_id": account_id} | _identity(identity))
             _run(connection, "store_token", _token(account_id, seal(account_id)))
-            _switch(connection, account_id, Status, active=True)
+            self._switch(connection, account_id, Status, active=True)
 
     def switch(self, account_id: AccountId, *, active: bool) -> None:
         with self.database.transaction() as connection:
-            _switch(connection, account_id, (Status.ACTIVE, Status.PAUSED), active=active)
+            self._switch(connection, account_id, (Status.ACTIVE, Status.PAUSED), active=active)
+
+    def add_missing_states(self) -> int:
+        """Streams of a later release for the accounts that are there, due at once. How many."""
+        with self.database.transaction() as connection:
+            return self._insert_missing_states(connection, None)
+
+    def _insert_missing_states(
+        self, connection: sa.Connection, account_id: AccountId | None
+    ) -> int:
+        values = {"account_id": account_id, "states": json.dumps(_states(self.streams))}
+        return len(_run(connection, "insert_missing_states", values).all())
+
+    def _switch(
+        self,
+        connection: sa.Connection,
+        account_id: AccountId,
+        from_: Iterable[Status],
+        *,
+        active: bool,
+    ) -> None:
+        status = Status.ACTIVE if active else Status.PAUSED
+        values = {
+            "account_id": account_id,
+            "status": status.value,
+            "from": [each.value for each in from_],
+        }
+        if _run(connection, "switch", values).first() is None:
+            raise UsageError("the account changed meanwhile; see `accounts list`")
+        if active:
+            self._insert_missing_states(connection, account_id)
+        _run(connection, "switch_states", {"account_id": account_id, "active": active})
 
 
 def _run(
     connection: sa.Connection, name: str, values: Mapping[str, object]
 ) -> sa.CursorResult[Any]:
     return connection.execute(load("accounts")[name], dict(values))
-
-
-def _switch(
-    connection: sa.Connection, account_id: AccountId, from_: Iterable[Status], *, active: bool
-) -> None:
-    status = Status.ACTIVE if active else Status.PAUSED
-    values = {
-        "account_id": account_id,
-        "status": status.value,
-        "from": [each.value for each in from_],
-    }
-    if _run(connection, "switch", values).first() is None:
-        raise UsageError("the account changed meanwhile; see `accounts list`")
-    _run(connection, "switch_states", {"account_id": account_id, "active": active})
 
 
 def _states(streams: Sequence[Stream]) -> Sequence[dict[str, object]]:

@@ -69,6 +69,8 @@ class PostgresSync:
         }
         with self.database.transaction() as connection:
             _known_accounts(connection, accounts)
+            if streams:
+                _none_missing(connection, values)
             return [self._candidate(row) for row in _rows(connection, "candidates", values)]
 
     def _known_streams(self, streams: Sequence[str]) -> None:
@@ -310,6 +312,15 @@ def _known_accounts(connection: sa.Connection, accounts: Sequence[str]) -> None:
     unknown = _rows(connection, "unknown_accounts", {"accounts": list(accounts)})
     if unknown:
         raise UsageError(f"there is no account {unknown[0].name!r}; see `accounts list`")
+
+
+def _none_missing(connection: sa.Connection, values: Mapping[str, object]) -> None:
+    """A unit asked for by name must not be left out in silence."""
+    for missing in _rows(connection, "missing_unit", values):
+        raise UsageError(
+            f"the account {missing.account!r} does not have the stream {missing.stream!r} yet:"
+            " run `python -m core.run migrate`, which gives accounts the streams of this release"
+        )
 
 
 def _account(row: sa.Row[Any]) -> Account:

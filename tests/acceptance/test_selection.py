@@ -116,6 +116,20 @@ def test_a_name_that_does_not_exist_is_told_and_nothing_runs(site: Site, option:
     assert site.one("SELECT count(*) FROM ops.runs") == 0
 
 
+def test_a_stream_that_an_account_does_not_have_yet_comes_with_migrate(site: Site) -> None:
+    site.sql("DELETE FROM ebay.sync_states WHERE account_id = (SELECT max(id) FROM ebay.accounts)")
+
+    refused = site.cli("ebay", "--stream", "payouts")
+    migrated = site.cli("migrate")
+    report = ebay(site, "--stream", "payouts")
+
+    assert refused.returncode == 65
+    for word in ("'seller-2'", "'payouts'", "migrate"):
+        assert word in refused.stderr
+    assert migrated.returncode == 0
+    assert units(report) == {("seller-1", "payouts"), ("seller-2", "payouts")}
+
+
 def test_an_extra_window_mends_what_was_lost_and_leaves_the_cursor(site: Site) -> None:
     ebay(site)
     before = site.sql("SELECT cursor_at, window_from FROM ebay.sync_states ORDER BY 1")

@@ -464,6 +464,20 @@ def test_names_that_do_not_exist_are_refused(
         ground.store.candidates(accounts, streams)
 
 
+@pytest.mark.parametrize("accounts", [[], ["a"], ["a", "b"]])
+def test_a_stream_that_an_account_does_not_have_yet_is_told_not_left_out(
+    ground: Ground, accounts: list[str]
+) -> None:
+    ground.add_account("a", "orders")
+    ground.add_account("b", "orders", "payouts")
+
+    with pytest.raises(UsageError, match="yet"):
+        ground.store.candidates(accounts, ["orders", "payouts"])
+
+    assert len(ground.store.candidates(["b"], ["orders", "payouts"])) == 2
+    assert len(ground.store.candidates(["a"], [])) == 1
+
+
 def test_a_page_is_stored_with_its_progress(ground: Ground) -> None:
     run_id, unit = one(ground)
     now = ground.now()

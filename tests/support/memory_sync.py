@@ -132,6 +132,7 @@ class MemorySync:
         unknown |= set(accounts) - {state.account.name for state in self.states.values()}
         if unknown:
             raise UsageError(f"there is no {min(unknown)!r}")
+        self._none_missing(accounts, streams)
         ordered = sorted(self.states.items(), key=lambda item: (item[0][0], item[0][1], item[0][2]))
         return [
             Candidate(unit=state.unit(), refused=self._refused(state))
@@ -230,6 +231,12 @@ class MemorySync:
             needs_reconnect="needs_reconnect" in self.statuses.values(),
             next_due_at=min(due, default=None),
         )
+
+    def _none_missing(self, accounts: Sequence[str], streams: Sequence[str]) -> None:
+        there = {(state.account.name, state.stream.name) for state in self.states.values()}
+        wanted = {name for name, _ in there if not accounts or name in accounts}
+        for missing in {(name, stream) for name in wanted for stream in streams} - there:
+            raise UsageError(f"{missing} is not there yet")
 
     def _touch(self, method: str) -> None:
         if self.failing.get(method, 0) > 0:

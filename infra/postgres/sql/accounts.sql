@@ -6,14 +6,25 @@ VALUES (:name, :environment, :ebay_user_id, :username, CAST(:marketplace_ids AS 
 ON CONFLICT DO NOTHING
 RETURNING id;
 
--- name: insert_states
--- Due at once; the second pass when there can be something to read again.
+-- name: insert_missing_states
+-- Of this account, or of all. Due at once; the second pass when there can be something to read again.
+-- FOR SHARE: an account that is being paused is waited for; by the statement's own snapshot it would
+-- still be active, and its new units due.
 INSERT INTO ebay.sync_states (account_id, stream, pass, interval_s, due_at)
-SELECT :account_id, state.stream, state.pass, state.interval_s,
-       CASE WHEN state.interval_s > 0
-            THEN clock_timestamp() + make_interval(secs => CASE state.pass WHEN 'open' THEN state.interval_s ELSE 0 END) END
-  FROM jsonb_to_recordset(CAST(:states AS jsonb)) AS state (stream text, pass text, interval_s integer)
-ON CONFLICT (account_id, stream, pass) DO NOTHING;
+SELECT missing.id, missing.stream, missing.pass, missing.interval_s,
+       CASE WHEN missing.interval_s > 0 AND missing.status = 'active'
+            THEN clock_timestamp() + make_interval(secs => CASE missing.pass WHEN 'open' THEN missing.interval_s ELSE 0 END) END
+  FROM (SELECT account.id, account.status, state.*
+          FROM ebay.accounts account
+         CROSS JOIN jsonb_to_recordset(CAST(:states AS jsonb)) AS state (stream text, pass text, interval_s integer)
+         WHERE (CAST(:account_id AS bigint) IS NULL OR account.id = :account_id)
+           AND NOT EXISTS (
+                 SELECT FROM ebay.sync_states stored
+                  WHERE (stored.account_id, stored.stream, stored.pass) = (account.id, state.stream, state.pass))
+         ORDER BY account.id, state.stream, state.pass
+           FOR SHARE OF account) AS missing
+ON CONFLICT (account_id, stream, pass) DO NOTHING
+RETURNING 1;
 
 -- name: store_token
 INSERT INTO ebay.tokens AS token (account_id, refresh_token, refresh_expires_at, access_token, access_expires_at, refreshed_at)
@@ -49,13 +60,15 @@ UPDATE ebay.sync_states
  WHERE account_id = :account_id;
 
 -- name: list
+-- A second pass that found nothing to read again has read nothing: its success says nothing.
 SELECT account.id, account.name, account.environment, account.status, account.status_reason, account.ebay_user_id,
        account.username, account.marketplace_ids, token.access_expires_at, token.refresh_expires_at,
        state.last_success_at, state.failing
   FROM ebay.accounts account
   LEFT JOIN ebay.tokens token ON token.account_id = account.id
  CROSS JOIN LATERAL (
-         SELECT max(last_success_at) AS last_success_at, count(*) FILTER (WHERE failures > 0 AND leased_by IS NULL) AS failing
+         SELECT max(last_success_at) FILTER (WHERE pass = 'new') AS last_success_at,
+                count(*) FILTER (WHERE failures > 0 AND leased_by IS NULL) AS failing
            FROM ebay.sync_states WHERE sync_states.account_id = account.id) state
  WHERE CAST(:name AS text) IS NULL OR account.name = :name
  ORDER BY account.id;

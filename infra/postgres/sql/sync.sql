@@ -64,6 +64,16 @@ SELECT state.*, account.name, account.environment, account.marketplace_ids, acco
 SELECT wanted.name FROM unnest(CAST(:accounts AS text[])) AS wanted(name)
  WHERE NOT EXISTS (SELECT FROM ebay.accounts WHERE accounts.name = wanted.name);
 
+-- name: missing_unit
+SELECT account.name AS account, wanted.stream
+  FROM ebay.accounts account
+ CROSS JOIN unnest(CAST(:streams AS text[])) AS wanted (stream)
+ WHERE (CAST(:accounts AS text[]) IS NULL OR account.name = ANY (CAST(:accounts AS text[])))
+   AND NOT EXISTS (
+         SELECT FROM ebay.sync_states state WHERE state.account_id = account.id AND state.stream = wanted.stream)
+ ORDER BY account.id, wanted.stream
+ LIMIT 1;
+
 -- name: renew_units
 -- A unit whose page is being stored is locked, and renews itself by that very page.
 WITH held AS MATERIALIZED (
