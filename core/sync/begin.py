@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.sync.model import LAG, Pass, Unit, Walk, Window
+from core.sync.model import LAG, Pass, Stream, Unit, Walk, Window
 from core.sync.ports import OpenRange
 from core.sync.walk import extra_window, next_window, resumed
 
@@ -37,7 +37,8 @@ def begin(
     if unit.window is not None:
         return Beginning(window=resumed(unit.window, unit.stream))
     if unit.pass_ is Pass.OPEN:
-        return _open(unit, now, open_range(unit, now - OPEN_LIMIT))
+        found = open_range(unit, now - OPEN_LIMIT)
+        return Beginning(window=open_window(unit.stream, found, now), given_up=found.given_up)
     cursor_at = None if impossible_cursor(unit, now) else unit.cursor_at
     return Beginning(window=next_window(unit.stream, cursor_at, now))
 
@@ -55,13 +56,12 @@ def extra_end(unit: Unit, now: datetime) -> datetime:
     return min(unit.cursor_at or now, now - LAG)
 
 
-def _open(unit: Unit, now: datetime, found: OpenRange) -> Beginning:
-    """From the oldest to the newest row that is not final yet.
+def open_window(stream: Stream, found: OpenRange, now: datetime) -> Window | None:
+    """From the oldest to the newest row that is not final yet, as far as the API's windows reach.
 
     eBay refuses instants that lie in its future (error 30850), and some rows are dated ahead.
     """
-    window = None
-    if found.oldest is not None and found.newest is not None and found.oldest < now - LAG:
-        to = min(found.newest, now - LAG)
-        window = Window(from_=found.oldest, to=to, goal=to, limit=unit.stream.page_size)
-    return Beginning(window=window, given_up=found.given_up)
+    if found.oldest is None or found.newest is None or found.oldest >= now - LAG:
+        return None
+    to = min(found.newest, now - LAG, found.oldest + stream.max_window)
+    return Window(from_=found.oldest, to=to, goal=to, limit=stream.page_size)

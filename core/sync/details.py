@@ -1,6 +1,6 @@
-"""What a list leaves out of its rows, asked for where it changed."""
+"""What a list leaves out of its rows, or all of them: asked for by calls of their own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from types import MappingProxyType
@@ -30,6 +30,37 @@ def with_details(
         missing = missing[len(batch) :]
     page = joined(fetched.page, stream.list_field, found, left_out=set(missing))
     return replace(fetched, page=page, cut_short=bool(missing))
+
+
+def unfolded(fetched: Fetched, stream: Stream, pages: UnitPages) -> Fetched:
+    """The page of the rows that the entries of a folded list name, with one call for each.
+
+    An entry that names nothing is passed on to the store, which puts it into quarantine. When time
+    runs out in between, what was found is worth keeping, as in `with_details`.
+    """
+    found: list[Page] = []
+    entries = list(zip(fetched.page.keys, fetched.page.rows, strict=True))
+    while entries and pages.may_go_on():
+        try:
+            found.append(_named_by(*entries[0], pages))
+        except OutOfTimeError:
+            break
+        del entries[0]
+    page = _together(fetched.page, stream.list_field, found)
+    return replace(fetched, page=page, cut_short=bool(entries))
+
+
+def _named_by(key: str, entry: bytes, pages: UnitPages) -> Page:
+    if key:
+        return pages.unfold(key)
+    return Page(text="", rows=(entry,), total=None, next_offset=None, keys=(key,))
+
+
+def _together(page: Page, list_field: str, parts: Sequence[Page]) -> Page:
+    rows = tuple(row for part in parts for row in part.rows)
+    keys = tuple(key for part in parts for key in part.keys)
+    text = b'{"%b":[%b]}' % (list_field.encode(), b",".join(rows))
+    return replace(page, text=text.decode(), rows=rows, keys=keys)
 
 
 def joined(

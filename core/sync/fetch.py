@@ -86,6 +86,14 @@ class UnitPages:
 
         return self._tried(ask, {"details": len(keys)})
 
+    def unfold(self, key: str) -> Page:
+        """As `fetch`: one call, with tries and time of its own."""
+
+        def ask(token: Secret, timeout: float) -> Page:
+            return self.source.unfold(self.account, self.stream, key, token, timeout=timeout)
+
+        return self._tried(ask, {"unfolded": key})
+
     def _tried(self, ask: Callable[[Secret, float], T], facts: Mapping[str, object]) -> T:
         ends = self._ticks() + min(PAGE_S, self.context.deadline.remaining())
         token: Secret | None = None

@@ -49,8 +49,9 @@ class Stream:
     holds its rows. `page_size` is the API's maximum. `max_window` is the longest range that the API
     takes. `offset_ceiling`: eBay wants offsets below it, None where it names no ceiling; a SNAPSHOT
     with more rows is never complete. `details_per_call`: of how many rows one more call brings what
-    the list leaves out; 0: it leaves out nothing. `ends_unseen`: rows that two complete snapshots
-    in a row did not show have ended.
+    the list leaves out; 0: it leaves out nothing. `folded`: an entry of the list is no row but the
+    name of several, or of none, which one more call brings. `ends_unseen`: rows that two complete
+    snapshots in a row did not show have ended.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Stream:
     offset_ceiling: int | None = None
     open_pass: bool = False
     details_per_call: int = 0
+    folded: bool = False
     ends_unseen: bool = False
 
 
@@ -122,8 +124,8 @@ class Page:
 
     `text` is the body as it came (invalid UTF-8 replaced), `rows` its entries, each as JSON text.
     `keys`, one per row, are read where the walk or the details need them, `instants` for FIXED
-    walks only. `next_offset` is the offset of eBay's `next` link, None where there is none. `total`
-    is None where eBay left it out.
+    walks only. In a folded list "" is the key of an entry that names nothing. `next_offset` is the
+    offset of eBay's `next` link, None where there is none. `total` is None where eBay left it out.
     """
 
     text: str

@@ -40,6 +40,12 @@ class PageSource(Protocol):
         """
         ...
 
+    def unfold(
+        self, account: Account, stream: Stream, key: str, token: Secret, *, timeout: float
+    ) -> Page:
+        """All rows that this entry of a folded list names; one request, as in `fetch`."""
+        ...
+
 
 class AccessTokens(Protocol):
     def get(

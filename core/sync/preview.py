@@ -9,9 +9,9 @@ from core.errors import AppError, StoreUnavailableError
 from core.outcome import add_up
 from core.report import Outcome, UnitReport, WorkReport
 from core.sync.begin import begin, has_past
-from core.sync.details import joined
-from core.sync.fetch import UnitPages
-from core.sync.model import Pass, Unit
+from core.sync.details import joined, unfolded
+from core.sync.fetch import Fetched, UnitPages
+from core.sync.model import Pass, Stream, Unit, Window
 from core.sync.ports import Candidate
 from core.sync.tally import Tally
 from core.sync.unit import PAGE_NEEDS_S, SyncPorts
@@ -68,11 +68,8 @@ class PreviewAccounts:
             return None
         tally.reading(window)
         try:
-            fetched = pages.fetch(query_for(window))
-            page = fetched.page
-            if unit.stream.details_per_call:
-                page = joined(page, unit.stream.list_field)
-            saved = self.ports.store.preview_page(unit, page, read_at=fetched.read_at)
+            fetched = _one_page(unit.stream, window, pages)
+            saved = self.ports.store.preview_page(unit, fetched.page, read_at=fetched.read_at)
         except StoreUnavailableError:
             raise
         except AppError as error:
@@ -80,3 +77,13 @@ class PreviewAccounts:
             return judge(error, failures=unit.failures, now=now)
         tally.stored(len(fetched.page.rows), saved, None)
         return None
+
+
+def _one_page(stream: Stream, window: Window, pages: UnitPages) -> Fetched:
+    """As it would be stored, but without the details: they are compared with nothing."""
+    fetched = pages.fetch(query_for(window))
+    if stream.folded:
+        return unfolded(fetched, stream, pages)
+    if stream.details_per_call:
+        return replace(fetched, page=joined(fetched.page, stream.list_field))
+    return fetched

@@ -16,8 +16,8 @@ from core.errors import (
 )
 from core.report import Outcome, Reason, UnitReport, instant
 from core.retry import RetryPolicy
-from core.sync.begin import OPEN_LIMIT, begin, extra_end, impossible_cursor
-from core.sync.details import with_details
+from core.sync.begin import OPEN_LIMIT, begin, extra_end, impossible_cursor, open_window
+from core.sync.details import unfolded, with_details
 from core.sync.due import due_at, usual
 from core.sync.fetch import Fetched, UnitPages
 from core.sync.model import PageQuery, Pass, Unit, Walk, Window
@@ -211,14 +211,26 @@ class UnitRun:
             return None, step.window or extra_window(stream, window.to, until)
         if step.window is not None:
             return Progress(window=step.window, snapshot=snapshot), step.window
-        if step.failure is not None or self.unit.pass_ is Pass.OPEN:
+        if step.failure is not None:
             return Progress(window=None, snapshot=snapshot), None
+        if self.unit.pass_ is Pass.OPEN:
+            further = self._open_above(window.goal)
+            return Progress(window=further), further
         following = None if snapshot else next_window(stream, window.goal, at)
         replace = impossible_cursor(self.unit, at)
         progress = Progress(
             window=None, cursor_at=window.goal, replace_cursor=replace, snapshot=snapshot
         )
         return progress, following
+
+    def _open_above(self, goal: datetime) -> Window | None:
+        """Where open rows lie further apart than one window of the API's may reach."""
+        if self.unit.stream.max_window >= OPEN_LIMIT:
+            return None
+        found = self._despite_cuts(
+            lambda: self.ports.store.open_range(self.unit, goal + datetime.resolution)
+        )
+        return open_window(self.unit.stream, found, self.tally.started_at)
 
     def _remember(self, keys: Sequence[str], window: Window, following: Window | None) -> None:
         """Keys seen belong to one list: another window, or another pass, is another list."""
@@ -234,6 +246,8 @@ class UnitRun:
 
     def _fetched(self, query: PageQuery) -> Fetched:
         fetched = self.pages.fetch(query)
+        if self.unit.stream.folded:
+            return unfolded(fetched, self.unit.stream, self.pages)
         if not self.unit.stream.details_per_call:
             return fetched
         wanted = self._despite_cuts(

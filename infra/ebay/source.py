@@ -6,7 +6,7 @@ from typing import cast
 
 from core.secret import Secret
 from core.sync.model import Account, Page, PageQuery, Stream
-from infra.ebay.stream_api import DetailedApi, Ebay, StreamApi
+from infra.ebay.stream_api import DetailedApi, Ebay, FoldedApi, StreamApi
 from infra.ebay.streams.registry import STREAM_APIS
 
 
@@ -34,3 +34,10 @@ class EbayPages:
         # Asked for only where `stream.details_per_call` says that there are some.
         api = cast("DetailedApi", self.apis[stream.name])
         return api.details(self.ebay, account, keys, token, timeout=timeout)
+
+    def unfold(
+        self, account: Account, stream: Stream, key: str, token: Secret, *, timeout: float
+    ) -> Page:
+        # Asked for only where the stream is `folded`.
+        api = cast("FoldedApi", self.apis[stream.name])
+        return api.unfold(self.ebay, account, key, token, timeout=timeout)

@@ -52,5 +52,15 @@ class DetailedApi(StreamApi, Protocol):
         ...
 
 
+class FoldedApi(StreamApi, Protocol):
+    """A list whose entries only name rows."""
+
+    def unfold(
+        self, ebay: Ebay, account: Account, key: str, token: Secret, *, timeout: float
+    ) -> Page:
+        """As `PageSource.unfold`."""
+        ...
+
+
 def marketplace_of(account: Account) -> str:
     return next(iter(account.marketplace_ids), DEFAULT_MARKETPLACE)

@@ -28,6 +28,7 @@ KEYS = {
     "payouts": ("payoutId",),
     "returns": ("returnId",),
     "active_inventory": ("orderId",),
+    "inventory_offers": ("offerId",),
 }
 INSTANTS = {"orders": "lastModifiedDate", "transactions": "transactionDate"}
 Place = tuple[AccountId, str, Pass]
@@ -167,7 +168,13 @@ class MemorySync:
         self.blocks[environment, api] = until
 
     def open_range(self, unit: Unit, since: datetime) -> OpenRange:
-        return self.open
+        if self.open.newest is None or self.open.newest < since:
+            return replace(self.open, oldest=None, newest=None)
+        return (
+            self.open
+            if self.open.oldest is None
+            else replace(self.open, oldest=max(self.open.oldest, since))
+        )
 
     def lacking_details(self, unit: Unit, page: Page) -> AbstractSet[str]:
         self._touch("lacking_details")

@@ -51,6 +51,16 @@ RETURNS = Stream(
     open_pass=True,
     details_per_call=1,
 )
+OFFERS = Stream(
+    name="inventory_offers",
+    list_field="offers",
+    api="sell.inventory",
+    interval=timedelta(hours=6),
+    walk=Walk.SNAPSHOT,
+    page_size=2,
+    folded=True,
+    ends_unseen=True,
+)
 LISTINGS = Stream(
     name="active_inventory",
     list_field="items",
@@ -174,6 +184,8 @@ class FakeSource:
     calls: list[tuple[str, str, PageQuery, float, Secret]] = field(default_factory=list)
     detailed: list[tuple[str, ...]] = field(default_factory=list)
     detail_errors: list[Exception] = field(default_factory=list)
+    folds: Mapping[str, Page] = field(default_factory=dict)
+    unfolded: list[str] = field(default_factory=list)
 
     def fetch(
         self, account: Account, stream: Stream, query: PageQuery, token: Secret, *, timeout: float
@@ -200,6 +212,16 @@ class FakeSource:
         if self.detail_errors:
             raise self.detail_errors.pop(0)
         return {key: json.dumps({"of": key}).encode() for key in keys}
+
+    def unfold(
+        self, account: Account, stream: Stream, key: str, token: Secret, *, timeout: float
+    ) -> Page:
+        """What `folds` has for the key, else nothing; an error of `detail_errors` goes first."""
+        self.unfolded.append(key)
+        self.clock.advance(min(self.takes_s, timeout))
+        if self.detail_errors:
+            raise self.detail_errors.pop(0)
+        return self.folds.get(key, page_of([]))
 
 
 def scripted(*answers: Answer) -> Answering:

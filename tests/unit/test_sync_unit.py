@@ -1,5 +1,6 @@
 """One unit from its lease to its end, against a store in memory and an eBay without a network."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
@@ -18,16 +19,19 @@ from core.errors import (
     UpstreamUnavailableError,
 )
 from core.report import Outcome, Reason, UnitReport
+from core.sync.details import unfolded
 from core.sync.model import LAG, OVERLAP, Account, Page, PageQuery, Pass, Stream, Unit, Walk, Window
 from core.sync.ports import OpenRange, Quota
 from core.sync.preview import PreviewAccounts
 from core.sync.tally import Tally
 from core.sync.unit import SyncPorts, UnitRun
+from core.sync.walk import query_for
 from core.sync.worker import Selection
 from tests.support.memory_sync import MemorySync, State
 from tests.support.sync_fakes import (
     LISTINGS,
     NOW,
+    OFFERS,
     ORDERS,
     OTHER_RUN,
     RETURNS,
@@ -41,6 +45,7 @@ from tests.support.sync_fakes import (
     page_of,
 )
 
+TICK = timedelta(microseconds=1)
 AWAY = UpstreamUnavailableError("eBay answered 500")
 
 
@@ -693,6 +698,141 @@ def test_details_cut_off_in_the_middle_of_a_call_are_asked_for_again() -> None:
     report = scene.read()
 
     assert (report.reason, report.fetched, report.more) == (Reason.DEADLINE, 0, True)
+
+
+def offers(*ids: str) -> Page:
+    return page_of([{"offerId": each} for each in ids], keys=ids)
+
+
+def test_entries_of_a_folded_list_become_the_rows_that_they_name() -> None:
+    """One has two, one has none, and the list's own length decides where it ends."""
+    scene = Scene(stream=OFFERS, orders=3)
+    scene.source.folds = {"0": offers("a", "b"), "2": offers("c")}
+
+    report = scene.read()
+
+    assert scene.source.unfolded == ["0", "1", "2"]
+    assert (report.outcome, report.fetched, report.inserted) == (Outcome.DONE, 3, 3)
+    assert (report.pages, report.calls) == (2, 5)
+    assert {key[2][0] for key in scene.store.rows} == {"a", "b", "c"}
+    assert scene.state.cursor_at == NOW
+
+
+def test_a_folded_page_is_stored_as_one_text_of_all_its_rows() -> None:
+    scene = Scene(stream=OFFERS, orders=2)
+    scene.source.folds = {"0": offers("a"), "1": offers("b")}
+    unit = scene.take()
+    fetched = scene.of(unit).pages.fetch(query_for(Window(from_=NOW, to=NOW, goal=NOW, limit=2)))
+
+    page = unfolded(fetched, OFFERS, scene.of(unit).pages).page
+
+    assert json.loads(page.text) == {"offers": [{"offerId": "a"}, {"offerId": "b"}]}
+    assert (page.keys, page.total) == (("a", "b"), 2)
+
+
+def test_a_folded_page_cut_by_the_deadline_keeps_what_was_found_and_is_read_again() -> None:
+    scene = Scene(stream=replace(OFFERS, page_size=6), orders=6, limit_s=10)
+    scene.source.folds = {str(n): offers(f"of-{n}") for n in range(6)}
+    scene.source.takes_s = 3
+
+    cut = scene.read()
+    first = len(scene.store.rows)
+    scene.run.limit_s = None
+    done = scene.read()
+
+    assert (cut.outcome, cut.reason, cut.more) == (Outcome.PARTIAL, Reason.DEADLINE, True)
+    assert (cut.cursor_after, scene.store.progress[0]) == (None, None)
+    assert 0 < first < 6
+    assert done.outcome is Outcome.DONE
+    assert len(scene.store.rows) == 6
+
+
+def test_a_call_cut_off_while_a_page_is_unfolded_is_made_again() -> None:
+    scene = Scene(stream=OFFERS, orders=1)
+    scene.source.folds = {"0": offers("a")}
+    scene.source.detail_errors = [OutOfTimeError("the run's time was used up")]
+
+    cut, done = scene.read(), scene.read()
+
+    assert (cut.reason, cut.fetched, cut.more) == (Reason.DEADLINE, 0, True)
+    assert (done.outcome, done.fetched) == (Outcome.DONE, 1)
+
+
+def test_each_entry_of_a_folded_list_has_its_own_25_seconds() -> None:
+    scene = Scene(stream=OFFERS, orders=2)
+    scene.source.folds = {"0": offers("a"), "1": offers("b")}
+    scene.source.takes_s = 18
+    scene.source.detail_errors = [AWAY]
+
+    report = scene.read()
+
+    assert (report.outcome, report.fetched, report.calls) == (Outcome.DONE, 2, 4)
+
+
+def test_entries_that_cannot_be_unfolded_leave_the_page_unread() -> None:
+    scene = Scene(stream=OFFERS, orders=2)
+    scene.source.detail_errors = [AWAY] * 99
+
+    report = scene.read()
+
+    assert (report.outcome, report.reason) == (Outcome.FAILED, Reason.UPSTREAM)
+    assert (report.fetched, scene.state.cursor_at) == (0, None)
+
+
+def test_an_entry_that_names_nothing_is_quarantined_and_costs_no_call() -> None:
+    scene = Scene(stream=OFFERS, orders=2)
+    scene.rows[0]["orderId"] = ""
+    scene.source.folds = {"1": offers("a")}
+
+    report = scene.read()
+
+    assert scene.source.unfolded == ["1"]
+    assert (report.fetched, report.inserted, report.quarantined) == (2, 1, 1)
+
+
+def test_a_dry_run_unfolds_one_page() -> None:
+    scene = Scene(stream=OFFERS, orders=4)
+    scene.source.folds = {"0": offers("a"), "1": offers("b", "c"), "2": offers("d")}
+    context = scene.run.context()
+    preview = PreviewAccounts(ports=scene.of(scene.take()).ports)
+
+    work = preview.run_once(context, Selection())
+
+    assert (work.counts["fetched"], work.counts["calls"]) == (3, 3)
+    assert scene.store.rows == {}
+
+
+def test_open_rows_further_apart_than_a_window_reaches_are_read_in_stretches() -> None:
+    stream = replace(TRANSACTIONS, max_window=timedelta(days=90))
+    scene = Scene(stream=stream, pass_=Pass.OPEN, orders=0)
+    scene.store.open = open_range(150, 1)
+
+    report = scene.read()
+
+    windows = [(NOW - query.from_, NOW - query.to) for _, _, query, *_ in scene.source.calls]
+    days = timedelta(days=1)
+    assert windows == [(150 * days, 60 * days), (60 * days - TICK, 1 * days)]
+    assert (report.outcome, scene.state.cursor_at, scene.state.window) == (Outcome.DONE, None, None)
+    assert report.window_from == NOW - 150 * days
+
+
+def test_a_killed_open_pass_goes_on_with_its_further_stretches() -> None:
+    stream = replace(TRANSACTIONS, max_window=timedelta(days=90))
+    scene = Scene(stream=stream, pass_=Pass.OPEN, orders=0)
+    scene.store.open = open_range(150, 1)
+    first = Window(
+        from_=NOW - timedelta(days=150),
+        to=NOW - timedelta(days=60),
+        goal=NOW - timedelta(days=60),
+        limit=stream.page_size,
+    )
+    scene.state.window = first
+
+    scene.read()
+
+    assert [query.from_ for _, _, query, *_ in scene.source.calls] == [
+        first.from_, first.goal + TICK,
+    ]  # fmt: skip
 
 
 def test_a_dry_run_asks_for_no_details() -> None:
