@@ -32,3 +32,10 @@ def _json(path: str) -> dict[str, Any]:
 @cache
 def _read(path: str) -> dict[str, Any]:
     return cast("dict[str, Any]", json.loads((FOLDER / path).read_text(encoding="utf-8")))
+
+
+def trading_sample(name: str) -> bytes:
+    """The XML of `trading/samples/<name>.xml`; skipped where the folder is absent."""
+    if not FOLDER.is_dir():
+        pytest.skip(f"{FOLDER} is not there")
+    return (FOLDER / "trading" / "samples" / f"{name}.xml").read_bytes()
