@@ -57,10 +57,15 @@ class PostgresAccounts:
     def replace_token(
         self, account_id: AccountId, identity: Identity | None, seal: SealFor
     ) -> None:
-        with self.database.transaction() as connection:
+        sealed = seal(account_id)
+
+        def replace(connection: sa.Connection) -> None:
             _run(connection, "identify", {"account_id": account_id} | _identity(identity))
-            _run(connection, "store_token", _token(account_id, seal(account_id)))
+            _run(connection, "store_token", _token(account_id, sealed))
             self._switch(connection, account_id, Status, active=True)
+
+        # Setting the eBay id locks the account's key, which a page wants that holds its state.
+        self.database.run(replace)
 
     def switch(self, account_id: AccountId, *, active: bool) -> None:
         with self.database.transaction() as connection:

@@ -1,11 +1,13 @@
 """Signs of life: derived from runs and leases, so that they cannot lie."""
 
 import json
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 
 from core.sync.worker import SyncAccounts
+from handlers import wiring
 from tests.support import broken
 from tests.support.site import WORKER, Gate, Site, beside
 
@@ -26,6 +28,14 @@ def status(site: Site) -> str:
 def alive(site: Site) -> list[tuple[str, str, str]]:
     """Whom the runbook's query shows."""
     return [(row[0], row[1], row[2]) for row in site.sql(RUNBOOK)]
+
+
+def is_due(site: Site) -> bool:
+    """Whether `tick` would run it."""
+    settings = site.settings()
+    with wiring.opened(settings, wiring.log_for(settings)) as ready:
+        [state] = wiring.worker_states(ready)
+    return state.due
 
 
 def later(site: Site, minutes: float) -> None:
@@ -167,6 +177,44 @@ def test_a_call_that_was_refused_is_no_sign_of_life(site: Site) -> None:
     site.run()
 
     assert status(site) == "starting"
+
+
+@pytest.mark.parametrize(
+    "named", [{"streams": ("payouts",)}, {"accounts": ("seller-1",)}, {"dry_run": True}]
+)
+def test_a_run_that_does_not_do_the_workers_work_is_none_of_its_signs(
+    site: Site, named: dict[str, Any]
+) -> None:
+    site.connect()
+
+    assert site.run(**named).outcome == "done"
+
+    assert status(site) == "starting"
+    assert is_due(site)
+    site.run()
+    later(site, 6)
+    site.run(**named)
+    assert is_due(site)
+
+
+def test_a_failed_run_of_named_units_is_not_the_workers_failure(site: Site) -> None:
+    site.connect()
+    site.run()
+    site.simulator.faults.add("missing_scope")
+
+    assert site.run(streams=("orders",)).outcome == "failed"
+
+    assert status(site) == "running"
+
+
+def test_a_worker_with_work_left_is_due_at_once(site: Site) -> None:
+    site.connect()
+    before = is_due(site)
+    assert site.run(deadline_s=SHORT).more
+    left = is_due(site)
+    assert not site.run().more
+
+    assert (before, left, is_due(site)) == (True, True, False)
 
 
 def test_an_idle_worker_and_one_out_of_time_are_running(site: Site) -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from core.accounts.model import NewAccount
+from core.accounts.model import Identity, NewAccount
 from core.errors import UsageError
 from core.ids import AccountId, RunId
 from core.report import Outcome, UnitReport
@@ -65,6 +65,20 @@ def due(database: Database) -> set[datetime | None]:
         }
 
 
+def running(database: Database) -> RunId:
+    run_id = RunId(uuid4())
+    with database.transaction() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO ops.runs"
+                " (id, worker, status, via, request_hash, started_at, expires_at)"
+                " VALUES (:id, 'ebay-cycle', 'running', 'cli', '', now(), now() + interval '1 h')"
+            ),
+            {"id": run_id},
+        )
+    return run_id
+
+
 def test_a_revocation_and_a_page_of_the_same_account_do_not_deadlock(
     database: Database, account: AccountId
 ) -> None:
@@ -90,19 +104,10 @@ def test_a_unit_that_ends_while_its_account_is_paused_is_not_due_again(
     database: Database, account: AccountId
 ) -> None:
     now = datetime.now(UTC)
-    run_id = RunId(uuid4())
+    run_id = running(database)
     store = PostgresSync(
         database=database, streams={stream.name: stream for stream in STREAMS}, lease=LEASE
     )
-    with database.transaction() as connection:
-        connection.execute(
-            sa.text(
-                "INSERT INTO ops.runs"
-                " (id, worker, status, via, request_hash, started_at, expires_at)"
-                " VALUES (:id, 'ebay-cycle', 'running', 'cli', '', now(), now() + interval '1 h')"
-            ),
-            {"id": run_id},
-        )
     unit = store.take_due(run_id, now, 1)[0]
     report = UnitReport(
         account_id=account,
@@ -123,6 +128,55 @@ def test_a_unit_that_ends_while_its_account_is_paused_is_not_due_again(
         finishing.result(30)
 
     assert due(database) == {None}
+
+
+@pytest.mark.parametrize("status", ["paused", "needs_reconnect"])
+def test_a_named_unit_whose_account_is_just_being_stopped_is_not_taken(
+    database: Database, account: AccountId, status: str
+) -> None:
+    run_id = running(database)
+    store = PostgresSync(
+        database=database, streams={stream.name: stream for stream in STREAMS}, lease=LEASE
+    )
+    candidate = store.candidates([], ["orders"])[0]
+
+    with beside() as thread:
+        with database.transaction() as stopping:
+            stopping.execute(
+                sa.text("UPDATE ebay.accounts SET status = :status"), {"status": status}
+            )
+            stopping.execute(sa.text("UPDATE ebay.sync_states SET due_at = NULL"))
+            taking = thread.submit(store.take, run_id, datetime.now(UTC), candidate)
+            wait_until_blocked(database, taking)
+        taken = taking.result(30)
+
+    assert taken is None
+
+
+def test_a_new_token_that_tells_whose_it_is_outlives_a_deadlock_with_a_page(
+    database: Database, account: AccountId
+) -> None:
+    """The id is a key: who sets it waits for no page that has not asked for the account yet."""
+    identity = Identity(ebay_user_id="4711", username="somebody", marketplace_id=None)
+    accounts = PostgresAccounts(database, STREAMS)
+
+    with beside() as thread:
+
+        def page(connection: sa.Connection) -> None:
+            connection.execute(sa.text("SELECT 1 FROM ebay.sync_states FOR UPDATE"))
+            if not replacing:
+                work = thread.submit(accounts.replace_token, account, identity, lambda _: Pair())
+                replacing.append(work)
+                wait_until_blocked(database, work)
+            connection.execute(sa.text(PAGE), {"account": account})
+
+        replacing: list[Future[None]] = []
+        database.run(page)
+        replacing[0].result(30)
+
+    assert accounts.list()[0].ebay_user_id == "4711"
+    with database.transaction() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM ebay.payouts")).scalar_one() == 1
 
 
 def test_a_pause_does_not_undo_a_revocation_that_came_first(

@@ -191,9 +191,19 @@ def test_dead_accounts_before_the_living_do_not_make_taking_slow(
 def test_beginning_reads_few_rows_of_a_long_history(site: Site, database: Database) -> None:
     site.sql(f"""
         INSERT INTO ops.runs (id, worker, status, outcome, via, delivery_id, request_hash,
-                              started_at, expires_at, finished_at)
+                              started_at, expires_at, finished_at, fence)
         SELECT gen_random_uuid(), '{WORKER}', 'finished', 'done', 'cli', 'd' || number % 5000, '',
-               now() - interval '1 minute' * number, now(), now() - interval '1 minute' * number
+               now() - interval '1 minute' * number, now(), now() - interval '1 minute' * number,
+               number
+          FROM generate_series(1, 100000) AS number
+    """)
+    site.sql("ANALYZE")
+    lone = explained(database, "runs", "list_workers")
+    site.sql(f"""
+        INSERT INTO ops.runs (id, worker, status, outcome, reason, via, request_hash,
+                              started_at, expires_at, finished_at)
+        SELECT gen_random_uuid(), '{WORKER}', 'finished', 'skipped', 'paused', 'cli', '',
+               now() + interval '1 minute' * number, now(), now() + interval '1 minute' * number
           FROM generate_series(1, 100000) AS number
     """)
     site.sql("ANALYZE")
@@ -206,4 +216,5 @@ def test_beginning_reads_few_rows_of_a_long_history(site: Site, database: Databa
     assert look <= 100, look
     assert none <= 20, none
     assert abandon <= 10, abandon
+    assert lone <= 50, lone
     assert listing <= 50, listing

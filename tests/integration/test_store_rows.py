@@ -254,6 +254,33 @@ def test_what_ebay_leaves_out_is_null(
     assert (saved.inserted, saved.quarantined) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("stream", "row"),
+    [
+        ("orders", order(1, lineItems=None)),
+        ("orders", order(1, fulfillmentStartInstructions=None, pricingSummary=None, buyer=None)),
+        ("transactions", transaction(1, orderLineItems=None)),
+        ("transactions", transaction(1, orderLineItems=[{"marketplaceFees": None}], amount=None)),
+        ("payouts", payout(1, amount=None, transactionCount=None)),
+    ],
+)
+def test_a_null_is_as_good_as_nothing(database: Database, stream: str, row: Row) -> None:
+    shelf = Shelf(database, stream)
+
+    saved = shelf.save(row)
+
+    assert (saved.inserted, saved.quarantined) == (1, 0)
+
+
+def test_an_order_whose_lines_became_null_has_none(database: Database) -> None:
+    shelf = Shelf(database, "orders")
+    shelf.save(order(1))
+
+    shelf.save(order(1, minute=1, lineItems=None), read_at=LATER)
+
+    assert shelf.column("SELECT count(*) FROM ebay.order_lines") == [0]
+
+
 @EVERY
 def test_a_page_without_rows_changes_nothing(
     database: Database, stream: str, make: Callable[..., Row], text: str, key: str

@@ -55,6 +55,8 @@ CREATE TABLE ops.runs (
   CHECK ((status = 'finished') = (outcome IS NOT NULL))
 );
 CREATE INDEX runs_by_worker ON ops.runs (worker, started_at DESC);
+-- A fence: it took the worker's lease. Refused runs, which may be many, and those of named units have none.
+CREATE INDEX runs_of_the_worker ON ops.runs (worker, started_at DESC) WHERE fence IS NOT NULL;
 CREATE INDEX runs_running ON ops.runs (worker, expires_at) WHERE status = 'running';
 CREATE INDEX runs_by_delivery ON ops.runs (worker, delivery_id, started_at DESC) WHERE delivery_id IS NOT NULL;
 CREATE UNIQUE INDEX runs_one_per_delivery ON ops.runs (worker, delivery_id)
@@ -129,14 +131,16 @@ SELECT w.worker AS worker_id,
        latest.started_at,
        latest.finished_at,
        lease.expires_at AS leased_until,
-       w.interval_s
+       w.interval_s,
+       latest.more
   FROM ops.workers w
  CROSS JOIN (SELECT enabled FROM ops.workers WHERE worker = '*') AS everything
   LEFT JOIN LATERAL (
          SELECT r.* FROM ops.runs r
           WHERE r.worker = w.worker
-            -- A run that was refused is no sign of life, one that began and found all accounts paused is.
-            AND (r.outcome IS DISTINCT FROM 'skipped' OR r.fence IS NOT NULL)
+            -- A run that was refused is no sign of life, and one of named units or a dry one does not do the
+            -- worker's work. One that began and found all accounts paused did.
+            AND r.fence IS NOT NULL
           ORDER BY r.started_at DESC LIMIT 1
        ) AS latest ON true
   LEFT JOIN ops.leases lease ON lease.name = w.worker

@@ -69,7 +69,7 @@ WITH entry AS MATERIALIZED (
          order_id, line_item_id, raw, hashtextextended(CAST(raw AS text), 0) AS content_hash
     FROM (SELECT changed.order_id, element.raw ->> 'lineItemId' AS line_item_id, element.raw, element.place
             FROM changed
-           CROSS JOIN LATERAL jsonb_array_elements(changed.lines) WITH ORDINALITY AS element (raw, place)) AS page
+           CROSS JOIN LATERAL jsonb_array_elements(NULLIF(changed.lines, 'null')) WITH ORDINALITY AS element (raw, place)) AS page
    ORDER BY order_id, line_item_id, place DESC
 ), stored_line AS (
   INSERT INTO ebay.order_lines AS stored (

@@ -1,4 +1,4 @@
--- Runs, leases and switches. Lock order: advisory lock, lease, worker, run, tokens, units.
+-- Runs, leases and switches. Lock order: advisory lock, lease, run, tokens, units, worker.
 -- Leases live by clock_timestamp(): a transaction's now() is old when it commits late.
 
 -- name: look
@@ -156,7 +156,7 @@ RETURNING worker;
 -- name: list_workers
 SELECT heartbeat.worker_id, workers.enabled, everything.enabled AS all_enabled, heartbeat.interval_s,
        heartbeat.status, heartbeat.last_heartbeat_at, heartbeat.outcome, heartbeat.reason, heartbeat.finished_at,
-       heartbeat.started_at IS NULL
+       heartbeat.started_at IS NULL OR heartbeat.more
          OR heartbeat.started_at <= clock_timestamp() - 0.9 * make_interval(secs => heartbeat.interval_s) AS due
   FROM ops.worker_heartbeats heartbeat
   JOIN ops.workers ON workers.worker = heartbeat.worker_id

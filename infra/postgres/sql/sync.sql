@@ -1,4 +1,4 @@
--- Units: taken, written to, released. Lock order: sync state, then the unit's own rows, by key.
+-- Units: taken, written to, released. Lock order: run, account, sync state, then the unit's own rows, by key.
 -- Leases and fences live by clock_timestamp(); what is due is decided by the run's :now.
 
 -- name: take_due
@@ -34,8 +34,13 @@ UPDATE ebay.sync_states state
 RETURNING state.*, account.name, account.environment, account.marketplace_ids;
 
 -- name: take
+-- FOR SHARE: an account that is being paused or revoked is waited for. By the statement's own snapshot
+-- it would still be active: of the rows it joins, only the unit's own is read again after a wait.
 WITH alive AS MATERIALIZED (
   SELECT FROM ops.runs WHERE id = :run_id AND status = 'running' FOR SHARE
+), account AS MATERIALIZED (
+  SELECT id, name, environment, marketplace_ids FROM ebay.accounts
+   WHERE id = :account_id AND status = 'active' FOR SHARE
 )
 UPDATE ebay.sync_states state
    SET fence = state.fence + 1,
@@ -44,8 +49,8 @@ UPDATE ebay.sync_states state
        due_at = clock_timestamp() + make_interval(secs => :lease_s),
        last_attempt_at = :now,
        failures = state.failures + 1
-  FROM ebay.accounts account
- WHERE account.id = state.account_id AND account.status = 'active' AND state.enabled
+  FROM account
+ WHERE account.id = state.account_id AND state.enabled
    AND EXISTS (SELECT FROM alive)
    AND (state.account_id, state.stream, state.pass) = (:account_id, :stream, :pass)
    AND (state.leased_until IS NULL OR state.leased_until <= clock_timestamp())

@@ -58,8 +58,8 @@ WITH entry AS MATERIALIZED (
          row_number() OVER (PARTITION BY changed.transaction_id, changed.transaction_type ORDER BY line.place, fee.place) AS fee_number,
          line.raw ->> 'lineItemId' AS line_item_id, fee.raw, hashtextextended(CAST(fee.raw AS text), 0) AS content_hash
     FROM changed
-   CROSS JOIN LATERAL jsonb_array_elements(changed.lines) WITH ORDINALITY AS line (raw, place)
-   CROSS JOIN LATERAL jsonb_array_elements(line.raw -> 'marketplaceFees') WITH ORDINALITY AS fee (raw, place)
+   CROSS JOIN LATERAL jsonb_array_elements(NULLIF(changed.lines, 'null')) WITH ORDINALITY AS line (raw, place)
+   CROSS JOIN LATERAL jsonb_array_elements(NULLIF(line.raw -> 'marketplaceFees', 'null')) WITH ORDINALITY AS fee (raw, place)
 ), stored_fee AS (
   INSERT INTO ebay.transaction_fees AS stored (
          account_id, transaction_id, transaction_type, fee_number, line_item_id, fee_type, amount_value, amount_currency,
