@@ -1,0 +1,52 @@
+-- What an order has brought and cost (design.md §6), from the transactions alone.
+
+-- An advertising fee names its order among its references only.
+CREATE INDEX transactions_by_referenced_order ON ebay.transactions
+  (account_id, (jsonb_path_query_first(raw, '$.references[*] ? (@.referenceType == "ORDER_ID").referenceId') #>> '{}'))
+  WHERE order_id IS NULL;
+
+-- eBay's amount of a sale or refund is net of its fee, so the fee is a part of its own: added to gross or refunds and to
+-- the fees, never to net. It stands in its own currency's row, should that ever be another one.
+-- Two branches, so that each finds the rows of one order by its index.
+CREATE VIEW ebay.order_money AS
+SELECT booked.account_id, booked.order_id, part.currency,
+       COALESCE(sum(part.value) FILTER (WHERE transaction_type = 'SALE'), 0) AS gross,
+       COALESCE(sum(CASE WHEN part.is_fee THEN part.value ELSE -part.value END)
+                FILTER (WHERE part.is_fee OR transaction_type = 'NON_SALE_CHARGE'), 0) AS fees,
+       COALESCE(-sum(part.value) FILTER (WHERE transaction_type = 'REFUND'), 0) AS refunds,
+       COALESCE(sum(part.value) FILTER (WHERE NOT part.is_fee), 0) AS net,
+       COALESCE(sum(part.value) FILTER (WHERE NOT part.is_fee AND transaction_status = 'PAYOUT'), 0) AS payout,
+       COALESCE(-sum(part.value) FILTER (WHERE transaction_type = 'SHIPPING_LABEL'), 0) AS shipping_labels,
+       COALESCE(-sum(part.value) FILTER (WHERE is_dispute), 0) AS disputes,
+       COALESCE(sum(part.value) FILTER (
+         WHERE NOT is_dispute AND transaction_type NOT IN ('SALE', 'REFUND', 'NON_SALE_CHARGE', 'SHIPPING_LABEL')), 0) AS other
+  FROM (
+         SELECT account_id, order_id, transaction_id, transaction_type, transaction_status, booking_entry,
+                amount_value, amount_currency, total_fee_amount_value, total_fee_amount_currency
+           FROM ebay.transactions
+          WHERE order_id IS NOT NULL
+         UNION ALL
+         SELECT account_id,
+                jsonb_path_query_first(raw, '$.references[*] ? (@.referenceType == "ORDER_ID").referenceId') #>> '{}',
+                transaction_id, transaction_type, transaction_status, booking_entry,
+                amount_value, amount_currency, total_fee_amount_value, total_fee_amount_currency
+           FROM ebay.transactions
+          WHERE order_id IS NULL
+       ) AS booked
+ CROSS JOIN LATERAL (
+         SELECT transaction_type = 'DISPUTE' OR (transaction_type = 'CREDIT' AND starts_with(transaction_id, 'DISPUTE_'))
+       ) AS kind (is_dispute)
+ CROSS JOIN LATERAL (
+         VALUES (amount_currency, amount_value, false),
+                (COALESCE(total_fee_amount_currency, amount_currency),
+                 CASE WHEN transaction_type IN ('SALE', 'REFUND')
+                      THEN total_fee_amount_value * CASE booking_entry WHEN 'DEBIT' THEN -1 ELSE 1 END END, true)
+       ) AS part (currency, value, is_fee)
+ WHERE part.value IS NOT NULL
+ GROUP BY booked.account_id, booked.order_id, part.currency;
+
+COMMENT ON VIEW ebay.order_money IS 'net = gross - fees - refunds - shipping_labels - disputes + other; order_id null: what belongs to no order.';
+COMMENT ON COLUMN ebay.order_money.gross IS 'What buyers paid, before eBay''s fees.';
+COMMENT ON COLUMN ebay.order_money.fees IS 'Fees of the sale and charges for it, less what was given back.';
+COMMENT ON COLUMN ebay.order_money.payout IS 'How much of net has been paid out.';
+COMMENT ON COLUMN ebay.order_money.disputes IS 'Held back for payment disputes, less what was released.';
