@@ -20,6 +20,7 @@ AppError
 ├── DecryptError                   a stored secret does not open with our keys
 ├── OutOfTimeError                 the run's deadline came first: nothing is wrong
 ├── LeaseLostError                 another run owns the row: write nothing
+├── UnsupportedError               eBay does not have this list in this environment
 ├── UsageError                     the person asked for something that does not exist
 └── ConfigurationError             abort before any work
 """
@@ -137,6 +138,10 @@ class OutOfTimeError(AppError):
 
 
 class LeaseLostError(AppError):
+    pass
+
+
+class UnsupportedError(AppError):
     pass
 
 

@@ -99,6 +99,8 @@ def _none_failed(
         return Outcome.PARTIAL, Reason.DEADLINE
     if Reason.BUDGET in reasons:
         return Outcome.PARTIAL, Reason.BUDGET
+    if reasons == {Reason.UNSUPPORTED}:
+        return Outcome.SKIPPED, Reason.UNSUPPORTED
     if reasons <= STANDING_STILL:
         return Outcome.SKIPPED, Reason.PAUSED
     if reasons <= STANDING_STILL | {Reason.ALREADY_RUNNING}:

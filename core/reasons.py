@@ -18,6 +18,7 @@ from core.errors import (
     SignatureRequiredError,
     TokenRefusedError,
     TooManyRowsError,
+    UnsupportedError,
     UpstreamUnavailableError,
 )
 from core.report import Outcome, Reason
@@ -28,6 +29,7 @@ REASONS: tuple[tuple[type[AppError], Outcome, Reason], ...] = (
     (ReauthorizationRequiredError, Outcome.SKIPPED, Reason.NEEDS_RECONNECT),
     (NoTokenError, Outcome.SKIPPED, Reason.NO_TOKEN),
     (DecryptError, Outcome.SKIPPED, Reason.DECRYPT_FAILED),
+    (UnsupportedError, Outcome.SKIPPED, Reason.UNSUPPORTED),
     (ApplicationRefusedError, Outcome.FAILED, Reason.TOKEN_REFUSED),
     (TokenRefusedError, Outcome.FAILED, Reason.TOKEN_REFUSED),
     (AccessTokenRefusedError, Outcome.FAILED, Reason.TOKEN_REFUSED),

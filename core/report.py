@@ -47,6 +47,7 @@ class Reason(StrEnum):
     NO_TOKEN = "no_token"  # noqa: S105  (a reason, not a credential)
     DECRYPT_FAILED = "decrypt_failed"
     CIRCUIT_OPEN = "circuit_open"
+    UNSUPPORTED = "unsupported"
     MISSING_SCOPE = "missing_scope"
     SIGNATURE_REQUIRED = "signature_required"
     QUOTA = "quota"
@@ -92,6 +93,7 @@ SENTENCES: Mapping[Reason, str] = {
         "The stored token does not open with ENCRYPTION_KEYS; put the old key back beside the new."
     ),
     Reason.CIRCUIT_OPEN: "eBay failed repeatedly; one probe is let through before the rest.",
+    Reason.UNSUPPORTED: "eBay's sandbox does not have this list; there is nothing to read.",
     Reason.MISSING_SCOPE: (
         "The account's consent lacks the scope that this stream needs; connect it again with it."
     ),

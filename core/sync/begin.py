@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.sync.model import LAG, Pass, Stream, Unit, Walk, Window
+from core.errors import UnsupportedError
+from core.sync.model import LAG, Environment, Pass, Stream, Unit, Walk, Window
 from core.sync.ports import OpenRange
 from core.sync.walk import extra_window, next_window, resumed
 
@@ -30,8 +31,10 @@ def begin(
     """1. What was asked for. 2. A window left unfinished. 3. Open rows. 4. From the cursor on.
 
     5. From the beginning, where the cursor cannot be true: never from "now", which would leave a
-    gap that nobody sees.
+    gap that nobody sees. Raises UnsupportedError where eBay does not have the list.
     """
+    if unit.account.environment is Environment.SANDBOX and not unit.stream.in_sandbox:
+        raise UnsupportedError(f"eBay's sandbox does not have the list of {unit.stream.name}")
     if since is not None:
         return Beginning(window=extra_window(unit.stream, since, extra_end(unit, now)))
     if unit.window is not None:

@@ -1,13 +1,20 @@
 """What a list leaves out of its rows, or all of them: asked for by calls of their own."""
 
+import json
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from core.errors import OutOfTimeError
 from core.sync.fetch import Fetched, UnitPages
-from core.sync.model import Page, Stream
+from core.sync.model import Page, Stream, Window
+from core.sync.ports import OpenRow
+from core.sync.walk import Step
+
+INSTANT = timedelta(microseconds=1)
+"""The smallest step of the database's clock."""
 
 
 def with_details(
@@ -20,14 +27,7 @@ def with_details(
     longer than a run would never be done.
     """
     missing = [key for key in dict.fromkeys(fetched.page.keys) if key in wanted]
-    found: dict[str, bytes] = {}
-    while missing and pages.may_go_on():
-        batch = missing[: stream.details_per_call]
-        try:
-            found |= pages.details(batch)
-        except OutOfTimeError:
-            break
-        missing = missing[len(batch) :]
+    found, missing = _asked(missing, stream, pages)
     page = joined(fetched.page, stream.list_field, found, left_out=set(missing))
     return replace(fetched, page=page, cut_short=bool(missing))
 
@@ -74,5 +74,54 @@ def joined(
     rows = tuple(
         b'{"summary":%b,"detail":%b}' % (row, found.get(key, b"null")) for key, row in kept
     )
-    text = b'{"%b":[%b]}' % (list_field.encode(), b",".join(rows))
-    return replace(page, text=text.decode(), rows=rows, keys=tuple(key for key, _ in kept))
+    keys = tuple(key for key, _ in kept)
+    return replace(page, text=_listed(list_field, rows), rows=rows, keys=keys)
+
+
+def read_again(
+    rows: Sequence[OpenRow], window: Window, stream: Stream, pages: UnitPages, read_at: datetime
+) -> Fetched:
+    """A page of `{"key": …, "detail": …}`, for rows that are stored; one call for each batch.
+
+    Rows that eBay has no details of are left out. When time runs out in between, the window begins
+    at the first row that was not asked for: what was had is kept.
+    """
+    found, left = _asked([row.key for row in rows], stream, pages)
+    texts = tuple(
+        b'{"key":%b,"detail":%b}' % (json.dumps(key).encode(), detail)
+        for key, detail in found.items()
+    )
+    page = Page(
+        text=_listed(stream.list_field, texts),
+        rows=texts,
+        total=None,
+        next_offset=None,
+        keys=tuple(found),
+    )
+    step = Step(store=True, window=_rest(rows, len(left), window))
+    return Fetched(page=page, read_at=read_at, step=step)
+
+
+def _asked(keys: list[str], stream: Stream, pages: UnitPages) -> tuple[dict[str, bytes], list[str]]:
+    """What eBay said of these rows, and the keys that there was no time for."""
+    found: dict[str, bytes] = {}
+    while keys and pages.may_go_on():
+        batch = keys[: stream.details_per_call]
+        try:
+            found |= pages.details(batch)
+        except OutOfTimeError:
+            break
+        keys = keys[len(batch) :]
+    return found, keys
+
+
+def _rest(rows: Sequence[OpenRow], left: int, window: Window) -> Window | None:
+    """Rows of one instant are never on two pages, so the next one begins right after it."""
+    if not left and len(rows) < window.limit:
+        return None
+    after = rows[-left].at if left else rows[-1].at + INSTANT
+    return replace(window, from_=after, to=window.goal) if after <= window.goal else None
+
+
+def _listed(list_field: str, rows: Sequence[bytes]) -> str:
+    return (b'{"%b":[%b]}' % (list_field.encode(), b",".join(rows))).decode()

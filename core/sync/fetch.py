@@ -17,7 +17,7 @@ from core.retry import RetryPolicy
 from core.secret import Secret
 from core.sync.model import Account, Page, PageQuery, Stream
 from core.sync.ports import AccessTokens, Event, PageSource
-from core.sync.walk import complete
+from core.sync.walk import Step, complete
 
 T = TypeVar("T")
 
@@ -32,12 +32,14 @@ TRIES = RetryPolicy(base=0.5, cap=8.0)
 class Fetched:
     """`read_at`: when the page was asked for, by the database's clock.
 
-    `cut_short`: rows are left out, because there was no time to ask for their details.
+    `cut_short`: rows are left out, because there was no time to ask for their details. `step`: what
+    to do with the page, where its walk does not decide that.
     """
 
     page: Page
     read_at: datetime
     cut_short: bool = False
+    step: Step | None = None
 
 
 @dataclass(slots=True)
@@ -73,7 +75,8 @@ class UnitPages:
             page = self.source.fetch(self.account, self.stream, query, token, timeout=timeout)
             return Fetched(page=complete(self.stream, query, page), read_at=read_at)
 
-        return self._tried(ask, {"offset": query.offset, "limit": query.limit})
+        facts = {"offset": query.offset, "limit": query.limit}
+        return self._tried(ask, facts, self.stream.calls_per_page)
 
     def may_go_on(self) -> bool:
         return not self.context.stop_requested() and self.context.deadline.allows(WORTH_TRYING_S)
@@ -84,7 +87,7 @@ class UnitPages:
         def ask(token: Secret, timeout: float) -> Mapping[str, bytes]:
             return self.source.details(self.account, self.stream, keys, token, timeout=timeout)
 
-        return self._tried(ask, {"details": len(keys)})
+        return self._tried(ask, {"details": len(keys)}, 1)
 
     def unfold(self, key: str) -> Page:
         """As `fetch`: one call, with tries and time of its own."""
@@ -92,9 +95,11 @@ class UnitPages:
         def ask(token: Secret, timeout: float) -> Page:
             return self.source.unfold(self.account, self.stream, key, token, timeout=timeout)
 
-        return self._tried(ask, {"unfolded": key})
+        return self._tried(ask, {"unfolded": key}, 1)
 
-    def _tried(self, ask: Callable[[Secret, float], T], facts: Mapping[str, object]) -> T:
+    def _tried(
+        self, ask: Callable[[Secret, float], T], facts: Mapping[str, object], requests: int
+    ) -> T:
         ends = self._ticks() + min(PAGE_S, self.context.deadline.remaining())
         token: Secret | None = None
         rejected: Secret | None = None
@@ -102,6 +107,7 @@ class UnitPages:
         while True:
             try:
                 token = self._token(rejected, ends)
+                self.calls.made += requests
                 return self._called(ask, token, ends, facts)
             except AccessTokenRefusedError as error:
                 if rejected is not None:
@@ -131,7 +137,6 @@ class UnitPages:
     ) -> T:
         at, began = self.context.clock.now(), self._ticks()
         timeout = max(min(REQUEST_S, ends - began), 0.0)
-        self.calls.made += 1
         error: AppError | None = None
         try:
             return ask(token, timeout)

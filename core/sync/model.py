@@ -51,7 +51,9 @@ class Stream:
     with more rows is never complete. `details_per_call`: of how many rows one more call brings what
     the list leaves out; 0: it leaves out nothing. `folded`: an entry of the list is no row but the
     name of several, or of none, which one more call brings. `ends_unseen`: rows that two complete
-    snapshots in a row did not show have ended.
+    snapshots in a row did not show have ended. `open_by_key`: open rows are read again by the calls
+    for details, for the list stops showing some of them. `in_sandbox`: whether eBay's sandbox has
+    the list. `calls_per_page`: of how many requests a page is made.
     """
 
     name: str
@@ -66,6 +68,9 @@ class Stream:
     details_per_call: int = 0
     folded: bool = False
     ends_unseen: bool = False
+    open_by_key: bool = False
+    in_sandbox: bool = True
+    calls_per_page: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

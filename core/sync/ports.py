@@ -149,6 +149,14 @@ class OpenRange:
     given_up: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRow:
+    """A row to be read again, and the instant that its list is filtered by."""
+
+    key: str
+    at: datetime
+
+
 class SyncStore(Protocol):
     def take_due(self, run_id: RunId, now: datetime, limit: int) -> Sequence[Unit]:
         """Lease up to `limit` due units, oldest first; each fence rises by one."""
@@ -180,6 +188,13 @@ class SyncStore(Protocol):
 
     def open_range(self, unit: Unit, since: datetime) -> OpenRange:
         """Where the unit's rows lie that are not final yet, none older than `since`."""
+        ...
+
+    def open_rows(self, unit: Unit, window: Window) -> Sequence[OpenRow]:
+        """The oldest of the window's rows that are not final yet, oldest first.
+
+        `window.limit` of them, and those that share the newest one's instant.
+        """
         ...
 
     def lacking_details(self, unit: Unit, page: Page) -> AbstractSet[str]:

@@ -17,7 +17,7 @@ from core.errors import (
 from core.report import Outcome, Reason, UnitReport, instant
 from core.retry import RetryPolicy
 from core.sync.begin import OPEN_LIMIT, begin, extra_end, impossible_cursor, open_window
-from core.sync.details import unfolded, with_details
+from core.sync.details import read_again, unfolded, with_details
 from core.sync.due import due_at, usual
 from core.sync.fetch import Fetched, UnitPages
 from core.sync.model import PageQuery, Pass, Unit, Walk, Window
@@ -184,7 +184,7 @@ class UnitRun:
             while window is not None and ahead is not None:
                 self.tally.reading(window)
                 fetched, ahead = ahead.result(), None
-                step = advance(self.unit.stream, window, fetched.page, self.seen)
+                step = fetched.step or advance(self.unit.stream, window, fetched.page, self.seen)
                 progress, following = self._after(window, step)
                 ahead = None if fetched.cut_short else self._ask(following)
                 if fetched.cut_short:
@@ -242,7 +242,14 @@ class UnitRun:
         stopping = self.context.stop_requested() or not self.context.deadline.allows(PAGE_NEEDS_S)
         if window is None or stopping:
             return None
+        if self.unit.pass_ is Pass.OPEN and self.unit.stream.open_by_key:
+            return self.lookahead.submit(self._read_again, window)
         return self.lookahead.submit(self._fetched, query_for(window))
+
+    def _read_again(self, window: Window) -> Fetched:
+        rows = self._despite_cuts(lambda: self.ports.store.open_rows(self.unit, window))
+        read_at = self.context.clock.now()
+        return read_again(rows, window, self.unit.stream, self.pages, read_at)
 
     def _fetched(self, query: PageQuery) -> Fetched:
         fetched = self.pages.fetch(query)

@@ -9,7 +9,8 @@ A stream's SQL file says which table its rows go to, and what their columns are:
 
 `list` is the member of the page that holds its rows. One column a line. `version: column` where
 eBay gives one; `ends`: rows end when snapshots no longer show them (`ended_at`); `details`: a row
-is `raw`, what one more call said of it is `detail`, kept in the column of that name.
+is `raw`, what one more call said of it is `detail`, kept in the column of that name. A row of the
+page is then `{"summary", "detail"}`, or `{"key", "detail"}` where its `raw` is the one stored.
 """
 
 import re
@@ -53,13 +54,12 @@ class PageTable:
         )
 
     def _names(self) -> dict[str, str]:
-        stored = tuple(f"stored.{name}" for name in self.key)
         return {
             "table": self.table,
             "list_field": self.list_field,
             "key": ", ".join(self.key),
             "key_text": _joined(self.key),
-            "stored_key_text": _joined(stored),
+            "stored_key_text": self._stored_key(),
             "same_key": " AND ".join(f"stored.{name} = entry.{name}" for name in self.key),
             "columns": ", ".join([*self.columns, *(["detail"] if self.details else [])]),
             "rows": self.rows,
@@ -68,7 +68,7 @@ class PageTable:
     def _parts(self) -> dict[str, str]:
         version = self.version
         return {
-            "raw": "entry -> 'summary'" if self.details else "entry",
+            "raw": self._raw(),
             "detail": "NULLIF(entry -> 'detail', 'null')"
             if self.details
             else "CAST(NULL AS jsonb)",
@@ -79,6 +79,17 @@ class PageTable:
             "settings": ", ".join(self._settings()),
         }
 
+    def _raw(self) -> str:
+        """A subquery, not a join: it is looked up by key, and for rows without `summary` only."""
+        if not self.details:
+            return "entry"
+        key = f"stored.account_id = :account_id AND {self._stored_key()} = entry ->> 'key'"
+        known = f"SELECT stored.raw FROM {self.table} stored WHERE {key}"  # noqa: S608  (names of ours)
+        return f"COALESCE(entry -> 'summary', ({known}))"
+
+    def _stored_key(self) -> str:
+        return _joined(tuple(f"stored.{name}" for name in self.key))
+
     def _differences(self) -> list[str]:
         ended = ["stored.ended_at IS NOT NULL"] if self.ends else []
         detail = "EXCLUDED.detail IS NOT NULL AND stored.detail IS DISTINCT FROM EXCLUDED.detail"
@@ -86,7 +97,10 @@ class PageTable:
 
     def _settings(self) -> list[str]:
         """What is read from details stays where a page brings none."""
-        new = "COALESCE(EXCLUDED.{0}, stored.{0})" if self.details else "EXCLUDED.{0}"
+        new = "EXCLUDED.{0}"
+        if self.details:
+            kept = "THEN COALESCE(EXCLUDED.{0}, stored.{0}) ELSE EXCLUDED.{0}"
+            new = f"CASE WHEN EXCLUDED.detail IS NULL {kept} END"
         names = [name for name in self.columns if name not in self.key]
         names += ["detail"] if self.details else []
         ended = ["ended_at = NULL"] if self.ends else []

@@ -19,6 +19,7 @@ from core.sync.ports import (
     Candidate,
     Event,
     OpenRange,
+    OpenRow,
     Progress,
     Quota,
     Saved,
@@ -108,6 +109,17 @@ class PostgresSync:
         with self.database.transaction() as connection:
             row = connection.execute(load(unit.stream.name)["open_range"], values).one()
             return OpenRange(oldest=row.oldest, newest=row.newest, given_up=row.given_up)
+
+    def open_rows(self, unit: Unit, window: Window) -> Sequence[OpenRow]:
+        values = {
+            "account_id": unit.account.id,
+            "since": window.from_,
+            "until": window.goal,
+            "most": window.limit,
+        }
+        with self.database.transaction() as connection:
+            rows = connection.execute(load(unit.stream.name)["open_rows"], values).all()
+            return [OpenRow(key=row.key, at=row.at) for row in rows]
 
     def lacking_details(self, unit: Unit, page: Page) -> AbstractSet[str]:
         if not page.rows:
