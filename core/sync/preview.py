@@ -63,11 +63,11 @@ class PreviewAccounts:
     def _look(
         self, unit: Unit, since: datetime | None, pages: UnitPages, tally: Tally
     ) -> Verdict | None:
-        window = begin(unit, since, tally.started_at, self.ports.store.open_range).window
-        if window is None:
-            return None
-        tally.reading(window)
         try:
+            window = begin(unit, since, tally.started_at, self.ports.store.open_range).window
+            if window is None:
+                return None
+            tally.reading(window)
             fetched = _one_page(unit.stream, window, pages)
             saved = self.ports.store.preview_page(unit, fetched.page, read_at=fetched.read_at)
         except StoreUnavailableError:

@@ -68,7 +68,7 @@ class PageTable:
     def _parts(self) -> dict[str, str]:
         version = self.version
         return {
-            "raw": self._raw(),
+            "detailed": "true" if self.details else "false",
             "detail": "NULLIF(entry -> 'detail', 'null')"
             if self.details
             else "CAST(NULL AS jsonb)",
@@ -78,14 +78,6 @@ class PageTable:
             "differs": " OR ".join(self._differences()) or "false",
             "settings": ", ".join(self._settings()),
         }
-
-    def _raw(self) -> str:
-        """A subquery, not a join: it is looked up by key, and for rows without `summary` only."""
-        if not self.details:
-            return "entry"
-        key = f"stored.account_id = :account_id AND {self._stored_key()} = entry ->> 'key'"
-        known = f"SELECT stored.raw FROM {self.table} stored WHERE {key}"  # noqa: S608  (names of ours)
-        return f"COALESCE(entry -> 'summary', ({known}))"
 
     def _stored_key(self) -> str:
         return _joined(tuple(f"stored.{name}" for name in self.key))

@@ -16,6 +16,7 @@ from core.sync.ports import (
     Candidate,
     Event,
     OpenRange,
+    OpenRow,
     Progress,
     Quota,
     Saved,
@@ -90,6 +91,7 @@ class MemorySync:
     reports: list[UnitReport] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     open: OpenRange = field(default_factory=lambda: OpenRange(oldest=None, newest=None, given_up=0))
+    open_keys: list[OpenRow] = field(default_factory=list)
     abandoned: set[RunId] = field(default_factory=set)
     progress: list[Progress | None] = field(default_factory=list)
     detailed: set[str] = field(default_factory=set)
@@ -175,6 +177,13 @@ class MemorySync:
             if self.open.oldest is None
             else replace(self.open, oldest=max(self.open.oldest, since))
         )
+
+    def open_rows(self, unit: Unit, window: Window) -> Sequence[OpenRow]:
+        self._touch("open_rows")
+        inside = [row for row in self.open_keys if window.from_ <= row.at <= window.goal]
+        inside.sort(key=lambda row: row.at)
+        last = inside[: window.limit]
+        return [row for row in inside if last and row.at <= last[-1].at]
 
     def lacking_details(self, unit: Unit, page: Page) -> AbstractSet[str]:
         self._touch("lacking_details")
@@ -323,6 +332,8 @@ def _sorted_out(
     bad = []
     for text in page.rows:
         row = json.loads(text)
+        if isinstance(row, dict) and "key" in row:
+            row = {KEYS[stream][0]: row["key"], "detail": row["detail"]}
         if isinstance(row, dict) and "summary" in row:
             row = row["summary"] | {"detail": row["detail"]}
         if not isinstance(row, dict) or not all(row.get(name) for name in KEYS[stream]):

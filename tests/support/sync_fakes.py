@@ -186,6 +186,7 @@ class FakeSource:
     detail_errors: list[Exception] = field(default_factory=list)
     folds: Mapping[str, Page] = field(default_factory=dict)
     unfolded: list[str] = field(default_factory=list)
+    unknown: set[str] = field(default_factory=set)
 
     def fetch(
         self, account: Account, stream: Stream, query: PageQuery, token: Secret, *, timeout: float
@@ -206,12 +207,12 @@ class FakeSource:
         *,
         timeout: float,
     ) -> Mapping[str, bytes]:
-        """`{"of": key}` for each; an error of `detail_errors` goes first."""
+        """`{"of": key}` for each but the `unknown`; an error of `detail_errors` goes first."""
         self.detailed.append(tuple(keys))
         self.clock.advance(min(self.takes_s, timeout))
         if self.detail_errors:
             raise self.detail_errors.pop(0)
-        return {key: json.dumps({"of": key}).encode() for key in keys}
+        return {key: json.dumps({"of": key}).encode() for key in keys if key not in self.unknown}
 
     def unfold(
         self, account: Account, stream: Stream, key: str, token: Secret, *, timeout: float

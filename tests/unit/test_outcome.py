@@ -20,6 +20,8 @@ HELD = (Outcome.SKIPPED, Reason.ALREADY_RUNNING)
 OFF = (Outcome.SKIPPED, Reason.DISABLED)
 ALL_OFF = (Outcome.SKIPPED, Reason.GLOBALLY_OFF)
 
+MISSING = (Outcome.SKIPPED, Reason.UNSUPPORTED)
+
 Ending = tuple[Outcome, Reason | None]
 
 
@@ -58,6 +60,8 @@ def accounts(
         ([], (Outcome.DONE, Reason.NOTHING_DUE)),
         ([DONE], DONE),
         ([DONE, OFF], DONE),
+        ([DONE, MISSING], DONE),
+        ([MISSING, MISSING], MISSING),
         ([DONE, HELD], DONE),
         ([DONE, AWAY], (Outcome.DEGRADED, None)),
         ([TIME_UP, AWAY], (Outcome.DEGRADED, None)),

@@ -20,8 +20,20 @@ from core.errors import (
 )
 from core.report import Outcome, Reason, UnitReport
 from core.sync.details import unfolded
-from core.sync.model import LAG, OVERLAP, Account, Page, PageQuery, Pass, Stream, Unit, Walk, Window
-from core.sync.ports import OpenRange, Quota
+from core.sync.model import (
+    LAG,
+    OVERLAP,
+    Account,
+    Environment,
+    Page,
+    PageQuery,
+    Pass,
+    Stream,
+    Unit,
+    Walk,
+    Window,
+)
+from core.sync.ports import OpenRange, OpenRow, Quota
 from core.sync.preview import PreviewAccounts
 from core.sync.tally import Tally
 from core.sync.unit import SyncPorts, UnitRun
@@ -844,3 +856,118 @@ def test_a_dry_run_asks_for_no_details() -> None:
 
     assert work.counts["fetched"] == 2
     assert scene.source.detailed == []
+
+
+def by_key(*days: float, limit: int = 4, limit_s: float | None = None) -> Scene:
+    """Open rows "0", "1", … this many days old, read again by their keys."""
+    stream = replace(RETURNS, open_by_key=True, page_size=limit)
+    scene = Scene(stream=stream, pass_=Pass.OPEN, limit_s=limit_s)
+    scene.store.open = open_range(max(days), min(days))
+    scene.store.open_keys = [
+        OpenRow(key=str(number), at=NOW - timedelta(days=day)) for number, day in enumerate(days)
+    ]
+    return scene
+
+
+def test_open_rows_with_a_call_of_their_own_are_read_again_by_their_keys() -> None:
+    scene = by_key(6, 5, 4, 3, 2)
+
+    report = scene.read()
+
+    assert scene.source.calls == []
+    assert scene.source.detailed == [("0",), ("1",), ("2",), ("3",), ("4",)]
+    assert (report.outcome, report.fetched, report.calls) == (Outcome.DONE, 5, 5)
+    assert scene.store.rows[scene.account.id, "returns", ("3",)].row["detail"] == {"of": "3"}
+    assert (scene.state.window, scene.state.cursor_at) == (None, None)
+    assert scene.state.due_at == NOW + timedelta(minutes=54)
+
+
+def test_a_full_page_of_open_rows_that_is_the_last_ends_the_pass() -> None:
+    scene = by_key(6, 5, 4, 3)
+
+    report = scene.read()
+
+    assert (report.outcome, report.fetched, report.pages) == (Outcome.DONE, 4, 1)
+
+
+def test_open_rows_of_one_instant_are_never_torn_apart() -> None:
+    scene = by_key(6, 5, 5, 5, 4, limit=2)
+
+    report = scene.read()
+
+    assert [len(keys) for keys in scene.source.detailed] == [1] * 5
+    assert (report.fetched, report.pages) == (5, 2)
+
+
+def test_open_rows_that_take_longer_than_a_run_are_read_by_several() -> None:
+    scene = by_key(6, 5, 4, 3, 2, limit_s=10)
+    scene.source.takes_s = 3
+
+    cut = scene.read()
+    scene.run.limit_s = None
+    done = scene.read()
+
+    assert (cut.outcome, cut.reason, cut.more) == (Outcome.PARTIAL, Reason.DEADLINE, True)
+    assert 0 < cut.fetched < 5
+    assert (done.outcome, cut.fetched + done.fetched) == (Outcome.DONE, 5)
+    assert [key for (key,) in scene.source.detailed] == ["0", "1", "2", "3", "4"]
+
+
+def test_a_killed_pass_by_key_goes_on_where_it_was() -> None:
+    scene = by_key(6, 5, 4, 3, 2)
+    scene.state.window = Window(from_=NOW - timedelta(days=4), to=NOW, goal=NOW, limit=4)
+
+    scene.read()
+
+    assert scene.source.detailed == [("2",), ("3",), ("4",)]
+
+
+def test_open_rows_that_ebay_has_no_details_of_are_left_out() -> None:
+    scene = by_key(6, 5)
+    scene.source.unknown = {"0"}
+
+    report = scene.read()
+
+    assert (report.outcome, report.fetched) == (Outcome.DONE, 1)
+
+
+def test_new_rows_of_a_stream_read_again_by_key_come_from_its_list() -> None:
+    scene = by_key(1)
+    scene.pass_ = Pass.NEW
+
+    report = scene.read()
+
+    assert scene.source.calls
+    assert report.outcome is Outcome.DONE
+
+
+def test_a_list_that_the_sandbox_lacks_is_no_failure_and_costs_no_call() -> None:
+    scene = Scene(stream=replace(RETURNS, in_sandbox=False))
+    sandbox = replace(scene.account, environment=Environment.SANDBOX)
+    scene.state.account = sandbox
+
+    report = scene.read()
+
+    assert (report.outcome, report.reason) == (Outcome.SKIPPED, Reason.UNSUPPORTED)
+    assert (report.calls, scene.tokens.asked, scene.state.failures) == (0, [], 0)
+    assert scene.state.due_at == NOW + timedelta(minutes=13.5)
+
+
+def test_pages_made_of_several_requests_count_them_all() -> None:
+    scene = Scene(stream=replace(RETURNS, details_per_call=0, calls_per_page=2), orders=2)
+
+    report = scene.read()
+
+    assert (len(scene.source.calls), report.calls) == (1, 2)
+
+
+def test_a_dry_run_says_that_the_sandbox_lacks_a_list() -> None:
+    scene = Scene(stream=replace(RETURNS, in_sandbox=False))
+    for state in scene.store.states.values():
+        state.account = replace(scene.account, environment=Environment.SANDBOX)
+    context = scene.run.context()
+    preview = PreviewAccounts(ports=scene.of(scene.take()).ports)
+
+    work = preview.run_once(context, Selection())
+
+    assert [unit.reason for unit in work.units] == [Reason.UNSUPPORTED]

@@ -30,6 +30,7 @@ EXPECTED = {
     "LeaseLostError": (Outcome.FAILED, Reason.LEASE_LOST),
     "MissingScopeError": (Outcome.FAILED, Reason.MISSING_SCOPE),
     "NoTokenError": (Outcome.SKIPPED, Reason.NO_TOKEN),
+    "UnsupportedError": (Outcome.SKIPPED, Reason.UNSUPPORTED),
     "OutOfTimeError": (Outcome.PARTIAL, Reason.DEADLINE),
     "PermanentError": (Outcome.FAILED, Reason.BAD_DATA),
     "QuarantineLimitError": (Outcome.FAILED, Reason.QUARANTINE_LIMIT),

@@ -3,8 +3,13 @@
 -- name: store
 -- Of two answers the later one is true; where eBay gives a version, an older one never replaces a newer one.
 -- Why stored hashes are made and looked up like this: see orders.sql.
+-- A row that was read by its key comes without `summary`: what was listed of it stays.
 WITH page AS (
-  SELECT <<raw>> AS raw, <<detail>> AS detail, place
+  SELECT CASE WHEN <<detailed>>
+              THEN COALESCE(entry -> 'summary', (
+                     SELECT stored.raw FROM <<table>> stored
+                      WHERE stored.account_id = :account_id AND <<stored_key_text>> = entry ->> 'key'))
+              ELSE entry END AS raw, <<detail>> AS detail, place
     FROM jsonb_array_elements(CAST(:page AS jsonb) -> '<<list_field>>') WITH ORDINALITY AS element (entry, place)
 ), entry AS MATERIALIZED (
   SELECT DISTINCT ON (<<key>>) own.*, raw, detail, hashtextextended(CAST(raw AS text), 0) AS content_hash
