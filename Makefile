@@ -19,8 +19,8 @@ side_by_side := -n $(shell echo $$(( 2 * $$(getconf _NPROCESSORS_ONLN) ))) --dis
 py := $(VENV)/bin/python
 bench_py := $(BENCH_VENV)/bin/python
 
-# The demo and the tests never touch the database that somebody works with.
-own_database := env -u DATABASE_URL -u DATABASE_URL_DIRECT -u COMPAT_ENV
+# The demo and the tests never touch the database that somebody works with, nor read his .env.
+own_database := env -u DATABASE_URL -u DATABASE_URL_DIRECT -u COMPAT_ENV CRONSHOT_ENV_FILE=
 
 # Evaluated when a virtual environment is made, not before. Ubuntu and Debian ship a Python without
 # ensurepip, and pyenv leaves shims that do not run, so each candidate is tried.
@@ -107,7 +107,7 @@ coverage: $(VENV)/.installed-dev ## branch coverage: 95 % of everything, 100 % o
 .PHONY: chaos
 chaos: $(VENV)/.installed-dev ## kills, freezes, restarts by the hundred, for CHAOS_S seconds
 	@echo 'make: chaos for $(CHAOS_S) s, random seed $(SEED)' >&2
-	@CHAOS_S=$(CHAOS_S) $(own_database) $(py) -m pytest -m chaos --capture=no --timeout=$$(($(CHAOS_S) + 600)) --randomly-seed=$(SEED) $(ARGS)
+	@$(own_database) CHAOS_S=$(CHAOS_S) $(py) -m pytest -m chaos --capture=no --timeout=$$(($(CHAOS_S) + 600)) --randomly-seed=$(SEED) $(ARGS)
 
 .PHONY: bench
 bench: $(BENCH_VENV)/.installed-bench $(RUN_VENV)/.installed-run ## orders per second and peak memory, side by side with dlt and a bare statement

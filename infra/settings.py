@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from core.errors import ConfigurationError
 from core.secret import Secret
 from infra.aws.parameters import parameters_below
+from infra.env_file import env_file
 
 SIMULATOR_CLIENT_ID = "cronshot-simulator"
 SIMULATOR_CLIENT_SECRET = "cronshot-simulator-secret"  # noqa: S105  (the simulator's; it guards nothing)
@@ -46,7 +47,6 @@ class Settings(BaseSettings):
     ebay_simulator_api_url: str | None = None
     ebay_simulator_apiz_url: str | None = None
     heartbeat_url_ebay_cycle: SecretStr | None = None
-    public_url: str | None = None
     base_path: str = ""
     workers_max_parallel: int = Field(default=4, ge=1, le=64)
     http_deadline_s: float = Field(default=25.0, gt=0)
@@ -119,24 +119,21 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, overrides: Mapping[str, object] | None = None) -> Self:
-        """From the environment and, on a machine, `.env`.
+        """From the environment and, on a machine, `.env` or the file that CRONSHOT_ENV_FILE names.
 
         `overrides` come first. Raises ConfigurationError, which names the variable and repeats no
         value.
         """
-        on_lambda = bool(os.environ.get("AWS_LAMBDA_FUNCTION_NAME"))  # noqa: TID251  (the reader)
-        env_file = None if on_lambda else Path(".env")
+        file = env_file(os.environ)  # noqa: TID251  (this is the reader)
         try:
             given: dict[str, Any] = _from_aws() | dict(overrides or {})
-            settings = cls(_env_file=env_file, **given)
+            settings = cls(_env_file=file, **given)
             if not settings.compat_env or "database_url" in given or settings.database_url:
                 return settings
-            url = Replaced(_env_file=env_file).database_url()
+            url = Replaced(_env_file=file).database_url()
             return settings.model_copy(update={"database_url": url})
         except ValidationError as error:
             raise ConfigurationError(_sentence(error)) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f".env cannot be read: {type(error).__name__}") from None
 
 
 def _from_aws() -> dict[str, object]:

@@ -1,12 +1,15 @@
 """Fixtures for all tests: a PostgreSQL for the session, a database for each test that asks."""
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
+from infra.env_file import ENV_FILE
 from infra.postgres.transaction import Database
+from infra.settings import Replaced, Settings
 from tests.support.postgres import (
     Server,
     migrated_template,
@@ -19,9 +22,17 @@ DATABASE_FIXTURES = {"postgres_server", "database_name", "empty_database_name"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    forget_what_somebody_works_with()
     config.addinivalue_line(
         "markers", "direct_only(reason): cannot go through a pooler, left out with TEST_PGBOUNCER=1"
     )
+
+
+def forget_what_somebody_works_with() -> None:
+    """His database, his keys and the address that his runs ping, whether exported or in `.env`."""
+    for name in (*Settings.model_fields, *Replaced.model_fields):
+        os.environ.pop(name.upper(), None)
+    os.environ[ENV_FILE] = ""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -60,18 +60,9 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _settings(ebay: EBay) -> Settings:
-    """Never the environment's database: a demonstration must not touch real data."""
-    return wiring.load_settings(
-        {
-            "cronshot_home": FOLDER,
-            "database_url": None,
-            "database_url_direct": None,
-            "encryption_keys": None,
-            "run_ddl_on_startup": True,
-            "ebay_simulator_api_url": ebay.url,
-            "ebay_simulator_apiz_url": None,
-            "heartbeat_url_ebay_cycle": None,
-        }
+    """None of the environment's and of `.env`: a demonstration must not touch real data."""
+    return Settings.model_construct(
+        cronshot_home=FOLDER, run_ddl_on_startup=True, ebay_simulator_api_url=ebay.url
     )
 
 

@@ -186,13 +186,16 @@ def test_the_demonstration_leaves_a_database_of_ones_own_untouched(
         " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
     )
     before = execute(postgres_server.admin, sessions)
-    (folder / ".env").write_text(f"DATABASE_URL_DIRECT={empty_database_url}\n")
+    (folder / ".env").write_text(f"DATABASE_URL_DIRECT={empty_database_url}\nno setting at all\n")
     settings = {
+        "CRONSHOT_ENV_FILE": ".env",
         "DATABASE_URL": empty_database_url,
         "SUPABASE_DB_URL": empty_database_url,
         "COMPAT_ENV": "1",
         "ENCRYPTION_KEYS": "not even a key",
         "RUN_DDL_ON_STARTUP": "true",
+        "CRON_SECRET": "short",
+        "WORKERS_MAX_PARALLEL": "many",
     }
 
     first = run(folder, "demo", settings=settings)

@@ -17,7 +17,11 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"-m core\.run ([^\n#|&]+)")
-PLAIN = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+PLAIN = {
+    "PATH": os.environ["PATH"],
+    "HOME": os.environ.get("HOME", "/"),
+    "CRONSHOT_ENV_FILE": "",
+}
 
 
 def blocks(language: str) -> Iterator[tuple[str, str]]:

@@ -39,7 +39,7 @@ def product(module: str, *arguments: str) -> list[str]:
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return kept | {"PYTHONPATH": str(ROOT)} | dict(given)
+    return kept | {"PYTHONPATH": str(ROOT), "CRONSHOT_ENV_FILE": ""} | dict(given)
 
 
 def run(command: Sequence[str], *, settings: Mapping[str, str], folder: Path) -> Usage:

@@ -306,6 +306,7 @@ def ground(
     ):
         environment = {
             "PATH": os.environ["PATH"],
+            "CRONSHOT_ENV_FILE": "",
             "DATABASE_URL": url.reveal(),
             "ENCRYPTION_KEYS": f"k1:{KEY}",
             "CRON_SECRET": CRON_SECRET,

@@ -34,7 +34,7 @@ CRON_SECRET = "canary-cron-secret-0123456789"
 KEYS = "test:" + base64.b64encode(bytes(range(32))).decode()
 WORKER = "ebay-cycle"
 COMMAND = ("-m", "core.run")
-KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "CRONSHOT_ENV_FILE")
 
 RESET = """
 TRUNCATE ops.runs, ops.run_units, ops.run_events, ops.leases, ebay.accounts, ebay.api_budgets,
