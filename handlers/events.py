@@ -1,11 +1,13 @@
-"""AWS Lambda events: HTTP API requests, schedules, rules, queue messages and a plain `{}`."""
+"""AWS Lambda events: HTTP requests, schedules, rules, queue messages and a plain `{}`."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from mangum import Mangum
 
+from core.errors import UsageError
 from core.report import Outcome, Reason, RunReport, Trigger
 from handlers import cron
 from handlers.invoke import Call, base_path, run_once
@@ -14,6 +16,8 @@ from handlers.parameters import KNOWN, delivery_name, read
 TEXT = ["text/", "application/json", "application/problem+json"]
 """What is not sent in base64, which people would have to read in logs."""
 OURS = {Reason.BUG, Reason.CONFIG, Reason.DATABASE}
+ENVELOPE = ("worker", "schedule_arn", "scheduled_time")
+"""What the schedules of serverless.yml send beside parameters."""
 
 
 class RunFailedError(Exception):
@@ -21,20 +25,18 @@ class RunFailedError(Exception):
 
 
 def answer_event(worker: str, event: Any, context: Any) -> dict[str, Any]:
-    """HTTP events go through the same application as on a machine; all others run `worker`.
+    """HTTP events go through the same application as on a machine, its secret included; others run.
 
-    Raises RunFailedError when the fault is on our side.
+    Raises RunFailedError when the fault is on our side, and UsageError for any other event: taken
+    for a call of the worker, it would run what nobody asked for, and without the secret.
     """
-    given = _mapping(event)
-    if "http" in _mapping(given.get("requestContext")):
+    given = _object(event, "the event")
+    if "httpMethod" in given or "requestContext" in given:
         return _asgi(_prefix(given))(event, context)
-    # In the envelope of a rule's event `account` is AWS's; what the sender says is in `detail`.
-    asked = _mapping(given.get("detail")) if "detail-type" in given else given
-    parameters = read({name: asked[name] for name in KNOWN if name in asked})
     call = Call(
         worker=worker,
         trigger=trigger_of(given),
-        parameters=parameters,
+        parameters=read(_asked(given, worker)),
         limit_s=_remaining_s(context),
     )
     return _answered(run_once(call))
@@ -44,6 +46,47 @@ def _answered(report: RunReport) -> dict[str, Any]:
     if report.outcome is Outcome.FAILED and report.reason in OURS:
         raise RunFailedError(f"{report.reason}: {report.detail} (run {report.run_id})")
     return report.as_json()
+
+
+def _asked(given: Mapping[str, Any], worker: str) -> Mapping[str, Any]:
+    """1. A rule's event: its `detail`. 2. Queue messages: their bodies. 3. The event itself."""
+    if "detail-type" in given:
+        # In the envelope `account` is AWS's.
+        return _plain(_object(given.get("detail", {}), "the event's detail"), worker)
+    if "Records" in given:
+        return _queued(given["Records"], worker)
+    return _plain(given, worker)
+
+
+def _plain(given: Mapping[str, Any], worker: str) -> Mapping[str, Any]:
+    if given.get("worker", worker) != worker:
+        raise UsageError(f"this function runs {worker}, not {given['worker']!r}")
+    unknown = sorted(set(map(str, given)) - {*KNOWN, *ENVELOPE})
+    if unknown:
+        raise UsageError(f"the event has {unknown[0]!r}; there are: {', '.join(KNOWN)}")
+    return {name: given[name] for name in KNOWN if name in given}
+
+
+def _queued(records: Any, worker: str) -> Mapping[str, Any]:
+    """One run answers all messages of a batch, so they must ask for the same."""
+    messages: Sequence[Any] = records if isinstance(records, list) else []
+    asked = [_plain(_message(each), worker) for each in messages]
+    if not asked:
+        raise UsageError("the event has no queue message in its Records")
+    if any(each != asked[0] for each in asked):
+        raise UsageError("the queue's messages ask for different runs; make its batch size 1")
+    return asked[0]
+
+
+def _message(record: Any) -> Mapping[str, Any]:
+    told = _mapping(record)
+    if told.get("eventSource") != "aws:sqs":
+        raise UsageError("the event's Records are no messages of SQS")
+    try:
+        body = json.loads(told.get("body") or "{}")
+    except (TypeError, ValueError, RecursionError):
+        raise UsageError("the body of the queue's message is no JSON") from None
+    return _object(body, "the body of the queue's message")
 
 
 def trigger_of(event: Mapping[str, Any]) -> Trigger:
@@ -68,15 +111,31 @@ def _mapping(given: Any) -> Mapping[str, Any]:
     return given if isinstance(given, Mapping) else {}
 
 
+def _object(given: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping):
+        raise UsageError(f"{what} must be a JSON object, for example {{}}")
+    return given
+
+
 def _remaining_s(context: Any) -> float | None:
     remaining: Callable[[], int] | None = getattr(context, "get_remaining_time_in_millis", None)
     return None if remaining is None else remaining() / 1000
 
 
 def _prefix(event: Mapping[str, Any]) -> str:
-    """A stage other than `$default`, or a path of one's own domain, stands before the path."""
-    stage = str(event["requestContext"].get("stage", "$default"))
-    path = str(event.get("rawPath", ""))
+    """A stage other than `$default`, or a path of one's own domain, stands before the path.
+
+    Raises UsageError for what is no request that can be answered: a WebSocket's, or half of one.
+    """
+    about = _mapping(event.get("requestContext"))
+    second = event.get("version") == "2.0"
+    request = _mapping(about.get("http")) if second else event
+    method, path = request.get("method" if second else "httpMethod"), request.get("path")
+    # By these an answer's form is chosen: load balancer, REST API, HTTP API.
+    known = "elb" in about or ("requestContext" in event and {"resource", "version"} & set(event))
+    if not (known and isinstance(method, str) and isinstance(path, str)):
+        raise UsageError("the event is no HTTP request of an API Gateway or a load balancer")
+    stage = about.get("stage", "$default")
     return f"/{stage}" if path.startswith(f"/{stage}/") else base_path()
 
 

@@ -216,6 +216,49 @@ def http_event(method: str, path: str, **headers: str) -> dict[str, Any]:
     }
 
 
+def rest_event(method: str, path: str, **headers: str) -> dict[str, Any]:
+    """As a REST API sends it, with the stage beside the path."""
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": method,
+        "headers": {"Host": "abc123.execute-api.eu-central-1.amazonaws.com", **headers},
+        "multiValueHeaders": None,
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": {"proxy": path.lstrip("/")},
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "abc123",
+            "httpMethod": method,
+            "identity": {"sourceIp": "203.0.113.7", "userAgent": "curl/8"},
+            "path": f"/dev{path}",
+            "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+            "stage": "dev",
+        },
+        "body": None,
+        "isBase64Encoded": False,
+    }
+
+
+def old_http_event(method: str, path: str, **headers: str) -> dict[str, Any]:
+    """As an HTTP API with payload format 1.0 sends it, with the stage before the path."""
+    return rest_event(method, f"/dev{path}", **headers) | {"version": "1.0"}
+
+
+def load_balancer_event(method: str, path: str, **headers: str) -> dict[str, Any]:
+    group = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/cronshot/6d0ecf83"
+    return {
+        "requestContext": {"elb": {"targetGroupArn": group}},
+        "httpMethod": method,
+        "path": path,
+        "queryStringParameters": {},
+        "headers": {"host": "cronshot.example.com", "x-forwarded-for": "203.0.113.7", **headers},
+        "body": "",
+        "isBase64Encoded": False,
+    }
+
+
 def schedule_event(worker: str, scheduled_time: str) -> dict[str, Any]:
     """What the schedule of serverless.yml sends, its placeholders filled in."""
     return {
