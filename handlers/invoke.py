@@ -40,10 +40,11 @@ def run_once(
     announce: Callable[[str], None] | None = None,
     observe: Callable[[Observation], None] | None = None,
 ) -> RunReport:
-    """Run the worker and report. Raises UsageError for unknown names, KeyReusedError.
+    """Run the worker and report. Raises UsageError for what cannot be meant, KeyReusedError.
 
     A missing setting or database is a report as well, and so is a mistake of ours.
     """
+    call.parameters.check(wiring.WallClock().now())
     began = time.monotonic()
     deadline = Deadline.after(_time(call), time.monotonic)
     try:

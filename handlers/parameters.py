@@ -37,6 +37,16 @@ class Parameters:
         since = now - self.since if isinstance(self.since, timedelta) else self.since
         return Selection(accounts=self.accounts, streams=self.streams, since=since)
 
+    def check(self, now: datetime) -> None:
+        """What can only be told when the run begins. Raises UsageError."""
+        since = self.selection(now).since
+        if since is None:
+            return
+        if since >= now:
+            raise UsageError(f"since: {instant(since)} lies in the future, so nothing can be read")
+        if since.year <= _FIRST_YEAR:
+            raise UsageError(f"since: {instant(since)} lies before eBay began")
+
     @property
     def named(self) -> bool:
         return bool(self.accounts or self.streams or self.since is not None)
@@ -70,8 +80,8 @@ def read(given: Mapping[str, Any]) -> Parameters:
     if unknown:
         raise UsageError(f"there is no parameter {unknown[0]!r}; there are: {', '.join(KNOWN)}")
     return Parameters(
-        accounts=_names("account", given.get("account")),
-        streams=_names("stream", given.get("stream")),
+        accounts=names("account", given.get("account")),
+        streams=names("stream", given.get("stream")),
         since=None if given.get("since") is None else read_since(str(given["since"])),
         deadline_s=_seconds("deadline_s", given.get("deadline_s")),
         dry_run=_flag("dry_run", given.get("dry_run")),
@@ -81,37 +91,38 @@ def read(given: Mapping[str, Any]) -> Parameters:
 
 def read_since(text: str) -> datetime | timedelta:
     """`2026-11-01`, `2026-11-01T08:00:00Z`, `2h`, `7d`; a date is its midnight in UTC."""
-    span = _SPAN.fullmatch(text.strip())
+    span = _span(text)
     if span is not None:
-        return timedelta(**{_UNITS[span[2]]: int(span[1])})
+        return span
     try:
         at = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(
             f"since: {text!r} is neither an instant like 2026-11-01T08:00:00Z nor a span like 7d"
         ) from None
-    if at.year <= _FIRST_YEAR:
-        raise UsageError(f"since: {text!r} lies before eBay began")
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def read_span(name: str, text: str) -> float:
     """`20`, `20s`, `5m`: seconds."""
-    span = _SPAN.fullmatch(text.strip())
-    if span is not None:
-        return timedelta(**{_UNITS[span[2]]: int(span[1])}).total_seconds()
-    seconds = _seconds(name, text)
+    span = _span(text)
+    seconds = _seconds(name, text if span is None else span.total_seconds())
     assert seconds is not None
     return seconds
 
 
-def _names(parameter: str, given: Any) -> tuple[str, ...]:
+def _span(text: str) -> timedelta | None:
+    span = _SPAN.fullmatch(text.strip())
+    return None if span is None else timedelta(**{_UNITS[span[2]]: int(span[1])})
+
+
+def names(parameter: str, given: Any) -> tuple[str, ...]:
     if given is None:
         return ()
-    names: Sequence[Any] = given if isinstance(given, list) else [given]
-    if not all(isinstance(name, str) and name.strip() and name.isprintable() for name in names):
+    told: Sequence[Any] = given if isinstance(given, list) else [given]
+    if not all(isinstance(name, str) and name.strip() and name.isprintable() for name in told):
         raise UsageError(f"{parameter}: must be a name or a list of names")
-    return tuple(dict.fromkeys(name.strip() for name in names))
+    return tuple(dict.fromkeys(name.strip() for name in told))
 
 
 def _seconds(parameter: str, given: Any) -> float | None:

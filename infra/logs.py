@@ -44,6 +44,11 @@ class TextLines(logging.Formatter):
         return SECRETS.sub("***", line.rstrip())
 
 
+class Lines(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (the parent's name)
+        """A log that is full, or that nobody reads, must not change a run."""
+
+
 class EventLog:
     """The `Log` port over the standard library's logging."""
 
@@ -71,9 +76,10 @@ class EventLog:
 
 def make_log(level: str, form: str | None, stream: TextIO | None = None) -> EventLog:
     """A log of our own; other libraries' loggers, which print URLs, stay silent."""
-    stream = sys.stderr if stream is None else stream
-    text = form == "text" or (form is None and stream.isatty())
-    handler = logging.StreamHandler(stream)
+    stream = stream or sys.stderr
+    # Not StreamHandler() for both: a process whose stderr is closed has none at all.
+    handler = logging.NullHandler() if stream is None else Lines(stream)
+    text = form == "text" or (form is None and stream is not None and stream.isatty())
     handler.setFormatter(TextLines() if text else JsonLines())
     # Not getLogger: each log has its own stream and level, and a process may have several.
     logger = logging.Logger(LOGGER, level.upper())  # noqa: LOG001  (as said above)

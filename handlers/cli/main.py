@@ -34,6 +34,7 @@ from handlers.answers import (
     EX_UNAVAILABLE,
 )
 from handlers.cli import accounts, database, demo, runs, serve, simulator, workers
+from handlers.cli.terminal import lossy_streams
 from handlers.wiring import STOP
 
 GROUPS = (workers, accounts, runs, database, serve, simulator, demo)
@@ -62,15 +63,23 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
 
 def main(arguments: Sequence[str]) -> int:
     """Exit codes: design.md §10. A reader that went away (`| head`) is no error."""
+    with lossy_streams() as out:
+        code = _answer(arguments)
+        out.flush()
+        if out.lost is None or isinstance(out.lost, BrokenPipeError):
+            return code
+        print(f"error: stdout cannot be written: {out.lost.strerror}", file=sys.stderr)
+        return code or 1
+
+
+def _answer(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     _stop_on_signals()
     try:
+        _check(options, arguments)
         return int(options.run(options))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (AppError, KeyReusedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return next(code for kind, code in CODES if isinstance(error, kind))
@@ -78,6 +87,15 @@ def main(arguments: Sequence[str]) -> int:
         traceback.print_exc()
         print(f"error: {SENTENCES[Reason.BUG]}", file=sys.stderr)
         return EX_SOFTWARE
+
+
+def _check(options: argparse.Namespace, arguments: Sequence[str]) -> None:
+    """No name in the database is anything but UTF-8; psql looks after its own arguments."""
+    for argument in arguments if options.run is not database.psql else ():
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{argument!a} is not UTF-8, so nothing has this name") from None
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,13 +1,14 @@
-"""What ran: `runs`, `runs show RUN`."""
+"""What ran: `runs`, `runs RUN`."""
 
 import argparse
 import json
 from typing import Any
 
 from handlers import wiring
+from handlers.cli.arguments import since
 from handlers.cli.ready import opened
 from handlers.cli.text import moment, table
-from handlers.parameters import Parameters, read_since
+from handlers.parameters import Parameters
 
 
 def register(commands: Any) -> None:
@@ -15,7 +16,7 @@ def register(commands: Any) -> None:
     runs.add_argument("run_id", nargs="?", metavar="RUN", help="one run by id or its beginning")
     runs.add_argument("--worker", help="of this worker only")
     runs.add_argument("--outcome", help="done, partial, degraded, skipped or failed")
-    runs.add_argument("--since", type=read_since, metavar="2026-11-01|7d", help="started since")
+    runs.add_argument("--since", type=since, metavar="2026-11-01|7d", help="started since")
     runs.add_argument("--limit", type=int, default=20, help="at most so many (20)")
     runs.add_argument("--json", action="store_true", help="one JSON object on stdout")
     runs.set_defaults(run=_runs)
@@ -26,8 +27,8 @@ def _runs(options: argparse.Namespace) -> int:
         history = wiring.run_history(ready)
         if options.run_id:
             return _show(history.show(options.run_id), as_json=options.json)
-        since = Parameters(since=options.since).selection(wiring.WallClock().now()).since
-        found = history.list(options.worker, options.outcome, since, options.limit)
+        began = Parameters(since=options.since).selection(wiring.WallClock().now()).since
+        found = history.list(options.worker, options.outcome, began, options.limit)
     if options.json:
         print(json.dumps({"runs": found}, default=str))
         return 0

@@ -5,15 +5,15 @@ import json
 import sys
 from typing import Any
 
-from core.errors import UsageError
 from core.report import RunReport, Trigger
 from handlers import wiring
 from handlers.answers import exit_code
+from handlers.cli.arguments import deadline, since
 from handlers.cli.progress import Progress
 from handlers.cli.ready import announce, opened
 from handlers.cli.text import moment, report_text, table
 from handlers.invoke import Call, run_once
-from handlers.parameters import Parameters, read_since, read_span
+from handlers.parameters import Parameters, names
 
 ALIASES = {"ebay-cycle": "ebay"}
 ABOUT = {"ebay-cycle": "read once what is due of every account"}
@@ -33,7 +33,7 @@ def register(commands: Any) -> None:
     tick = commands.add_parser("tick", help="run every worker that is due, one after the other")
     tick.add_argument("--json", action="store_true", help="one JSON object on stdout")
     tick.add_argument("--ok-if-running", action="store_true")
-    tick.add_argument("--deadline", type=_span, metavar="20s")
+    tick.add_argument("--deadline", type=deadline, metavar="20s")
     tick.set_defaults(run=_tick)
     _register_workers(commands)
 
@@ -62,10 +62,10 @@ def _run_options(run: argparse.ArgumentParser) -> None:
             help=f"this {which} now, due or not; may be given more than once",
         )  # fmt: skip
     run.add_argument(
-        "--since", type=_since, metavar="2026-11-01|7d",
+        "--since", type=since, metavar="2026-11-01|7d",
         help="read from here to the cursor again; the cursor stays",
     )  # fmt: skip
-    run.add_argument("--deadline", type=_span, metavar="20s", help="start nothing after it")
+    run.add_argument("--deadline", type=deadline, metavar="20s", help="start nothing after it")
     run.add_argument("--dry-run", action="store_true", help="one page per unit, nothing is kept")
     run.add_argument("--take-over", action="store_true", help="revoke the run that is at it")
     run.add_argument("--ok-if-running", action="store_true", help="then exit 0 instead of 75")
@@ -73,24 +73,10 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("-v", "--verbose", action="store_true", help="a log line for each page")
 
 
-def _since(text: str) -> Any:
-    try:
-        return read_since(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _span(text: str) -> float:
-    try:
-        return read_span("deadline", text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
 def _run(options: argparse.Namespace) -> int:
     parameters = Parameters(
-        accounts=tuple(options.account),
-        streams=tuple(options.stream),
+        accounts=names("account", options.account),
+        streams=names("stream", options.stream),
         since=options.since,
         deadline_s=options.deadline,
         dry_run=options.dry_run,

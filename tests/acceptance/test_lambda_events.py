@@ -56,6 +56,8 @@ NO_CALLS: dict[str, Any] = {
     "a rule's misspelt detail": rule(acount="shop"),
     "a rule's detail that is no object": rule() | {"detail": "hello"},
     "a rule's for another worker": rule(worker="token-refresh"),
+    "a since beyond the calendar": {"since": "9999-12-31T23:59:59-14:00"},
+    "a since in the future": {"since": "2999-01-01"},
     "WebSocket": WEB_SOCKET,
     "a context that is no object": {"requestContext": 1},
     "an empty context": {"requestContext": {}},

@@ -163,14 +163,6 @@ def test_an_extra_window_longer_than_the_api_takes_is_read_in_parts(site: Site) 
     assert report["counts"]["unchanged"] >= 500
 
 
-def test_an_extra_window_in_the_future_is_empty(site: Site) -> None:
-    ebay(site)
-
-    report = ebay(site, "--stream", "orders", "--since", "2999-01-01")
-
-    assert (report["outcome"], report["counts"]["calls"]) == ("done", 0)
-
-
 def test_a_deadline_leaves_the_rest_to_the_next_call(site: Site) -> None:
     site.simulator.faults.add("delay", operation="getOrders", seconds=0.7)
     calls = 0
@@ -205,3 +197,25 @@ def test_a_run_with_nothing_due_calls_nobody(site: Site) -> None:
 
     assert (report["reason"], report["units"]) == ("nothing_due", [])
     assert len(site.simulator.requests.entries()) == calls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("ebay", "--since", "9999-12-31T23:59:59-14:00"), 2),
+        (("ebay", "--since", "foo"), 2),
+        (("runs", "--since", "foo"), 2),
+        (("ebay", "--deadline", "0s"), 2),
+        (("ebay", "--since", "2999-01-01"), 65),
+        (("ebay", "--since", "0d"), 65),
+    ],
+)
+def test_a_since_that_cannot_be_meant_is_refused(
+    site: Site, arguments: tuple[str, ...], code: int
+) -> None:
+    done = site.cli(*arguments)
+
+    assert done.returncode == code, done.stderr
+    assert arguments[1].removeprefix("--") in done.stderr
+    assert "Traceback" not in done.stderr
+    assert site.one("SELECT count(*) FROM ops.runs") == 0

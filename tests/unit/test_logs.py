@@ -49,6 +49,28 @@ def test_an_event_is_one_line_whatever_its_facts_hold(form: str) -> None:
     assert "\x1b" not in stream.getvalue()
 
 
+class Full(io.StringIO):
+    def write(self, text: str, /) -> int:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("form", ["json", "text", None])
+def test_a_log_that_cannot_be_written_stops_nobody(
+    form: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed = io.StringIO()
+    log = make_log("info", form, closed)
+    closed.close()
+
+    log.info("run.finished")
+    make_log("info", form, Full()).info("run.finished")
+    monkeypatch.setattr(sys, "stderr", None)
+    make_log("info", form).info("run.finished")
+    monkeypatch.undo()
+
+    assert capsys.readouterr().err == ""
+
+
 def test_text_is_readable_and_leaves_out_what_is_not_known() -> None:
     stream = io.StringIO()
 

@@ -67,11 +67,38 @@ def test_since_is_an_instant_or_a_span(text: str, expected: datetime | timedelta
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "7", "7w", "-7d", "99999d", "2026-13-01", "0001-01-01"]
-)
+    "text",
+    ["", "yesterday", "7", "7w", "-7d", "99999d", "2026-13-01", "9999-12-31T23:59:59-14:00",
+     "0001-01-01T00:00:00+14:00", "\ud800"],
+)  # fmt: skip
 def test_other_sinces_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="since"):
         read_since(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("2999-01-01", "since: 2999-01-01T00:00:00.000Z lies in the future"),
+        ("2026-11-22T05:00:00Z", "lies in the future"),
+        ("0d", "lies in the future"),
+        ("0001-01-01", "lies before eBay began"),
+        ("1994-12-31", "lies before eBay began"),
+        ("9999-12-31T23:59:59+14:00", "lies in the future"),
+    ],
+)
+def test_a_since_from_which_nothing_can_be_read_is_refused(text: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        read({"since": text}).check(AT)
+
+
+def test_a_span_is_held_to_the_same_bounds_as_an_instant() -> None:
+    read({"since": "9999d"}).check(AT)
+    read({"since": "1s"}).check(AT)
+    read({}).check(AT)
+
+    with pytest.raises(UsageError, match="before eBay began"):
+        read({"since": "9999d"}).check(datetime(2021, 1, 1, tzinfo=UTC))
 
 
 def test_a_span_is_counted_back_from_the_runs_start() -> None:
@@ -93,7 +120,7 @@ def test_a_span_is_seconds(text: str, seconds: float) -> None:
     assert read_span("deadline", text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "soon", "0", "-1", "nan", "inf", "1e999"])
+@pytest.mark.parametrize("text", ["", "soon", "0", "0s", "-1", "nan", "inf", "1e999"])
 def test_other_spans_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="deadline"):
         read_span("deadline", text)
