@@ -19,6 +19,7 @@ class Behaviour:
     `unknown_fields`, `unknown_enums`: some rows carry what the contracts lack.
     `offset_ceiling`: Finances lists refuse offsets from here on (135003).
     `missing_token_status`: eBay's status for 1002 differs between its APIs.
+    `trading_warnings`: Trading calls that succeed answer `Warning`, with data.
     """
 
     order_sort: OrderSort = OrderSort.CREATED_DESC
@@ -30,4 +31,5 @@ class Behaviour:
     token_lifetime_s: int = 7200
     missing_token_status: int = 401
     mutations_per_request: int = 0
+    trading_warnings: bool = False
     quota_limits: dict[str, int] = field(default_factory=dict)

@@ -6,15 +6,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from infra.simulator.answers import (
-    ACCESS_DENIED,
-    INTERNAL_ERROR,
-    INVALID_TOKEN,
-    SIGNATURE_MISSING,
-    TOO_MANY_REQUESTS,
-    Answer,
-)
+from infra.simulator.answers import SIGNATURE_MISSING, Answer, Request
 from infra.simulator.faults import Kind, Rule
+from infra.simulator.refusals import Manners, Refusal
 
 _ROWS = ("orders", "transactions", "payouts")
 _KEYS = {"orders": "orderId", "transactions": "transactionId", "payouts": "payoutId"}
@@ -27,12 +21,14 @@ _HTML = (
 Body = dict[str, Any]
 
 
-def instead(rule: Rule) -> Answer | None:
+def instead(rule: Rule, manners: Manners, request: Request) -> Answer | None:
     """The answer of a rule that replaces the work; None where the work is to be done."""
-    make = _INSTEAD.get(rule.kind)
-    if make is None:
+    if rule.kind in _REFUSALS:
+        answer = manners.refuse(request, _REFUSALS[rule.kind], 401)
+    elif rule.kind in _INSTEAD:
+        answer = _INSTEAD[rule.kind](rule)
+    else:
         return None
-    answer = make(rule)
     if rule.retry_after is None:
         return answer
     headers = (*answer.headers, ("Retry-After", rule.retry_after))
@@ -57,13 +53,16 @@ def _squeezed(size: int) -> bytes:
     return gzip.compress(opening + b"A" * padding + closing, compresslevel=9)
 
 
+# As the API that is called says it.
+_REFUSALS = {
+    Kind.SERVER_ERROR: Refusal.INTERNAL_ERROR,
+    Kind.RATE_LIMITED: Refusal.TOO_MANY_REQUESTS,
+    Kind.UNAUTHORIZED: Refusal.INVALID_TOKEN,
+    Kind.MISSING_SCOPE: Refusal.ACCESS_DENIED,
+}
 _INSTEAD: dict[Kind, Callable[[Rule], Answer]] = {
     Kind.STATUS: _status,
-    Kind.SERVER_ERROR: lambda _: INTERNAL_ERROR,
     Kind.UNAVAILABLE: lambda _: Answer(503, b"Service Unavailable", "text/plain"),
-    Kind.RATE_LIMITED: lambda _: TOO_MANY_REQUESTS,
-    Kind.UNAUTHORIZED: lambda _: INVALID_TOKEN,
-    Kind.MISSING_SCOPE: lambda _: ACCESS_DENIED,
     Kind.SIGNATURE_REQUIRED: lambda _: SIGNATURE_MISSING,
     Kind.HTML: lambda _: Answer(200, _HTML, "text/html"),
     Kind.EMPTY_BODY: lambda _: Answer(200, b""),
@@ -100,6 +99,8 @@ def damaged(rule: Rule, answer: Answer) -> Answer:
 
 def _page_of(answer: Answer) -> tuple[Body, str] | None:
     """The body and the member that holds its rows; None where there are no rows."""
+    if answer.content_type != "application/json":
+        return None
     body = json.loads(answer.body or b"{}")
     kind = next((name for name in _ROWS if body.get(name)), None)
     return (body, kind) if kind else None

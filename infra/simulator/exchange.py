@@ -12,6 +12,7 @@ from infra.simulator.faults import Faults, Kind, Rule
 from infra.simulator.journal import Journal, masked
 from infra.simulator.oauth import TokenDesk
 from infra.simulator.router import Gateway, Host, Operation, find_operation
+from infra.simulator.trading import ask_for_first_page
 from infra.simulator.wire import Wire, head
 from infra.simulator.world import World
 
@@ -58,11 +59,11 @@ class Exchange:
         wire: Wire,
     ) -> Answer | None:
         """The answer before damage; None: there is none."""
-        if rule is None:
+        if rule is None or operation is None:
             return self.gateway.answer(operation, request, hosts)
         if rule.kind in {Kind.HANG, Kind.GARBAGE, Kind.RESET_BEFORE}:
             return None
-        instead = damage.instead(rule)
+        instead = damage.instead(rule, operation.manners, request)
         if instead:
             return instead
         self._before_work(rule, request, wire)
@@ -76,6 +77,7 @@ class Exchange:
                 self.desk.end_tokens(request.account)
             case Kind.SAME_PAGE:
                 request.parameters = [each for each in request.parameters if each[0] != "offset"]
+                ask_for_first_page(request)
             case _:
                 pass
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from infra.simulator.oauth import fingerprint
 
-_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+_SECRET_HEADERS = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "x-ebay-api-iaf-token"}
+)
 _KEPT = 200_000
 
 

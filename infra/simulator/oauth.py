@@ -7,6 +7,7 @@ import hmac
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs
 
 from infra.simulator.accounts import SCOPE, USER_SCOPES, Account
@@ -63,11 +64,8 @@ class TokenDesk:
 
     def read(self, token: str) -> Bearer | None:
         """None: not ours, expired, ended early, or its account has withdrawn its consent."""
-        text, _, signature = token.removeprefix(f"{_MARK}t^").rpartition(".")
-        if not hmac.compare_digest(signature.encode(), self._sign(text).encode()):
-            return None
-        claims = json.loads(base64.urlsafe_b64decode(text))
-        if claims["until"] <= self._world.clock.now_ms():
+        claims = self._claims(token)
+        if claims is None or claims["until"] <= self._world.clock.now_ms():
             return None
         scopes = frozenset(claims["scopes"])
         if claims["account"] is None:
@@ -76,6 +74,17 @@ class TokenDesk:
         if account.revoked or claims["serial"] < account.oldest_serial:
             return None
         return Bearer(account, scopes & account.scopes)
+
+    def has_ended(self, token: str) -> bool:
+        """Whether a token that is not good has once been."""
+        return self._claims(token) is not None and self.read(token) is None
+
+    def _claims(self, token: str) -> dict[str, Any] | None:
+        text, _, signature = token.removeprefix(f"{_MARK}t^").rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._sign(text).encode()):
+            return None
+        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text))
+        return claims
 
     def end_tokens(self, account: Account) -> None:
         """Every access token of this account so far is refused from now on."""

@@ -20,7 +20,16 @@ _APIS: Mapping[tuple[str, str, str], Mapping[str, int]] = {
     ("sell", "Inventory", "v1"): {"sell.inventory": 2_000_000},
     ("sell", "Negotiation", "v1"): {"sell.negotiation": 1_000_000},
     ("tradingapi", "TradingAPI", "v1"): dict.fromkeys(
-        ("GetOrders", "GetItem", "GetMyMessages", "GetMyeBaySelling", "GetSellerList"), 5_000
+        (
+            "GetOrders",
+            "GetItem",
+            "GetMyMessages",
+            "GetBestOffers",
+            "GetMyeBaySelling",
+            "GetMyeBayBuying",
+            "GetSellerList",
+        ),
+        5_000,
     ),
 }
 MINTS = {

@@ -5,22 +5,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from infra.simulator import finances_api, fulfillment, identity
+from infra.simulator import finances_api, fulfillment, identity, trading
 from infra.simulator.accounts import SCOPE
 from infra.simulator.answers import (
-    ACCESS_DENIED,
     INTERNAL_ERROR,
-    INVALID_TOKEN,
     NOT_FOUND,
     TOO_MANY_REQUESTS,
     WRONG_HOST,
     Answer,
     RefusedError,
     Request,
-    missing_token,
 )
 from infra.simulator.oauth import TokenDesk, account_of_grant, answer_token
 from infra.simulator.quotas import Quotas
+from infra.simulator.refusals import REST, Manners, Refusal
+from infra.simulator.trading_calls import CALLS
 from infra.simulator.world import World
 
 
@@ -33,7 +32,8 @@ class Host(StrEnum):
 class Operation:
     """`scopes`: one of them is enough. `user`: an application's token will not do.
 
-    `answer` None: the gateway answers it itself (tokens, rate limits).
+    `answer` None: the gateway answers it itself (tokens, rate limits). `call`: the name in the
+    header that tells the calls of the Trading API apart, which share one path.
     """
 
     name: str
@@ -44,6 +44,8 @@ class Operation:
     scopes: frozenset[str] = frozenset()
     user: bool = True
     answer: Callable[[World, Request], Answer] | None = None
+    manners: Manners = REST
+    call: str = ""
 
 
 TOKEN = "token"  # noqa: S105 -- the name of an operation
@@ -122,13 +124,31 @@ OPERATIONS = (
         frozenset({SCOPE}),
         user=False,
     ),
+    *(
+        Operation(
+            name,
+            "POST",
+            _path(trading.PATH),
+            Host.API,
+            name,
+            frozenset({SCOPE}),
+            answer=trading.answering(call),
+            manners=trading.TRADING,
+            call=name,
+        )
+        for name, call in CALLS.items()
+    ),
 )
 OPERATION_NAMES = frozenset(operation.name for operation in OPERATIONS)
 
 
 def find_operation(request: Request) -> Operation | None:
     for operation in OPERATIONS:
-        if operation.method == request.method and operation.path.fullmatch(request.path):
+        if (
+            operation.method == request.method
+            and operation.path.fullmatch(request.path)
+            and operation.call in {"", request.headers.get(trading.CALL_NAME)}
+        ):
             return operation
     return None
 
@@ -146,7 +166,9 @@ class Gateway:
         if operation.name == TOKEN:
             request.account = account_of_grant(self.world, request)
             return
-        bearer = self.desk.read(_bearer_token(request))
+        if operation.call:
+            trading.note_place(request)
+        bearer = self.desk.read(operation.manners.token(request))
         if bearer:
             request.account, request.scopes = bearer.account, bearer.scopes
 
@@ -176,24 +198,25 @@ class Gateway:
         return answer
 
     def _admit(self, operation: Operation, request: Request) -> None:
-        token = _bearer_token(request)
+        token = operation.manners.token(request)
         if not token:
-            raise RefusedError(missing_token(self.world.behaviour.missing_token_status))
+            raise self._refused(operation, request, Refusal.MISSING_TOKEN)
         bearer = self.desk.read(token)
         if bearer is None:
-            raise RefusedError(INVALID_TOKEN)
+            ended = self.desk.has_ended(token)
+            refusal = Refusal.EXPIRED_TOKEN if ended else Refusal.INVALID_TOKEN
+            raise self._refused(operation, request, refusal)
         request.account, request.scopes = bearer.account, bearer.scopes
         if not operation.scopes & bearer.scopes or (operation.user and bearer.account is None):
-            raise RefusedError(ACCESS_DENIED)
+            raise self._refused(operation, request, Refusal.ACCESS_DENIED)
         if not self.quotas.spend(operation.resource):
-            raise RefusedError(TOO_MANY_REQUESTS)
+            raise self._refused(operation, request, Refusal.TOO_MANY_REQUESTS)
+
+    def _refused(self, operation: Operation, request: Request, refusal: Refusal) -> RefusedError:
+        status = self.world.behaviour.missing_token_status
+        return RefusedError(operation.manners.refuse(request, refusal, status))
 
     def _perform(self, operation: Operation, request: Request) -> Answer:
         if operation.name == RATE_LIMITS:
             return self.quotas.answer_rate_limits(request)
         return operation.answer(self.world, request) if operation.answer else INTERNAL_ERROR
-
-
-def _bearer_token(request: Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
