@@ -412,6 +412,19 @@ def test_an_order_that_lost_all_its_lines_has_none(database: Database) -> None:
     assert shelf.column("SELECT count(*) FROM ebay.order_lines") == [0]
 
 
+@pytest.mark.parametrize("gone", ["orders", "transactions", "accounts"])
+def test_lines_and_fees_go_with_what_they_belong_to(database: Database, gone: str) -> None:
+    shelf, money = Shelf(database, "orders"), Shelf(database, "transactions", account="other")
+    shelf.save(order(1))
+    money.save(transaction(1))
+
+    shelf.sql(f"DELETE FROM ebay.{gone} RETURNING 1")
+
+    left = "SELECT (SELECT count(*) FROM ebay.{}), (SELECT count(*) FROM ebay.{})"
+    [counts] = shelf.sql(left.format("order_lines", "transaction_fees"))
+    assert tuple(counts) == {"orders": (0, 3), "transactions": (2, 0), "accounts": (0, 0)}[gone]
+
+
 def test_of_a_line_given_twice_the_last_one_is_kept(database: Database) -> None:
     shelf = Shelf(database, "orders")
 

@@ -171,6 +171,7 @@ CREATE TABLE ebay.order_lines (
   first_seen_at                  timestamptz NOT NULL,
   updated_at                     timestamptz NOT NULL,
   PRIMARY KEY (account_id, order_id, line_item_id),
+  FOREIGN KEY (account_id, order_id) REFERENCES ebay.orders ON DELETE CASCADE,
   CONSTRAINT finite CHECK (
     GREATEST(line_item_cost_value, total_value) < 'Infinity' AND LEAST(line_item_cost_value, total_value) > '-Infinity')
 );
@@ -226,6 +227,7 @@ CREATE TABLE ebay.transaction_fees (
   first_seen_at     timestamptz NOT NULL,
   updated_at        timestamptz NOT NULL,
   PRIMARY KEY (account_id, transaction_id, transaction_type, fee_number),
+  FOREIGN KEY (account_id, transaction_id, transaction_type) REFERENCES ebay.transactions ON DELETE CASCADE,
   CONSTRAINT finite CHECK (amount_value < 'Infinity' AND amount_value > '-Infinity')
 );
 COMMENT ON COLUMN ebay.transaction_fees.fee_number IS 'Place in the transaction, from 1: eBay gives fees no id.';
