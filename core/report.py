@@ -77,7 +77,10 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.NO_ACCOUNTS: "There is no account yet; add one with `accounts add`.",
     Reason.UPSTREAM: "eBay did not give a usable answer; it is tried again by itself.",
     Reason.UNITS_FAILED: "Every unit failed; the units say why.",
-    Reason.DATABASE: "The database did not answer; check DATABASE_URL and the server.",
+    Reason.DATABASE: (
+        "The database did not answer; check the server that DATABASE_URL names, or what keeps the"
+        " embedded one from starting."
+    ),
     Reason.CONFIG: "A setting is missing or wrong; the message names it.",
     Reason.BUG: "Cronshot made a mistake; the log has the traceback, please report it.",
     Reason.DISABLED: "This stream is paused for this account; `streams resume` starts it again.",

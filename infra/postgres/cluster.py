@@ -8,6 +8,7 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import socket
 import stat
@@ -32,6 +33,10 @@ LONGEST_SOCKET_PATH = 103
 START_TIMEOUT_S = 60
 START_TRIES = 50
 PROBE_TIMEOUT_S = 1.0
+LAST_LINES = 4
+# It begins with a log segment of 16 MB, and needs a few.
+LITTLE_ROOM_MB = 100
+_LINE_START = re.compile(r"^[-0-9]+ [.:0-9]+ \w+ \[\d+\] ")
 # Of postmaster.pid, from 0.
 STATUS_LINE = 7
 FIRST_WITH_BUILTIN_LOCALE = 17
@@ -63,6 +68,7 @@ class Cluster:
             shutil.rmtree(fresh, ignore_errors=True)
             raise StoreUnavailableError(
                 f"the embedded PostgreSQL could not be made in {home}: {done.stdout[-1000:]}"
+                f"{_room(home)}"
             )
         fresh.rename(self.data)
 
@@ -89,6 +95,7 @@ class Cluster:
                 return
         raise StoreUnavailableError(
             f"the embedded PostgreSQL in {self.data} does not start: {self._last_words()}"
+            f"{_room(self.data)}"
         )
 
     def _start(self) -> subprocess.CompletedProcess[str]:
@@ -126,13 +133,15 @@ class Cluster:
         if folder == self.data:
             # The server's working directory: no path, so nothing in it that a shell could read.
             return "."
-        folder.mkdir(mode=0o700, exist_ok=True)
-        _give_to_server(folder)
-        found, owner = folder.lstat(), self.data.stat().st_uid
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner:
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        # Looked at before it is given away: in /tmp anybody may have put a link to anything there.
+        found, owners = folder.lstat(), {self.data.stat().st_uid, os.geteuid()}
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
             raise ConfigurationError(
                 f"{folder} belongs to somebody else: remove it, or use a shorter project path"
             )
+        _give_to_server(folder)
         return str(folder)
 
     def _present_version(self) -> int:
@@ -157,10 +166,14 @@ class Cluster:
             os.chown(file, owner.st_uid, owner.st_gid)
 
     def _last_words(self) -> str:
+        """Of its log, each line once: every try adds the same ones with another time."""
         try:
-            return (self.data / "server.log").read_text(errors="replace")[-1000:]
+            log = (self.data / "server.log").read_text(errors="replace")[-10_000:]
         except FileNotFoundError:
             return "it wrote no log"
+        latest_first = [_LINE_START.sub("", line) for line in reversed(log.splitlines())]
+        words = [line for line in dict.fromkeys(latest_first) if line][:LAST_LINES]
+        return "; ".join(reversed(words)) or "its log is empty"
 
     def _run(self, version: int, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         # In the folder above the data, with relative paths: pg_ctl builds a shell command of them.
@@ -181,6 +194,12 @@ class Cluster:
             )
             output.seek(0)
             return subprocess.CompletedProcess(done.args, done.returncode, output.read())
+
+
+def _room(folder: Path) -> str:
+    """What a server does not always live to say."""
+    free_mb = shutil.disk_usage(folder).free // 1_000_000
+    return "" if free_mb > LITTLE_ROOM_MB else f"; the disk has {free_mb} MB left, make room there"
 
 
 def binaries(version: int) -> Path:
@@ -246,7 +265,7 @@ def _server_account() -> pwd.struct_passwd | None:
 def _give_to_server(folder: Path) -> None:
     account = _server_account()
     if account:
-        os.chown(folder, account.pw_uid, account.pw_gid)
+        os.chown(folder, account.pw_uid, account.pw_gid, follow_symlinks=False)
 
 
 def _initdb_options(version: int) -> Sequence[str]:

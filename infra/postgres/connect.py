@@ -12,7 +12,7 @@ import pg8000
 from scramp import ScramException  # type: ignore[import-untyped]  # pg8000's; has no stubs
 
 from core.errors import AppError, ConfigurationError, StoreUnavailableError
-from infra.postgres.sqlstate import classify, sqlstate
+from infra.postgres.sqlstate import classify, server_words, sqlstate
 from infra.postgres.url import DatabaseUrl, SslMode
 
 OLDEST_SERVER = 15
@@ -113,12 +113,17 @@ def _secured(sock: socket.socket, url: DatabaseUrl) -> socket.socket:
 
 
 def _ask_for_tls(sock: socket.socket, url: DatabaseUrl) -> None:
+    """Only an outspoken no is one: a proxy hangs up, or tells an error, when it has no server."""
     sock.sendall(SSL_REQUEST)
-    if sock.recv(1) != b"S":
+    answer = sock.recv(1)
+    if answer == b"N":
         raise ConfigurationError(
             f"{url.safe()} offers no TLS; where the network in between is trusted, add "
             "sslmode=disable to DATABASE_URL"
         )
+    if answer != b"S":
+        did = f"answered {answer!r} to" if answer else "hung up at"
+        raise StoreUnavailableError(f"{url.safe()} {did} the question for TLS")
 
 
 @cache
@@ -164,9 +169,15 @@ def _said_by_server(error: BaseException) -> BaseException | None:
 
 
 def _refusal(error: Exception, url: DatabaseUrl) -> AppError:
-    found = classify(_said_by_server(error) or error)
+    said = _said_by_server(error)
+    found = classify(said or error)
     if isinstance(found, AppError):
         return type(found)(f"{url.safe()}: {found}")
+    if said is not None:
+        # Poolers say with XX000 that nobody is served now, and also that nobody is known.
+        internal = (sqlstate(said) or "").startswith("XX")
+        kind = StoreUnavailableError if internal else ConfigurationError
+        return kind(f"{url.safe()} refuses the log-in: {server_words(said)}")
     if url.password is None and isinstance(error, AttributeError | pg8000.InterfaceError):
         return ConfigurationError(f"{url.safe()} wants a password, and DATABASE_URL has none")
     return ConfigurationError(

@@ -23,15 +23,19 @@ STATEMENT_TIMEOUT_MS = 600_000
 
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql")
 
+# CREATE SCHEMA IF NOT EXISTS demands the right to create one, also where it exists.
 _HISTORY = """
-CREATE SCHEMA IF NOT EXISTS ops;
-CREATE TABLE IF NOT EXISTS ops.schema_migrations (
+DO $$ BEGIN
+  IF to_regnamespace('ops') IS NULL THEN CREATE SCHEMA ops; END IF;
+END $$;
+CREATE TABLE ops.schema_migrations (
   version     integer PRIMARY KEY,
   name        text NOT NULL,
   checksum    text NOT NULL,
   applied_at  timestamptz NOT NULL DEFAULT now()
 );
 """
+_HAS_HISTORY = "SELECT to_regclass('ops.schema_migrations') IS NOT NULL"
 _READ = "SELECT version, name, checksum FROM ops.schema_migrations ORDER BY version"
 _RECORD = sa.text(
     "INSERT INTO ops.schema_migrations (version, name, checksum) "
@@ -179,7 +183,9 @@ def _step(database: Database, known: Sequence[Migration]) -> Applied | None:
         transaction_timeout_ms=0,
     ) as connection:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
-        connection.exec_driver_sql(_HISTORY)
+        # A role that may only work with the tables finds an up-to-date schema up to date.
+        if not connection.exec_driver_sql(_HAS_HISTORY).scalar_one():
+            connection.exec_driver_sql(_HISTORY)
         applied = applied_to(connection)
         status = compare(applied, known)
         if status.state not in (SchemaState.MISSING, SchemaState.TOO_OLD):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from infra.postgres.cluster import binaries
 from infra.postgres.embedded import DEFAULT_VERSION
-from infra.postgres.url import DatabaseUrl
+from infra.postgres.url import DatabaseUrl, SslMode
 
 
 def embedded_psql() -> Path:
@@ -24,6 +24,11 @@ def environment_of(url: DatabaseUrl) -> Mapping[str, str]:
         variables["PGSSLMODE"] = url.sslmode.value
     if url.sslrootcert is not None:
         variables["PGSSLROOTCERT"] = str(url.sslrootcert)
+    elif url.sslmode is SslMode.VERIFY_FULL:
+        # The machine's authorities, as we do; libpq otherwise wants a file in ~/.postgresql.
+        variables["PGSSLROOTCERT"] = "system"
+    if url.channel_binding_required:
+        variables["PGCHANNELBINDING"] = "require"
     if url.password is not None:
         variables["PGPASSWORD"] = url.password.reveal()
     return variables

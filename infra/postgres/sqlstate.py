@@ -30,6 +30,12 @@ _KINDS: tuple[tuple[tuple[str, ...], type[AppError], str], ...] = (
         SchemaMissingError,
         "the database schema is missing: {}; run `python -m core.run migrate`",
     ),
+    # Only migrations create: another system's object stands where ours belongs.
+    (
+        ("42P06", "42P07", "42710", "42723"),
+        ConfigurationError,
+        "another system was here first: {}; use a database of its own for Cronshot, or rename that",
+    ),
     # Wrong user, wrong password, no such database, no privilege: a person must act.
     (
         ("28", "3D000", "42501"),
@@ -57,6 +63,12 @@ def sqlstate(error: BaseException) -> str | None:
     """The server's own code, None where the error did not come from the server."""
     fields = _fields(error)
     return None if fields is None else fields.get("C", "")
+
+
+def server_words(error: BaseException) -> str:
+    """Message and code of an error that came from the server, without values."""
+    fields = _strip(_fields(error) or {})
+    return f"{fields.get('M', '')} ({fields.get('C', '')})"
 
 
 def is_poisoned(error: BaseException) -> bool:

@@ -27,7 +27,6 @@ OUTSIDE_WORLD = {
 }
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "misc", "shared"}
 MAY_HOLD_SQL = {
-    "infra/postgres/clock.py",  # one literal without parameters, read before anything else
     "infra/postgres/migrator.py",  # works before the schema exists that the files are checked by
 }
 STATEMENT = re.compile(

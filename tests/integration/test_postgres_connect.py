@@ -1,6 +1,7 @@
 """Reaching a server, securing the way to it, and being refused."""
 
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -110,6 +111,22 @@ def test_tls_is_never_given_up_for_plain_text(server: DatabaseUrl) -> None:
             log_in(replace(url, sslmode=SslMode.REQUIRE))
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"), [(b"", "hung up"), (b"E", "answered b'E'"), (b"H", "answered b'H'")]
+)
+def test_what_is_no_answer_about_tls_is_not_taken_for_a_no(
+    server: DatabaseUrl, answer: bytes, said: str
+) -> None:
+    """A proxy without a server hangs up: advice to give up TLS would be wrong and dangerous."""
+    with Answering(answer) as port:
+        url = replace(server, socket_dir=None, host="127.0.0.1", port=port)
+
+        with pytest.raises(StoreUnavailableError, match=said) as refused:
+            log_in(replace(url, sslmode=SslMode.REQUIRE))
+
+    assert "sslmode" not in str(refused.value)
+
+
 def test_a_context_is_built_once(authority: Authority) -> None:
     contexts = {id(connecting.tls_context(SslMode.VERIFY_FULL, authority.root)) for _ in range(3)}
 
@@ -149,6 +166,32 @@ def test_a_server_that_never_answers_is_given_up() -> None:
 def test_something_that_is_not_postgresql_is_named(answer: bytes, kind: type[Exception]) -> None:
     with Answering(answer) as port, pytest.raises(kind, match=f"127.0.0.1:{port}/d as u"):
         log_in(parse(f"postgres://u:{PASSWORD}@127.0.0.1:{port}/d"))
+
+
+def error_of_the_server(message: str, code: str) -> bytes:
+    fields = f"SFATAL\0VFATAL\0C{code}\0M{message}\0\0".encode()
+    return b"E" + struct.pack("!i", len(fields) + 4) + fields
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "kind"),
+    [
+        ("Tenant or user not found", "XX000", StoreUnavailableError),
+        ("Max client connections reached", "XX000", StoreUnavailableError),
+        ("The endpoint has been disabled. Enable it and retry.", "55000", ConfigurationError),
+        ("no pg_hba.conf entry for host", "28000", ConfigurationError),
+        ("sorry, too many clients already", "53300", StoreUnavailableError),
+    ],
+)
+def test_what_the_server_says_at_the_log_in_is_repeated(
+    message: str, code: str, kind: type[Exception]
+) -> None:
+    with Answering(error_of_the_server(message, code)) as port, pytest.raises(kind) as refused:
+        log_in(parse(f"postgres://u:{PASSWORD}@127.0.0.1:{port}/d"))
+
+    for words in (message, code, f"127.0.0.1:{port}/d as u"):
+        assert words in str(refused.value)
+    assert "wrong password" not in str(refused.value)
 
 
 def test_a_server_that_is_too_old_is_refused(

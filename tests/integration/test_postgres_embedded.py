@@ -300,8 +300,41 @@ def test_a_server_that_cannot_start_tells_its_last_words(
     (folder / "postgres" / "postgresql.auto.conf").write_text("no_such_setting = 1\n")
     monkeypatch.setattr(clusters, "START_TRIES", 2)
 
-    with pytest.raises(StoreUnavailableError, match="no_such_setting"):
+    with pytest.raises(StoreUnavailableError, match="no_such_setting") as refused:
         open_server(folder)
+
+    assert str(refused.value).count("no_such_setting") == 1
+    assert "MB left" not in str(refused.value)
+
+
+def test_a_server_without_room_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "LITTLE_ROOM_MB", 10**12)
+    monkeypatch.setattr(clusters, "_initdb_options", lambda version: ["--no-such-option"])
+
+    with pytest.raises(StoreUnavailableError, match=r"the disk has \d+ MB left"):
+        open_server(folder)
+
+
+@pytest.mark.parametrize("what", ["link", "file"])
+def test_a_place_for_the_socket_that_somebody_else_made_is_left_alone(
+    folder: Path, tmp_path: Path, what: str
+) -> None:
+    """As root the link's target would have been given to the server's user."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    long = folder / ("x" * 120)
+    with open_server(long):
+        place = Cluster(long.resolve() / "postgres", 18).socket_dir()
+    before = victim.stat()
+    owned = (before.st_uid, before.st_gid, before.st_mode)
+    place.symlink_to(victim) if what == "link" else place.write_text("")
+
+    with pytest.raises(ConfigurationError, match="belongs to somebody else"):
+        open_server(long)
+    place.unlink()
+
+    after = victim.stat()
+    assert (after.st_uid, after.st_gid, after.st_mode) == owned
 
 
 def test_a_first_start_that_fails_leaves_nothing_behind(

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from core.errors import ConfigurationError
 from infra.postgres import migrator
 from infra.postgres.migrator import SchemaState, check, migrate, read, shipped
 from infra.postgres.transaction import Database
-from tests.support.postgres import Server, execute
+from tests.support.postgres import Server, execute, open_database
 
 FIRST = "CREATE SCHEMA shop; CREATE TABLE shop.a (id integer); INSERT INTO shop.a VALUES (1);"
 # `%`, `:x` and a function body go to the server as they stand.
@@ -109,6 +111,81 @@ def test_a_migration_that_fails_leaves_nothing_behind(
     assert check(empty_database, folder).sentence.startswith("the database schema is at 1,")
     (folder / "0002_second.sql").write_text("CREATE TABLE shop.half (id integer);")
     assert [step.version for step in migrate(empty_database, folder)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [
+        ("CREATE SCHEMA ops; CREATE TABLE ops.worker_heartbeats (id integer)", "worker_heartbeats"),
+        ("CREATE SCHEMA ops; CREATE TYPE ops.runs AS (id integer)", "runs"),
+        ("CREATE SCHEMA ebay; CREATE TABLE ebay.orders (id integer)", "orders"),
+    ],
+)
+def test_what_another_system_has_made_is_named_with_the_way_out(
+    empty_database: Database, made: str, name: str
+) -> None:
+    with empty_database.transaction() as connection:
+        connection.exec_driver_sql(made)
+
+    with pytest.raises(ConfigurationError, match=name) as refused:
+        migrate(empty_database)
+
+    for way_out in ("a database of its own", "rename that"):
+        assert way_out in str(refused.value)
+
+
+def test_empty_schemas_that_are_there_already_are_used(empty_database: Database) -> None:
+    with empty_database.transaction() as connection:
+        connection.exec_driver_sql("CREATE SCHEMA ops; CREATE SCHEMA ebay")
+
+    migrate(empty_database)
+
+    assert check(empty_database).state is SchemaState.OK
+
+
+@pytest.fixture
+def limited(postgres_server: Server, empty_database_name: str) -> Iterator[Database]:
+    """A role that may not create anything in the database but what a test allows."""
+    admin = postgres_server.admin.with_database(empty_database_name)
+    if admin.password is not None:
+        pytest.skip("the server wants passwords")
+    role = f"limited_{empty_database_name}"
+    execute(admin, f"CREATE ROLE {role} LOGIN")
+    database = open_database(replace(admin, user=role), 1)
+    yield database
+    database.dispose()
+    execute(admin, f"DROP OWNED BY {role}")
+    execute(admin, f"DROP ROLE {role}")
+
+
+@pytest.mark.direct_only(reason="its role is made for one test")
+def test_a_role_that_may_not_create_finds_an_up_to_date_schema_up_to_date(
+    empty_database: Database, empty_database_name: str, limited: Database
+) -> None:
+    migrate(empty_database)
+    role = f"limited_{empty_database_name}"
+    with empty_database.transaction() as connection:
+        connection.exec_driver_sql(
+            f"GRANT USAGE ON SCHEMA ops TO {role}; GRANT SELECT ON ops.schema_migrations TO {role}"
+        )
+
+    assert check(limited).state is SchemaState.OK
+    assert migrate(limited) == []
+
+
+@pytest.mark.direct_only(reason="its role is made for one test")
+def test_a_role_that_owns_the_schemas_migrates_without_the_right_to_make_one(
+    empty_database: Database, empty_database_name: str, limited: Database
+) -> None:
+    role = f"limited_{empty_database_name}"
+    with empty_database.transaction() as connection:
+        connection.exec_driver_sql(
+            f"CREATE SCHEMA ops AUTHORIZATION {role}; CREATE SCHEMA ebay AUTHORIZATION {role}"
+        )
+
+    migrate(limited)
+
+    assert check(limited).state is SchemaState.OK
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 
 from core.errors import RejectedContentError, StoreUnavailableError
 from infra.postgres import engine as engines
-from infra.postgres.clock import read_clock
 from infra.postgres.errors import (
     BrokenStatementError,
     CommitUnknownError,
@@ -363,19 +362,6 @@ def test_threads_get_connections_of_their_own_and_wait_for_a_free_one(
         echo(database, "x")
     assert echo(database, "x") == "x"
     database.dispose()
-
-
-def test_the_clock_is_the_databases_carried_forward(database: Database) -> None:
-    ticks = iter([100.0, 160.0, 161.5])
-
-    with database.transaction() as connection:
-        before = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
-        clock = read_clock(connection, lambda: next(ticks))
-        after = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
-
-    assert before <= clock.read_at <= after
-    assert (clock.now() - clock.read_at).total_seconds() == 60
-    assert clock.now().utcoffset() is not None
 
 
 def terminate(url: str, pid: int) -> None:

@@ -1,6 +1,5 @@
 -- Runs, leases and switches: what design.md §5 keeps in the database.
-
-CREATE SCHEMA IF NOT EXISTS ops;
+-- The schema `ops` is made with the history of migrations, which lies in it.
 
 -- 64 bits of SHA-256: at a million names the risk of a collision is 3e-8, and a collision
 -- could only cause a false "already running".

@@ -1,6 +1,9 @@
 -- Accounts, tokens, sync states and the tables of orders, transactions and payouts (design.md §6).
 
-CREATE SCHEMA ebay;
+-- It may be there: made by an administrator for a role that may not, or by a system that came before.
+DO $$ BEGIN
+  IF to_regnamespace('ebay') IS NULL THEN CREATE SCHEMA ebay; END IF;
+END $$;
 
 CREATE TABLE ebay.accounts (
   id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
