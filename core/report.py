@@ -83,7 +83,10 @@ SENTENCES: Mapping[Reason, str] = {
     ),
     Reason.CONFIG: "A setting is missing or wrong; the message names it.",
     Reason.BUG: "Cronshot made a mistake; the log has the traceback, please report it.",
-    Reason.DISABLED: "This stream is paused for this account; `streams resume` starts it again.",
+    Reason.DISABLED: (
+        "This stream is switched off for this account; its row of ebay.sync_states needs"
+        " `enabled`, an `interval_s` above 0 and a `due_at`."
+    ),
     Reason.GLOBALLY_OFF: "All workers are switched off; `workers resume --all` starts them again.",
     Reason.ACCOUNT_INACTIVE: "The account is paused or disconnected; `accounts resume` starts it.",
     Reason.NEEDS_RECONNECT: (
@@ -98,7 +101,8 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.CIRCUIT_OPEN: "eBay failed repeatedly; one probe is let through before the rest.",
     Reason.UNSUPPORTED: "eBay's sandbox does not have this list; there is nothing to read.",
     Reason.MISSING_SCOPE: (
-        "The account's consent lacks the scope that this stream needs; connect it again with it."
+        "The account's consent lacks the scope that this stream needs; import a refresh token that"
+        " has it with `accounts add --replace`."
     ),
     Reason.SIGNATURE_REQUIRED: (
         "eBay demands message signatures for this seller (EU and UK), which are not set up."
@@ -108,7 +112,10 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.TOO_MANY: (
         "The list is longer than eBay shows; what it shows is stored, nothing is marked ended."
     ),
-    Reason.BAD_DATA: "eBay's answer is not what its contract says; the unit's error shows it.",
+    Reason.BAD_DATA: (
+        "eBay refused the request, or its answer is not what its contract says; the unit's error"
+        " shows which."
+    ),
     Reason.QUARANTINE_LIMIT: (
         "Too many rows of one page could not be stored; the unit's error names the first reason."
     ),

@@ -30,9 +30,12 @@ class DeadManPings:
         if url is None:
             return
         try:
-            _get(_address(url, report))
+            status = _get(_address(url, report))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             self.log.warning("ping.failed", worker=worker, error=type(error).__name__)
+        else:
+            if not httpx.codes.is_success(status):
+                self.log.warning("ping.failed", worker=worker, status=status)
 
 
 def _address(url: Secret, report: RunReport) -> httpx.URL:
@@ -43,7 +46,7 @@ def _address(url: Secret, report: RunReport) -> httpx.URL:
     return address.copy_merge_params({"rid": str(report.run_id)})
 
 
-def _get(address: httpx.URL) -> None:
+def _get(address: httpx.URL) -> int:
     """Two seconds for everything, the host's name included; httpx limits each wait by itself."""
     secure = address.scheme == "https"
     context = httpx.create_ssl_context(trust_env=False) if secure else None
@@ -54,4 +57,4 @@ def _get(address: httpx.URL) -> None:
         countdown.of(TIMEOUT_S),
         client.stream("GET", address) as answer,
     ):
-        answer.raise_for_status()
+        return answer.status_code

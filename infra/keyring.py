@@ -1,8 +1,10 @@
 """The encryption keys: from the setting, or made once beside the embedded database."""
 
+import fcntl
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import ConfigurationError
@@ -14,10 +16,7 @@ def cipher_from(setting: str) -> AesGcmCipher:
 
 
 def cipher_beside(folder: Path) -> AesGcmCipher:
-    """The key of an embedded database, made once with mode 0600; the first of two makers wins.
-
-    Linked into place when it is whole: nobody reads half a key.
-    """
+    """The key of an embedded database, made once with mode 0600; the first of two makers wins."""
     path = folder / "keys"
     try:
         if not path.exists():
@@ -35,14 +34,28 @@ def cipher_beside(folder: Path) -> AesGcmCipher:
 
 
 def _make(path: Path) -> None:
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".keys-")
+    """In place when it is whole: nobody reads half a key."""
+    with _alone_in(path.parent):
+        if path.exists():
+            return
+        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".keys-")
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(f"local:{generate_key()}\n")
+                # Tokens are sealed with it from now on: it must outlive a power cut as they do.
+                file.flush()
+                os.fsync(file.fileno())
+            Path(draft).rename(path)
+        finally:
+            Path(draft).unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Not by a hard link, which FAT and some network file systems do not have."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(f"local:{generate_key()}\n")
-            # Tokens are sealed with it from now on: it must outlive a power cut as they do.
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(draft, path)
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
     finally:
-        Path(draft).unlink()
+        os.close(opened)

@@ -2,21 +2,14 @@
 
 import json
 import logging
-import re
 import sys
 from datetime import UTC, datetime
 from typing import TextIO
 
+from infra.redaction import redacted
+
 LOGGER = "cronshot"
 FACTS = "facts"
-# A second net below the rule that no secret becomes a fact: the text of an exception that nobody
-# foresaw may hold what its library was given. eBay's tokens, credentials in headers and addresses.
-SECRETS = re.compile(
-    r"v(?:\^|%5e)1\.1(?:#|%23)[^\s\"'<>&,;\\]*"
-    r"|(?<=bearer )[^\s\"'<>&,;\\]{8,}|(?<=basic )[^\s\"'<>&,;\\]{8,}"
-    r"|(?<=://)[^\s/@\"']+:[^\s/@\"']+(?=@)",
-    re.IGNORECASE,
-)
 
 
 class JsonLines(logging.Formatter):
@@ -29,7 +22,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return SECRETS.sub("***", _one_line(line))
+        return redacted(_one_line(line))
 
 
 class TextLines(logging.Formatter):
@@ -41,7 +34,7 @@ class TextLines(logging.Formatter):
         line = f"{_instant(record)} {record.levelname.lower():8} {record.getMessage()} {told}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
-        return SECRETS.sub("***", line.rstrip())
+        return redacted(line.rstrip())
 
 
 class Lines(logging.StreamHandler[TextIO]):

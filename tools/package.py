@@ -12,6 +12,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +24,8 @@ LAMBDA = [
 ]
 HOST = [f"--python-version={sys.version_info.major}.{sys.version_info.minor}"]
 LEFT_OUT = {"__pycache__", "bin"}
+CODE = "*.py"
+STATEMENTS = ("infra/postgres/sql/*.sql", "infra/postgres/migrations/*.sql")
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first instant that a zip can hold
 FILE_MODE = 0o100644 << 16
 
@@ -67,13 +70,21 @@ def install_libraries(staging: Path, platform: list[str]) -> None:
 
 
 def copy_product(staging: Path) -> None:
+    """What runs, and nothing else that somebody keeps in the tree."""
     for name in PRODUCT:
-        shutil.copytree(ROOT / name, staging / name, ignore=_development_only)
+        for path in (ROOT / name).rglob("*"):
+            if path.is_file() and _runs(path):
+                place = staging / path.relative_to(ROOT)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, place)
 
 
-def _development_only(folder: str, names: list[str]) -> set[str]:
-    here = Path(folder)
-    return {name for name in names if name in LEFT_OUT or here / name == DEVELOPMENT}
+def _runs(path: Path) -> bool:
+    if path.is_relative_to(DEVELOPMENT):
+        return False
+    name = path.relative_to(ROOT).as_posix()
+    # fnmatch's * goes through folders.
+    return fnmatch(name, CODE) or any(fnmatch(name, pattern) for pattern in STATEMENTS)
 
 
 def write_zip(staging: Path, output: Path) -> None:

@@ -14,7 +14,8 @@ from infra.ebay.transport import Countdown, LazyTransport, PooledTransport, Stop
 from infra.ebay.unpack import BodyBrokenError, BodyTooLargeError, unpack
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
-_MAX_CONNECTIONS = 16
+# WORKERS_MAX_PARALLEL is at most 64, and a token may be asked for beside each page.
+_MAX_CONNECTIONS = 128
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 
 

@@ -23,6 +23,7 @@ from core.errors import (
 from infra.ebay.answer import Answer
 from infra.ebay.clean import clean_text
 from infra.ebay.unpack import BodyBrokenError, BodyTooLargeError
+from infra.redaction import redacted
 
 MAX_FACTS = 2000
 MAX_RETRY_AFTER = timedelta(hours=24)
@@ -36,12 +37,6 @@ _INSUFFICIENT_SCOPE = 1100
 _QUOTA_SPENT = 2001
 _SIGNATURE_IDS = range(215000, 215123)
 _CORRELATION_HEADERS = ("x-ebay-request-id", "rlogid", "x-ebay-c-request-id")
-_SECRETS = re.compile(
-    r"v(?:\^|%5e|\\u005e)1\.1(?:#|%23|\\u0023)[^\s\"'<>&,;]*"
-    r"|\b(?:bearer|basic|iaf|token)\s+[^\s\"'<>&,;]{8,}"
-    r"|(?<=[\"'&?])(?:access_token|refresh_token|client_secret)[\"']?\s*[:=]\s*[\"']?[^\s\"'&]+",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +48,16 @@ class Complaint:
 
 
 def no_answer(cause: httpx.HTTPError, place: str, timeout: float) -> UpstreamUnavailableError:
-    """For a request that got no whole answer. httpx's own text may hold what was sent."""
+    """For a request that got no whole answer.
+
+    httpx's own text may hold what was sent; where there was no connection, nothing was.
+    """
     match cause:
         case httpx.TimeoutException():
             what = f"gave no whole answer within {timeout:.3g} s"
         case httpx.ConnectError():
-            what = "could not be reached"
+            why = scrubbed(str(cause), (), _MAX_TEXT)
+            what = f"could not be reached: {why}" if why else "could not be reached"
         case httpx.RemoteProtocolError():
             what = "broke HTTP off: its answer is truncated or malformed"
         case _:
@@ -144,7 +143,7 @@ def scrubbed(text: str, secrets: Iterable[str], length: int) -> str:
         for form in (secret, json.dumps(secret)[1:-1], quote(secret, safe=""), quote(secret)):
             if form:
                 text = text.replace(form, "***")
-    return clean_text(_SECRETS.sub("***", text))[:length]
+    return clean_text(redacted(text))[:length]
 
 
 def complaint_of(body: bytes) -> Complaint:

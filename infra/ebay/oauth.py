@@ -55,7 +55,8 @@ class _Granted(msgspec.Struct):
     access_token: Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,8192}$")]
     expires_in: Annotated[int, msgspec.Meta(gt=0)]
     refresh_token: str | None = None
-    refresh_token_expires_in: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    # Nobody needs it to go on, so an odd one is no reason to throw the token away.
+    refresh_token_expires_in: object = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +119,10 @@ class OAuth:
         match code:
             case _ if answer.status not in _OAUTH_ERRORS:
                 return refusal(answer, scope=SCOPE, now=self.clock.now(), secrets=secrets)
-            case "":
+            case "" | "server_error" | "temporarily_unavailable":
+                told = said if code else "without a reason"
                 return UpstreamUnavailableError(
-                    f"eBay's token endpoint answered {answer.status} without a reason", facts
+                    f"eBay's token endpoint answered {answer.status} {told}", facts
                 )
             case "invalid_grant":
                 return ReauthorizationRequiredError(
@@ -176,13 +178,16 @@ def _granted(answer: Answer, secrets: tuple[str, ...]) -> Grant:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Not `from` it, and without its facts: this body may hold a token in any form.
         raise unreadable(_without_body(answer), "it grants no usable token", secrets) from None
-    seconds = granted.refresh_token_expires_in
     return Grant(
         access_token=Secret(granted.access_token),
         expires_in=_capped(granted.expires_in, MAX_ACCESS_LIFE),
         refresh_token=Secret(granted.refresh_token) if granted.refresh_token else None,
-        refresh_token_expires_in=None if seconds is None else _capped(seconds, MAX_REFRESH_LIFE),
+        refresh_token_expires_in=_life(granted.refresh_token_expires_in),
     )
+
+
+def _life(seconds: object) -> timedelta | None:
+    return _capped(seconds, MAX_REFRESH_LIFE) if type(seconds) is int and seconds > 0 else None
 
 
 def _capped(seconds: int, most: timedelta) -> timedelta:

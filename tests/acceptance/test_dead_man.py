@@ -212,5 +212,7 @@ def test_a_switch_in_trouble_never_fails_the_run_and_its_address_stays_secret(
     log = capfd.readouterr().err
     assert run.outcome is Outcome.DONE
     assert "ping.failed" in log
+    if trouble in {refusing, elsewhere}:
+        assert f'"status": {500 if trouble is refusing else 301}' in log
     assert CANARY not in log
     assert site.one("SELECT count(*) FROM ops.leases WHERE run_id IS NOT NULL") == 0

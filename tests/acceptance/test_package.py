@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.lambda_runtime import LambdaRuntime, http_event, schedule_event
+from tools import package as packing
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("package")]
@@ -66,6 +67,34 @@ def test_the_package_holds_the_product_and_what_it_needs(package: Path) -> None:
     assert product <= held
     assert {"httpx/__init__.py", "sqlalchemy/__init__.py", "pg8000/__init__.py"} <= held
     assert any(name.endswith("cpython-313-aarch64-linux-gnu.so") for name in held)
+
+
+STRAY = (
+    "core/.env",
+    "handlers/cli/main.py.orig",
+    "infra/postgres/dump.sql",
+    "infra/postgres/sql/sync.sql.rej",
+    "infra/keys.pem",
+    "handlers/__pycache__/cron.cpython-313.pyc",
+    "infra/simulator/extra.py",
+)
+PACKED = ("infra/postgres/sql/deeper/one.sql", "infra/postgres/migrations/0001_x.sql", "core/a.py")
+
+
+def test_what_lies_in_the_tree_and_does_not_run_is_not_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree, staging = tmp_path / "tree", tmp_path / "staging"
+    for name in (*STRAY, *PACKED):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("canary")
+    monkeypatch.setattr(packing, "ROOT", tree)
+    monkeypatch.setattr(packing, "DEVELOPMENT", tree / "infra" / "simulator")
+
+    packing.copy_product(staging)
+
+    packed = {path.relative_to(staging).as_posix() for path in staging.rglob("*") if path.is_file()}
+    assert packed == set(PACKED)
 
 
 def test_the_package_holds_no_development_tool(package: Path) -> None:

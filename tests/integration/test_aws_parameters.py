@@ -26,7 +26,7 @@ class SystemsManager(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answering)
         self.asked: list[dict[str, Any]] = []
-        self.refuses = False
+        self.refusal = ""
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -35,11 +35,11 @@ class Answering(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append({"operation": self.headers["X-Amz-Target"], **asked})
         answer = json.dumps(
-            {"__type": "AccessDeniedException", "message": "s3cret"}
-            if self.server.refuses
+            {"__type": self.server.refusal, "message": "s3cret"}
+            if self.server.refusal
             else PAGES[asked.get("NextToken")]
         ).encode()
-        self.send_response(400 if self.server.refuses else 200)
+        self.send_response(400 if self.server.refusal else 200)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
@@ -85,10 +85,60 @@ def test_parameters_are_kept_between_the_calls_of_one_function(manager: SystemsM
     assert len(manager.asked) == 2
 
 
-def test_a_refusal_names_the_setting_and_no_value(manager: SystemsManager) -> None:
-    manager.refuses = True
+@pytest.mark.parametrize("refusal", ["AccessDeniedException", "ThrottlingException"])
+def test_a_refusal_names_the_setting_and_no_value(manager: SystemsManager, refusal: str) -> None:
+    manager.refusal = refusal
 
-    with pytest.raises(ConfigurationError, match="SSM_PREFIX") as refused:
+    with pytest.raises(ConfigurationError, match=f"SSM_PREFIX: .*: {refusal}") as refused:
         parameters.parameters_below("/cronshot/dev")
 
     assert "s3cret" not in str(refused.value)
+
+
+def let_time_pass(seconds: float) -> None:
+    parameters._kept.update(
+        {prefix: (at - seconds, values) for prefix, (at, values) in parameters._kept.items()}
+    )
+
+
+@pytest.mark.parametrize("trouble", ["ThrottlingException", "InternalServerError", "gone"])
+def test_what_was_read_stays_good_while_aws_is_in_trouble(
+    manager: SystemsManager, trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = parameters.parameters_below("/cronshot/dev")
+    let_time_pass(parameters.KEEP_S)
+    manager.refusal = trouble
+    if trouble == "gone":
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", "http://127.0.0.1:1")
+
+    during = parameters.parameters_below("/cronshot/dev")
+    asked = len(manager.asked)
+    at_once = parameters.parameters_below("/cronshot/dev")
+
+    assert during == at_once == before
+    assert len(manager.asked) == asked
+
+
+def test_parameters_are_read_again_after_a_while_and_soon_after_trouble(
+    manager: SystemsManager,
+) -> None:
+    parameters.parameters_below("/cronshot/dev")
+    let_time_pass(parameters.KEEP_S)
+    manager.refusal = "ThrottlingException"
+    parameters.parameters_below("/cronshot/dev")
+    manager.refusal = ""
+    asked = len(manager.asked)
+
+    let_time_pass(parameters.RETRY_S)
+    parameters.parameters_below("/cronshot/dev")
+
+    assert len(manager.asked) == asked + 2
+
+
+def test_access_that_is_withdrawn_is_told(manager: SystemsManager) -> None:
+    parameters.parameters_below("/cronshot/dev")
+    let_time_pass(parameters.KEEP_S)
+    manager.refusal = "AccessDeniedException"
+
+    with pytest.raises(ConfigurationError, match="AccessDeniedException"):
+        parameters.parameters_below("/cronshot/dev")

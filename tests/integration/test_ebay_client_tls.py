@@ -99,8 +99,30 @@ def test_a_server_with_a_known_certificate_is_read(
 def test_a_server_with_an_unknown_certificate_is_not_talked_to(
     client: EbayHttp, server: str
 ) -> None:
-    with pytest.raises(UpstreamUnavailableError, match="could not be reached"):
+    with pytest.raises(UpstreamUnavailableError, match=r"reached: .*certificate verify failed"):
         client.request("GET", server, timeout=5)
+
+
+def unknown(*_: object, **__: object) -> None:
+    raise socket.gaierror(-2, "Name or service not known")
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:1/x", "reached: .*Connection refused"),
+        ("https://127.0.0.1:1/x", "reached: .*Connection refused"),
+        ("http://nowhere.invalid/x", "reached: the host's name has no address: .*not known"),
+    ],
+)
+def test_an_error_says_why_nobody_could_be_reached(
+    client: EbayHttp, url: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "invalid" in url:
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+
+    with pytest.raises(UpstreamUnavailableError, match=why):
+        client.request("GET", url, timeout=5)
 
 
 def test_a_handshake_that_never_ends_is_given_up_within_the_timeout(client: EbayHttp) -> None:

@@ -106,6 +106,18 @@ def test_a_life_without_end_is_cut(oauth: OAuth, ebay: respx.MockRouter) -> None
     assert grant.refresh_token_expires_in == timedelta(days=3650)
 
 
+@pytest.mark.parametrize("life", [0, -1, None, True, "47304000", 0.5, [], 10**400])
+def test_an_odd_life_of_the_refresh_token_does_not_cost_the_grant(
+    oauth: OAuth, ebay: respx.MockRouter, life: Any
+) -> None:
+    ebay.post(URL).respond(200, json={**GRANTED, "refresh_token_expires_in": life})
+
+    grant = refresh(oauth)
+
+    assert grant.access_token == Secret("v^1.1#granted")
+    assert grant.refresh_token_expires_in in {None, timedelta(days=3650)}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -122,7 +134,6 @@ def test_a_life_without_end_is_cut(oauth: OAuth, ebay: respx.MockRouter) -> None
         {"expires_in": True},
         {"expires_in": "7200"},
         {"expires_in": 0.5},
-        {"refresh_token_expires_in": -1},
     ],
     ids=lambda change: repr(change)[:40],
 )
@@ -193,6 +204,8 @@ def test_refused_keys_name_their_variables(oauth: OAuth, ebay: respx.MockRouter)
         (400, b'{"error":', UpstreamUnavailableError),
         (403, b"[]", UpstreamUnavailableError),
         (204, b"", UpstreamUnavailableError),
+        (400, b'{"error": "server_error"}', UpstreamUnavailableError),
+        (400, b'{"error": "temporarily_unavailable"}', UpstreamUnavailableError),
         (400, b'{"error": "invalid_request"}', BadAnswerError),
         (404, b"", BadAnswerError),
         (302, b"", BadAnswerError),

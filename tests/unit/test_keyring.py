@@ -1,5 +1,6 @@
 """The key beside the embedded database: made once, whole, and for its owner only."""
 
+import os
 import stat
 import subprocess
 import sys
@@ -48,12 +49,25 @@ def test_eight_processes_that_make_it_at_once_share_one_key(tmp_path: Path) -> N
     assert (tmp_path / "keys").read_text().startswith("local:")
 
 
+def test_a_file_system_without_hard_links_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    sealed = cipher_beside(tmp_path).seal(Secret("token"), account_id=ACCOUNT, field="f")
+
+    assert opens(tmp_path, sealed) == "token"
+
+
 def test_who_comes_second_uses_the_key_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both looked before either had made one."""
     first = cipher_beside(tmp_path).seal(Secret("token"), account_id=ACCOUNT, field="f")
-    monkeypatch.setattr(Path, "exists", lambda _: False)
+    seen = iter([False, True])
+    monkeypatch.setattr(Path, "exists", lambda _: next(seen))
 
     assert opens(tmp_path, first) == "token"
     assert [path.name for path in tmp_path.iterdir()] == ["keys"]
