@@ -10,7 +10,8 @@ A stream's SQL file says which table its rows go to, and what their columns are:
 `list` is the member of the page that holds its rows. One column a line. `version: column` where
 eBay gives one; `ends`: rows end when snapshots no longer show them (`ended_at`); `details`: a row
 is `raw`, what one more call said of it is `detail`, kept in the column of that name. A row of the
-page is then `{"summary", "detail"}`, or `{"key", "detail"}` where its `raw` is the one stored.
+page is then `{"summary", "detail"}`, or `{"key", "detail"}` where its `raw` is the one stored; the
+columns that are read from `detail` stay where a page brings none.
 """
 
 import re
@@ -23,13 +24,19 @@ _HEADER = re.compile(
     re.MULTILINE,
 )
 _COLUMN = re.compile(r"^.* AS (\w+),?$", re.MULTILINE)
+_PIECE = re.compile(r" AS (\w+),?$", re.MULTILINE)
+_WORD = re.compile(r"\w+")
+_OF_DETAIL = re.compile(r"\bdetail\b.* AS (\w+)")
 _NOTHING = "CAST(NULL AS jsonb)"
 _PLACEHOLDER = re.compile(r"<<(\w+)>>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageTable:
-    """Where a page's rows go. `columns` without `detail` and those that every table has."""
+    """Where a page's rows go. `columns` without `detail` and those that every table has.
+
+    `detailed`: the columns that are read from `detail`.
+    """
 
     list_field: str
     table: str
@@ -38,6 +45,7 @@ class PageTable:
     ends: bool
     details: bool
     columns: tuple[str, ...]
+    detailed: frozenset[str]
     rows: str
 
     def fill(self, template: str) -> str:
@@ -69,11 +77,10 @@ class PageTable:
         version = self.version
         return {
             "detailed": "true" if self.details else "false",
-            "detail": "NULLIF(entry -> 'detail', 'null')"
-            if self.details
-            else "CAST(NULL AS jsonb)",
+            "detail": "NULLIF(entry -> 'detail', 'null')" if self.details else _NOTHING,
+            "stored_detail": "stored.detail" if self.details else _NOTHING,
             "newest": f"{version} DESC NULLS LAST," if version else "",
-            "not_older": f"stored.{version} <= EXCLUDED.{version}" if version else "true",
+            "not_older": self._not_older(),
             "alive": "stored.ended_at IS NULL" if self.ends else "true",
             "differs": " OR ".join(self._differences()) or "false",
             "settings": ", ".join(self._settings()),
@@ -82,28 +89,39 @@ class PageTable:
     def _stored_key(self) -> str:
         return _joined(tuple(f"stored.{name}" for name in self.key))
 
+    def _not_older(self) -> str:
+        """By the version, then by when it was asked for, which alone decides where one is null."""
+        asked_later = "stored.updated_at <= EXCLUDED.updated_at"
+        if self.version is None:
+            return asked_later
+        stored, brought = (
+            f"({of}.{self.version}, {of}.updated_at)" for of in ("stored", "EXCLUDED")
+        )
+        return f"COALESCE({stored} <= {brought}, {asked_later})"
+
     def _differences(self) -> list[str]:
         ended = ["stored.ended_at IS NOT NULL"] if self.ends else []
         detail = "EXCLUDED.detail IS NOT NULL AND stored.detail IS DISTINCT FROM EXCLUDED.detail"
         return ended + ([f"({detail})"] if self.details else [])
 
     def _settings(self) -> list[str]:
-        """What is read from details stays where a page brings none."""
-        new = "EXCLUDED.{0}"
-        if self.details:
-            kept = "THEN COALESCE(EXCLUDED.{0}, stored.{0}) ELSE EXCLUDED.{0}"
-            new = f"CASE WHEN EXCLUDED.detail IS NULL {kept} END"
+        plain = "{0} = EXCLUDED.{0}"
+        kept = (
+            "{0} = CASE WHEN EXCLUDED.detail IS NULL"
+            " THEN COALESCE(EXCLUDED.{0}, stored.{0}) ELSE EXCLUDED.{0} END"
+        )
         names = [name for name in self.columns if name not in self.key]
-        names += ["detail"] if self.details else []
+        detail = [kept.format("detail")] if self.details else []
         ended = ["ended_at = NULL"] if self.ends else []
-        return [f"{name} = {new.format(name)}" for name in names] + ended
+        own = [(kept if name in self.detailed else plain).format(name) for name in names]
+        return own + detail + ended
 
 
 def page_table(source: str, rows: str) -> PageTable:
     """What the header of a stream's SQL and its `rows` say. Raises ValueError."""
     header = _HEADER.search(source)
     columns = tuple(_COLUMN.findall(rows))
-    if header is None or len(columns) < 1:
+    if header is None or not columns:
         raise ValueError("a file with `rows` needs a line `-- list: …, table: …, key: …`")
     return PageTable(
         list_field=header["list_field"],
@@ -113,8 +131,17 @@ def page_table(source: str, rows: str) -> PageTable:
         ends=header["ends"] is not None,
         details=header["details"] is not None,
         columns=columns,
+        detailed=_read_from_detail(rows),
         rows=rows,
     )
+
+
+def _read_from_detail(rows: str) -> frozenset[str]:
+    """The columns, by way of other names too: `FROM (SELECT detail -> 'x' AS x)`."""
+    *columns, tail = _PIECE.split(rows)
+    words = {"detail", *_OF_DETAIL.findall(tail)}
+    pairs = zip(columns[::2], columns[1::2], strict=True)
+    return frozenset(name for read, name in pairs if words & set(_WORD.findall(read)))
 
 
 def _joined(names: tuple[str, ...]) -> str:

@@ -26,18 +26,22 @@ def load(feature: str) -> Mapping[str, TextClause]:
 
     Parameters are `:name`. Raises ValueError for a file that is not written like that.
     """
-    source = _read(f"{feature}.sql")
-    statements = dict(split(source))
-    if "rows" in statements:
-        statements = _stored_like_others(source, statements)
-    return MappingProxyType({name: text(sql) for name, sql in statements.items()})
+    return MappingProxyType(statements(_read(f"{feature}.sql")))
 
 
-def _stored_like_others(source: str, statements: dict[str, str]) -> dict[str, str]:
+def statements(source: str) -> dict[str, TextClause]:
+    """Those of one file; where it has `rows`, with the ones made from the template."""
+    found = dict(split(source))
+    if "rows" in found:
+        found = _stored_like_others(source, found)
+    return {name: text(sql) for name, sql in found.items()}
+
+
+def _stored_like_others(source: str, own: dict[str, str]) -> dict[str, str]:
     """With the template's statements in place of `rows`; its own of the same name win."""
-    table = page_table(source, statements.pop("rows"))
+    table = page_table(source, own.pop("rows"))
     template = dict(split(_read("template/page.sql")))
-    return {name: table.fill(template[name]) for name in table.statements} | statements
+    return {name: table.fill(template[name]) for name in table.statements} | own
 
 
 def _read(path: str) -> str:

@@ -18,7 +18,9 @@ WITH page AS (
 ), fresh AS MATERIALIZED (
   SELECT entry.*
     FROM entry
-   WHERE detail IS NOT NULL
+   WHERE detail IS NOT NULL AND detail IS DISTINCT FROM (
+           SELECT <<stored_detail>> FROM <<table>> stored
+            WHERE stored.account_id = :account_id AND <<same_key>>)
       OR entry.content_hash IS DISTINCT FROM (
            SELECT stored.content_hash FROM <<table>> stored
             WHERE stored.account_id = :account_id AND <<same_key>> AND <<alive>>)
@@ -29,7 +31,7 @@ WITH page AS (
    ORDER BY <<key>>
   ON CONFLICT (account_id, <<key>>) DO UPDATE
      SET <<settings>>, raw = EXCLUDED.raw, content_hash = EXCLUDED.content_hash, updated_at = EXCLUDED.updated_at
-   WHERE stored.updated_at <= EXCLUDED.updated_at AND <<not_older>>
+   WHERE <<not_older>>
      AND (stored.content_hash <> EXCLUDED.content_hash OR <<differs>>)
   RETURNING stored.xmax = 0 AS inserted
 )
