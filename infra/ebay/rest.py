@@ -20,6 +20,7 @@ _NO_CONTENT = 204
 class RestList:
     """`key_fields` and `instant_field` name fields of a row; windows filter by that instant.
 
+    Their ends are sent as `filter=<filter_name>:[from..to]`, or as the two parameters of `ends`.
     `by_marketplace`: the call wants the header `X-EBAY-C-MARKETPLACE-ID`. `none_is_204`: an empty
     list is answered by 204 without a body; elsewhere such an answer is a fault.
     """
@@ -28,10 +29,11 @@ class RestList:
     operation: str
     host: Host
     path: str
-    filter_name: str
     key_fields: tuple[str, ...]
     instant_field: str
     scope: str
+    filter_name: str = ""
+    ends: tuple[str, str] | None = None
     by_marketplace: bool = False
     none_is_204: bool = False
 
@@ -67,8 +69,13 @@ class RestList:
         lie in the future, which eBay refuses (error 30850). The part of a millisecond that the end
         loses is read by the next window, whose start lies before this one's end.
         """
-        between = f"{self.filter_name}:[{format_instant(query.from_)}..{format_instant(query.to)}]"
-        return f"filter={quote(between, safe=':')}&limit={query.limit}&offset={query.offset}"
+        window = self._window(format_instant(query.from_), format_instant(query.to))
+        return f"{window}&limit={query.limit}&offset={query.offset}"
+
+    def _window(self, from_: str, to: str) -> str:
+        if self.ends is not None:
+            return f"{self.ends[0]}={from_}&{self.ends[1]}={to}"
+        return f"filter={quote(f'{self.filter_name}:[{from_}..{to}]', safe=':')}"
 
     def _headers(self, account: Account, token: Secret) -> dict[str, str]:
         headers = {"Authorization": f"Bearer {token.reveal()}", "Accept": "application/json"}

@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from infra.simulator.catalog import Market
+from infra.simulator.disputes import Dispute
 from infra.simulator.finances import Payout, Transaction
 from infra.simulator.orders import Order, Shop
 
@@ -37,6 +38,7 @@ class Ledger:
     orders: list[Order] = field(default_factory=list)
     transactions: list[Transaction] = field(default_factory=list)
     payouts: list[Payout] = field(default_factory=list)
+    disputes: list[Dispute] = field(default_factory=list)
     by_id: dict[str, Order] = field(default_factory=dict)
     unpaid: dict[str, list[Transaction]] = field(default_factory=dict)
     version: int = 0

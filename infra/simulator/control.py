@@ -148,7 +148,7 @@ def _switch(behaviour: Behaviour, name: str, value: Any) -> None:
 
 
 def _mutate(control: Control, _request: Request, given: Given) -> Any:
-    """`what`: any, modify, sell, pay_out; `order_id` names the one to modify."""
+    """`what`: any, modify, sell, pay_out, dispute; `order_id` names the one to modify."""
     world = control.world
     account = world.account(given["account"])
     with world.lock:
@@ -169,8 +169,10 @@ def _mutate_once(world: World, account: Account, given: Given) -> None:
             world.life.sell(account)
         case "pay_out":
             world.life.pay_out(account)
+        case "dispute":
+            world.life.dispute(account)
         case other:
-            raise ValueError(f"cannot {other!r}; can any, modify, sell, pay_out")
+            raise ValueError(f"cannot {other!r}; can any, modify, sell, pay_out, dispute")
 
 
 def _account(control: Control, _request: Request, given: Given) -> Any:

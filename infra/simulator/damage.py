@@ -10,9 +10,19 @@ from infra.simulator.answers import SIGNATURE_MISSING, Answer, Request
 from infra.simulator.faults import Kind, Rule
 from infra.simulator.refusals import Manners, Refusal
 
-_ROWS = ("orders", "transactions", "payouts")
-_KEYS = {"orders": "orderId", "transactions": "transactionId", "payouts": "payoutId"}
-_DATES = {"orders": "creationDate", "transactions": "transactionDate", "payouts": "payoutDate"}
+_KEYS = {
+    "orders": "orderId",
+    "transactions": "transactionId",
+    "payouts": "payoutId",
+    "paymentDisputeSummaries": "paymentDisputeId",
+}
+_ROWS = tuple(_KEYS)
+_DATES = {
+    "orders": "creationDate",
+    "transactions": "transactionDate",
+    "payouts": "payoutDate",
+    "paymentDisputeSummaries": "openDate",
+}
 _MARK = "@@here@@"
 _HTML = (
     b"<!DOCTYPE html><html><head><title>eBay</title></head><body>We'll be right back</body></html>"
@@ -138,6 +148,8 @@ def _mark_text(rule: Rule, body: Body, kind: str) -> None:
                 row["lineItems"][0]["title"] += f" {_MARK}"
             case "transactions":
                 row["transactionMemo"] = f"memo {_MARK}"
+            case "paymentDisputeSummaries":
+                row["buyerUsername"] += f" {_MARK}"
             case _:
                 row["payoutStatusDescription"] += f" {_MARK}"
 
@@ -147,7 +159,7 @@ def _mark_number(rule: Rule, body: Body, kind: str) -> None:
         match kind:
             case "orders":
                 row["lineItems"][0]["quantity"] = _MARK
-            case "transactions":
+            case "transactions" | "paymentDisputeSummaries":
                 row["amount"]["value"] = _MARK
             case _:
                 row["transactionCount"] = _MARK

@@ -1,6 +1,6 @@
 """A source that changes while it is read: orders move, new ones come, money is paid out."""
 
-from infra.simulator import finances
+from infra.simulator import disputes, finances
 from infra.simulator.accounts import Account
 from infra.simulator.clock import SimulatorClock
 from infra.simulator.finances import Payout
@@ -67,6 +67,17 @@ class Life:
             row.date = order.created
             account.ledger.add_transaction(row)
         return order
+
+    def dispute(self, account: Account, count: int = 1) -> None:
+        """Disputes are opened, ask for an action and are closed; `count` changes."""
+        now, ledger, rng = self._clock.now_ms(), account.ledger, account.rng
+        for _ in range(count):
+            if ledger.disputes and rng.random() < 0.7:
+                disputes.move_on(rng.choice(ledger.disputes), now)
+            elif ledger.orders:
+                number, order = len(ledger.disputes), rng.choice(ledger.orders)
+                new = disputes.open_new(order, number, now, rng.getrandbits(32))
+                ledger.disputes.append(new)
 
     def pay_out(self, account: Account) -> list[Payout]:
         """Settle the payouts under way, then pay out what is ready, one payout per currency."""

@@ -11,7 +11,10 @@ from infra.simulator.orders import DAY_MS, HOUR_MS
 _RESET_MS = 7 * HOUR_MS
 # (context, name, version) -> resources and their daily limits.
 _APIS: Mapping[tuple[str, str, str], Mapping[str, int]] = {
-    ("sell", "Fulfillment", "v1"): {"sell.fulfillment": 100_000},
+    ("sell", "Fulfillment", "v1"): {
+        "sell.fulfillment": 100_000,
+        "sell.fulfillment.payment_dispute": 250_000,
+    },
     ("sell", "Finances", "v1"): {"payoutapi.sell.finances": 15_000},
     ("commerce", "Identity", "v1"): {"commerce.identity": 100_000},
     ("developer", "Analytics", "v1_beta"): {"developer.analytics": 5_000},

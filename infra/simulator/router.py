@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from infra.simulator import finances_api, fulfillment, identity, trading
+from infra.simulator import disputes_api, finances_api, fulfillment, identity, trading
 from infra.simulator.accounts import SCOPE
 from infra.simulator.answers import (
     INTERNAL_ERROR,
@@ -52,6 +52,7 @@ TOKEN = "token"  # noqa: S105 -- the name of an operation
 RATE_LIMITS = "getRateLimits"
 _FULFILLMENT = frozenset({f"{SCOPE}/sell.fulfillment", f"{SCOPE}/sell.fulfillment.readonly"})
 _FINANCES = frozenset({f"{SCOPE}/sell.finances"})
+_DISPUTES = frozenset({f"{SCOPE}/sell.payment.dispute"})
 _IDENTITY = frozenset({f"{SCOPE}/commerce.identity.readonly"})
 
 
@@ -78,6 +79,15 @@ OPERATIONS = (
         "sell.fulfillment",
         _FULFILLMENT,
         answer=fulfillment.get_order,
+    ),
+    Operation(
+        "getPaymentDisputeSummaries",
+        "GET",
+        _path("/sell/fulfillment/v1/payment_dispute_summary"),
+        Host.APIZ,
+        "sell.fulfillment.payment_dispute",
+        _DISPUTES,
+        answer=disputes_api.get_payment_dispute_summaries,
     ),
     Operation(
         "getTransactions",

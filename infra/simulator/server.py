@@ -35,13 +35,14 @@ From another process, JSON (all below `/_simulator`, on either port, no authenti
     GET    /faults                rules and counts; POST adds; DELETE clears (or ?id=N)
     POST   /clock                 {"shift_s": 86400}
     POST   /behaviour             any fields of behaviour.Behaviour
-    POST   /mutate                {"account", "count", "what": any|modify|sell|pay_out, "order_id"}
+    POST   /mutate                {"account", "count", "what": any|modify|sell|pay_out|dispute,
+                                  "order_id"}
     POST   /account               {"account", "revoked", "scopes", "without_scopes",
                                   "expire_tokens"}
     POST   /authorization_code    {"account"} -> {"code"}
     POST   /quota                 {"resource", "limit", "count"}
     POST   /transactions          {"account", "count", "from", "to"} adds charges
-    GET    /truth?account=&kind=orders|transactions|payouts&form=digest
+    GET    /truth?account=&kind=orders|transactions|payouts|disputes&form=digest
                                   JSON lines {"key": […], "version", "row" or "sha256"}
 
 `serve(options, announce)` blocks until SIGINT or SIGTERM, for a command line. As a child process:

@@ -2,15 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from infra.simulator import finance_json, order_json
+from infra.simulator import disputes, finance_json, order_json
 from infra.simulator.accounts import Account
+from infra.simulator.behaviour import Behaviour
 from infra.simulator.clock import iso
 from infra.simulator.world import World
 
 KINDS = ("orders", "transactions", "payouts")
+"""What storms are compared by; `rows` knows more."""
+Row = tuple[tuple[str, ...], str, bytes]
 
 
 def digest(value: Any) -> str:
@@ -19,35 +22,46 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def rows(world: World, account: Account, kind: str) -> list[tuple[tuple[str, ...], str, bytes]]:
+def rows(world: World, account: Account, kind: str) -> list[Row]:
     """(key, version, JSON as lists give it) of every row; raises ValueError for another kind.
 
-    Keys: (orderId), (transactionId, transactionType), (payoutId). Version: the row's
-    lastModifiedDate, transactionDate or payoutDate.
+    Keys: (orderId), (transactionId, transactionType), (payoutId), (paymentDisputeId). Version: the
+    row's lastModifiedDate, transactionDate, payoutDate or openDate.
     """
+    if kind not in _KINDS:
+        raise ValueError(f"no kind {kind!r}; there are {list(_KINDS)}")
     with world.lock:
-        return list(_rows(world, account, kind))
+        return list(_KINDS[kind](account, world.behaviour))
 
 
-def _rows(
-    world: World, account: Account, kind: str
-) -> Iterator[tuple[tuple[str, ...], str, bytes]]:
-    ledger, behaviour = account.ledger, world.behaviour
-    match kind:
-        case "orders":
-            for order in ledger.orders:
-                text = order_json.render(order, account.username, behaviour)
-                yield (order.order_id,), iso(order.modified), text
-        case "transactions":
-            for row in ledger.transactions:
-                text = finance_json.render_transaction(row, behaviour)
-                yield (row.transaction_id, row.kind), iso(row.date), text
-        case "payouts":
-            for payout in ledger.payouts:
-                text = finance_json.render_payout(payout, behaviour)
-                yield (payout.payout_id,), iso(payout.date), text
-        case _:
-            raise ValueError(f"no kind {kind!r}; there are {KINDS}")
+def _orders(account: Account, behaviour: Behaviour) -> Iterator[Row]:
+    for order in account.ledger.orders:
+        text = order_json.render(order, account.username, behaviour)
+        yield (order.order_id,), iso(order.modified), text
+
+
+def _transactions(account: Account, behaviour: Behaviour) -> Iterator[Row]:
+    for row in account.ledger.transactions:
+        text = finance_json.render_transaction(row, behaviour)
+        yield (row.transaction_id, row.kind), iso(row.date), text
+
+
+def _payouts(account: Account, behaviour: Behaviour) -> Iterator[Row]:
+    for payout in account.ledger.payouts:
+        yield (payout.payout_id,), iso(payout.date), finance_json.render_payout(payout, behaviour)
+
+
+def _disputes(account: Account, behaviour: Behaviour) -> Iterator[Row]:
+    for dispute in account.ledger.disputes:
+        yield (dispute.dispute_id,), iso(dispute.opened), disputes.render(dispute, behaviour)
+
+
+_KINDS: dict[str, Callable[[Account, Behaviour], Iterator[Row]]] = {
+    "orders": _orders,
+    "transactions": _transactions,
+    "payouts": _payouts,
+    "disputes": _disputes,
+}
 
 
 def lines(world: World, account: Account, kind: str, *, digests: bool) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from datetime import datetime, timedelta
 from random import Random
 
-from infra.simulator import finance_json, finances, order_json
+from infra.simulator import disputes, finance_json, finances, order_json
 from infra.simulator.accounts import Account
 from infra.simulator.behaviour import Behaviour
 from infra.simulator.catalog import make_buyers, make_items, market
@@ -131,6 +131,8 @@ class World:
             row.status = finances.status_at(row, end)
         ledger.transactions = rows
         _make_payouts(account, start, end)
+        own = Random(f"{self.seed}/{account.name}/disputes")
+        ledger.disputes = disputes.of_orders(ledger.orders, own, until=end)
 
     def _occasional(self, account: Account, nth: int, date: int) -> Transaction:
         unknown = self.behaviour.unknown_enums

@@ -85,7 +85,7 @@ def ebay() -> Iterator[Ebay]:
 def test_a_whole_account_arrives_as_it_is(ebay: Ebay, api: RestList) -> None:
     truth = ebay.simulator.truth("seller-1", api.stream.name)
     found: dict[tuple[str, ...], Any] = {}
-    limit = 5 if api.stream.name == "payouts" else 200
+    limit = {"payouts": 5, "disputes": 5}.get(api.stream.name, 200)
     offset: int | None = 0
 
     while offset is not None:

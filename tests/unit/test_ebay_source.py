@@ -32,7 +32,11 @@ from tests.support.ebay import CANARY, NOW, TOKEN, account, answer, clock, query
 from tests.support.ebay_shared import contract, sample_body
 
 ORDERS, TRANSACTIONS, PAYOUTS = (REST_LISTS[name] for name in ("orders", "transactions", "payouts"))
+DISPUTES = REST_LISTS["disputes"]
 EVERY = pytest.mark.parametrize("api", REST_LISTS.values(), ids=list(REST_LISTS))
+SAMPLED = pytest.mark.parametrize(
+    "api", [ORDERS, TRANSACTIONS, PAYOUTS], ids=["orders", "transactions", "payouts"]
+)
 DATED = "2026-02-25T10:00:00.000Z"
 
 
@@ -69,10 +73,11 @@ def listed(api: RestList, *rows: object, **more: object) -> dict[str, object]:
 def test_a_request_is_what_the_contract_describes(
     source: EbayPages, ebay: respx.MockRouter, api: RestList, environment: Environment
 ) -> None:
-    family = "sell_fulfillment_v1" if api is ORDERS else "sell_finances_v1"
-    documented = contract(family)
+    fulfillment = api.path.startswith("/sell/fulfillment")
+    documented = contract("sell_fulfillment_v1" if fulfillment else "sell_finances_v1")
     base = documented["servers"][0]["variables"]["basePath"]["default"]
-    host = urlsplit(documented["servers"][0]["url"]).netloc.removesuffix("{basePath}")
+    of_path = documented["paths"][api.path.removeprefix(base)].get("servers")
+    host = urlsplit((of_path or documented["servers"])[0]["url"]).netloc.removesuffix("{basePath}")
     sandbox = environment is Environment.SANDBOX
     route = ebay.get(host=host.replace(".", ".sandbox.", 1) if sandbox else host)
     route.respond(200, json=listed(api))
@@ -92,14 +97,27 @@ def test_a_request_is_what_the_contract_describes(
     assert required <= {name.lower() for name in request.headers}
     assert request.url.scheme == "https"
     assert sent == {
-        "filter": [f"{api.filter_name}:[2026-02-19T12:00:00.000Z..2026-03-01T12:00:00.000Z]"],
+        **window_of(api, "2026-02-19T12:00:00.000Z", "2026-03-01T12:00:00.000Z"),
         "limit": ["200"],
         "offset": ["0"],
     }
     assert request.headers["authorization"] == f"Bearer {CANARY}"
     assert request.headers["accept"] == "application/json"
     assert request.headers["accept-encoding"] == "gzip"
-    assert request.headers.get("x-ebay-c-marketplace-id") == (None if api is ORDERS else "EBAY_DE")
+    assert request.headers.get("x-ebay-c-marketplace-id") == (None if fulfillment else "EBAY_DE")
+
+
+def window_of(api: RestList, from_: str, to: str) -> dict[str, list[str]]:
+    if api.ends is None:
+        return {"filter": [f"{api.filter_name}:[{from_}..{to}]"]}
+    return {api.ends[0]: [from_], api.ends[1]: [to]}
+
+
+def test_the_range_of_disputes_is_two_parameters() -> None:
+    assert DISPUTES.query_text(query(limit=200, offset=400)) == (
+        "open_date_from=2026-02-19T12:00:00.000Z&open_date_to=2026-03-01T12:00:00.000Z"
+        "&limit=200&offset=400"
+    )
 
 
 def test_finances_are_asked_for_the_us_where_no_marketplace_is_known(
@@ -137,7 +155,7 @@ def test_both_ends_are_cut_to_milliseconds_in_utc(ago: timedelta, zone: int) -> 
     assert timedelta(0) <= at - datetime.fromisoformat(text) < timedelta(milliseconds=1)
 
 
-@EVERY
+@SAMPLED
 def test_samples_are_read_row_by_row_as_they_came(api: RestList) -> None:
     family = "fulfillment" if api is ORDERS else "finances"
     body = sample_body(f"{family}_{api.operation}_200")
@@ -212,7 +230,7 @@ def test_a_200_that_is_no_whole_json_is_an_outage(
         fetch(source, api)
 
 
-@EVERY
+@SAMPLED
 def test_a_sample_cut_anywhere_is_never_a_page(api: RestList) -> None:
     family = "fulfillment" if api is ORDERS else "finances"
     body = sample_body(f"{family}_{api.operation}_200").strip()

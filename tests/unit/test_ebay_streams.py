@@ -3,16 +3,24 @@ from typing import Any
 
 import pytest
 
-from core.sync.model import Walk
+from core.sync.model import Environment, Walk
+from infra.ebay.hosts import EBAY_HOSTS, Host
 from infra.ebay.rest import RestList
-from infra.ebay.streams.registry import REST_LISTS, STREAMS
+from infra.ebay.streams.registry import REST_LISTS, STREAM_APIS, STREAMS
 from tests.support.ebay_shared import contract, sample
 
 CONTRACTS = {
     "orders": ("sell_fulfillment_v1", "/order", "OrderSearchPagedCollection", "Order"),
     "transactions": ("sell_finances_v1", "/transaction", "Transactions", "Transaction"),
     "payouts": ("sell_finances_v1", "/payout", "Payouts", "Payout"),
+    "disputes": (
+        "sell_fulfillment_v1",
+        "/payment_dispute_summary",
+        "DisputeSummaryResponse",
+        "PaymentDisputeSummary",
+    ),
 }
+SAMPLED = ("orders", "transactions", "payouts")
 EVERY = pytest.mark.parametrize("api", REST_LISTS.values(), ids=list(REST_LISTS))
 
 
@@ -24,7 +32,7 @@ def operation(api: RestList) -> dict[str, Any]:
 
 
 def test_streams_come_in_order_of_priority() -> None:
-    assert [stream.name for stream in STREAMS] == ["orders", "transactions", "payouts"]
+    assert [stream.name for stream in STREAMS] == ["orders", "transactions", "payouts", "disputes"]
 
 
 def test_streams_are_read_as_eBay_allows() -> None:  # noqa: N802  (its name)
@@ -37,16 +45,22 @@ def test_streams_are_read_as_eBay_allows() -> None:  # noqa: N802  (its name)
         "orders": (Walk.MOVING, 200, None, timedelta(minutes=5)),
         "transactions": (Walk.FIXED, 1000, 5000, timedelta(minutes=5)),
         "payouts": (Walk.FIXED, 200, 5000, timedelta(minutes=30)),
+        "disputes": (Walk.FIXED, 200, None, timedelta(minutes=60)),
     }
 
 
 @EVERY
 def test_a_stream_calls_an_operation_of_its_contract(api: RestList) -> None:
     name, path, *_ = CONTRACTS[api.stream.name]
-    base = contract(name)["servers"][0]["variables"]["basePath"]["default"]
+    document = contract(name)
+    base = document["servers"][0]["variables"]["basePath"]["default"]
+    # What stands at a path goes before what stands at the whole.
+    server = document["paths"][path].get("servers", document["servers"])[0]
 
     assert operation(api)["operationId"] == api.operation
     assert base + path == api.path
+    host = EBAY_HOSTS[Environment.PRODUCTION].base(api.host)
+    assert server["url"] == f"{host}{{basePath}}"
 
 
 @EVERY
@@ -60,8 +74,9 @@ def test_the_scope_that_a_stream_names_is_one_that_its_contract_takes(api: RestL
 def test_parameters_headers_and_empty_answers_are_those_of_the_contract(api: RestList) -> None:
     parameters = {parameter["name"]: parameter for parameter in operation(api)["parameters"]}
 
-    assert {"filter", "limit", "offset"} <= set(parameters)
-    assert f"{api.filter_name}:[" in parameters["filter"]["description"]
+    assert {"limit", "offset", *(api.ends or ["filter"])} <= set(parameters)
+    if api.ends is None:
+        assert f"{api.filter_name}:[" in parameters["filter"]["description"]
     assert str(api.stream.page_size) in parameters["limit"]["description"]
     assert ("X-EBAY-C-MARKETPLACE-ID" in parameters) is api.by_marketplace
     assert ("204" in operation(api)["responses"]) is api.none_is_204
@@ -76,11 +91,38 @@ def test_list_keys_and_instant_are_fields_of_the_contract(api: RestList) -> None
     assert {*api.key_fields, api.instant_field} <= set(schemas[row]["properties"])
 
 
-@EVERY
-def test_keys_tell_the_rows_of_the_samples_apart(api: RestList) -> None:
+@pytest.mark.parametrize("name", SAMPLED)
+def test_keys_tell_the_rows_of_the_samples_apart(name: str) -> None:
+    api = REST_LISTS[name]
     family = "fulfillment" if api.stream.name == "orders" else "finances"
     rows = sample(f"{family}_{api.operation}_200")["body"][api.stream.list_field]
 
     keys = {tuple(row[field] for field in api.key_fields) for row in rows}
 
     assert len(keys) == len(rows)
+
+
+def test_r53_transactions_and_finances_share_one_download() -> None:
+    operations = [api.operation for api in STREAM_APIS.values()]
+
+    assert len(set(operations)) == len(operations)
+    assert "finances" not in STREAM_APIS
+    assert REST_LISTS["transactions"].operation == "getTransactions"
+
+
+@pytest.mark.parametrize("name", ["transactions", "payouts"])
+def test_r57_finances_live_on_apiz_and_say_204_when_empty(name: str) -> None:
+    assert REST_LISTS[name].host is Host.APIZ
+    assert REST_LISTS[name].none_is_204
+
+
+def test_disputes_are_asked_for_in_ranges_that_ebay_takes() -> None:
+    api = REST_LISTS["disputes"]
+    text = {each["name"]: each["description"] for each in operation(api)["parameters"]}
+
+    assert "is 90 days" in text["open_date_from"]
+    assert api.stream.max_window == timedelta(days=90)
+    assert "zero-based" in text["offset"]
+    assert operation(api)["responses"].keys().isdisjoint({"204"})
+    disputed = contract("ENUMS")["sell_fulfillment_v1"]["enums"]["DisputeStateEnum"]
+    assert disputed == ["OPEN", "ACTION_NEEDED", "CLOSED"]

@@ -206,6 +206,7 @@ SELECT account.name AS account, state.stream, state.cursor_at, state.due_at,
          WHEN 'orders' THEN (SELECT count(*) FROM ebay.orders WHERE orders.account_id = account.id)
          WHEN 'transactions' THEN (SELECT count(*) FROM ebay.transactions WHERE transactions.account_id = account.id)
          WHEN 'payouts' THEN (SELECT count(*) FROM ebay.payouts WHERE payouts.account_id = account.id)
+         WHEN 'disputes' THEN (SELECT count(*) FROM ebay.disputes WHERE disputes.account_id = account.id)
        END AS rows
   FROM ebay.sync_states state
   JOIN ebay.accounts account ON account.id = state.account_id
