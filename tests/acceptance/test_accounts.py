@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from infra.ebay.streams.registry import STREAMS
 from tests.support.postgres import free_port
 from tests.support.site import ROOT, Gate, Site
 
 pytestmark = pytest.mark.timeout(150)
 Ended = subprocess.CompletedProcess[str]
-STATES = ["orders/new", "payouts/new", "payouts/open", "transactions/new", "transactions/open"]
+NEW = sorted(f"{stream.name}/new" for stream in STREAMS)
+STATES = sorted([*NEW, *(f"{stream.name}/open" for stream in STREAMS if stream.open_pass)])
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def test_a_seller_is_added_with_every_stream_due_and_nothing_in_clear(
     states = "SELECT stream || '/' || pass, due_at <= now() FROM ebay.sync_states ORDER BY 1"
     rows = site.sql(states)
     assert [row[0] for row in rows] == STATES
-    assert [row[0] for row in rows if row[1]] == ["orders/new", "payouts/new", "transactions/new"]
+    assert [row[0] for row in rows if row[1]] == NEW
     stored = site.sql("SELECT refresh_token, access_token FROM ebay.tokens")[0]
     assert [value.split(".")[:2] for value in stored] == [["v1", "test"]] * 2
     assert token not in ended.stdout + ended.stderr + "".join(stored)
