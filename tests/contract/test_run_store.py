@@ -1,7 +1,7 @@
 """Every store of runs keeps the same promises: in memory, and in PostgreSQL."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 from uuid import uuid4
@@ -247,6 +247,14 @@ def test_a_renewal_prolongs_lease_and_row(ground: Ground) -> None:
     assert renewed
     assert isinstance(begin(ground), Busy)
     assert finish(ground, run) == Ending(lost=False, tripped=False)
+
+
+def test_a_lease_is_renewed_for_the_run_that_holds_it_alone(ground: Ground) -> None:
+    run, other = begun(ground), begun(ground, NAMED)
+
+    assert not renew(ground, replace(other, fence=run.fence))
+    assert renew(ground, other)
+    assert renew(ground, run)
 
 
 def test_an_end_may_be_written_again_and_counts_once(ground: Ground) -> None:

@@ -157,7 +157,8 @@ class MemoryRuns:
 
     def renew(self, run_id: RunId, worker: str, fence: Fence | None) -> bool:
         row, until = self.rows[run_id], self.moments.now() + self.lease
-        if row.status != "running" or not self._holds(worker, fence):
+        held = fence is None or self.leases[worker].run_id == run_id
+        if row.status != "running" or not held or not self._holds(worker, fence):
             return False
         row.expires_at = until
         if fence is not None:
