@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,6 +46,11 @@ class Parameters:
             raise UsageError(f"since: {instant(since)} lies in the future, so nothing can be read")
         if since.year <= _FIRST_YEAR:
             raise UsageError(f"since: {instant(since)} lies before eBay began")
+
+    def expanded(self, aliases: Mapping[str, Sequence[str]]) -> "Parameters":
+        """With the streams that a word stands for in place of the word."""
+        meant = [name for given in self.streams for name in aliases.get(given, (given,))]
+        return replace(self, streams=tuple(dict.fromkeys(meant)))
 
     @property
     def named(self) -> bool:

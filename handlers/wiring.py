@@ -36,7 +36,7 @@ from infra.ebay.quotas import EbayQuotas
 from infra.ebay.rate_limits import RateLimits
 from infra.ebay.source import EbayPages
 from infra.ebay.stream_api import Ebay
-from infra.ebay.streams.registry import STREAMS
+from infra.ebay.streams.registry import STREAM_ALIASES, STREAMS
 from infra.keyring import cipher_beside, cipher_from
 from infra.logs import make_log
 from infra.postgres.accounts import PostgresAccounts
@@ -227,6 +227,7 @@ def sync_store(ready: Opened) -> PostgresSync:
 def ebay_cycle(ready: Opened, parameters: Parameters) -> Work:
     """The work of `ebay-cycle`. What can be wrong with names is found before the run begins."""
     store = sync_store(ready)
+    parameters = parameters.expanded(STREAM_ALIASES)
     if parameters.named:
         store.candidates(parameters.accounts, parameters.streams)
     sealing = cipher(ready.settings)

@@ -56,10 +56,10 @@ def _register_workers(commands: Any) -> None:
 
 
 def _run_options(run: argparse.ArgumentParser) -> None:
-    for which in ("account", "stream"):
+    for which, words in (("account", ""), ("stream", "; offers: both kinds")):
         run.add_argument(
             f"--{which}", action="append", default=[], metavar="NAME",
-            help=f"this {which} now, due or not; may be given more than once",
+            help=f"this {which} now, due or not; may be given more than once{words}",
         )  # fmt: skip
     run.add_argument(
         "--since", type=since, metavar="2026-11-01|7d",

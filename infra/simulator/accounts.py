@@ -8,6 +8,8 @@ from typing import Any
 from infra.simulator.catalog import Market
 from infra.simulator.disputes import Dispute
 from infra.simulator.finances import Payout, Transaction
+from infra.simulator.mailbox import Mailbox
+from infra.simulator.offers import OfferBook
 from infra.simulator.orders import Order, Shop
 
 SHARED_ORDER_ID = "10-00000-00001"
@@ -103,6 +105,8 @@ class Account:
     oldest_serial: int = 0
     ledger: Ledger = field(default_factory=Ledger)
     next_number: int = 1
+    mailbox: Mailbox = field(init=False)
+    offers: OfferBook = field(init=False)
 
     def next_order_id(self) -> str:
         if self.next_number == 1:

@@ -20,6 +20,10 @@ class Behaviour:
     `offset_ceiling`: Finances lists refuse offsets from here on (135003).
     `missing_token_status`: eBay's status for 1002 differs between its APIs.
     `trading_warnings`: Trading calls that succeed answer `Warning`, with data.
+    `mail_changes_per_request`, `offer_changes_per_request`: like `mutations_per_request`, in a
+    mailbox and among Best Offers. `message_headers_per_page`, `best_offers_per_page`: eBay shows no
+    more at once, whatever was asked for; 0: it does as it is asked. `summary_names_inbox`: the
+    summary of folders lists Inbox and Sent too.
     """
 
     order_sort: OrderSort = OrderSort.CREATED_DESC
@@ -32,4 +36,9 @@ class Behaviour:
     missing_token_status: int = 401
     mutations_per_request: int = 0
     trading_warnings: bool = False
+    mail_changes_per_request: int = 0
+    offer_changes_per_request: int = 0
+    message_headers_per_page: int = 0
+    best_offers_per_page: int = 0
+    summary_names_inbox: bool = False
     quota_limits: dict[str, int] = field(default_factory=dict)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from infra.simulator import disputes, finance_json, order_json
+from infra.simulator import disputes, finance_json, mailbox, offers, order_json
 from infra.simulator.accounts import Account
 from infra.simulator.behaviour import Behaviour
 from infra.simulator.clock import iso
@@ -25,8 +25,10 @@ def digest(value: Any) -> str:
 def rows(world: World, account: Account, kind: str) -> list[Row]:
     """(key, version, JSON as lists give it) of every row; raises ValueError for another kind.
 
-    Keys: (orderId), (transactionId, transactionType), (payoutId), (paymentDisputeId). Version: the
-    row's lastModifiedDate, transactionDate, payoutDate or openDate.
+    Keys: (orderId), (transactionId, transactionType), (payoutId), (paymentDisputeId),
+    (MessageID), (ItemID, BestOfferID). Version: the row's lastModifiedDate, transactionDate,
+    payoutDate, openDate, ReceiveDate or ExpirationTime. A message is {"summary", "detail"}: its
+    header, and itself with its text.
     """
     if kind not in _KINDS:
         raise ValueError(f"no kind {kind!r}; there are {list(_KINDS)}")
@@ -56,11 +58,30 @@ def _disputes(account: Account, behaviour: Behaviour) -> Iterator[Row]:
         yield (dispute.dispute_id,), iso(dispute.opened), disputes.render(dispute, behaviour)
 
 
+def _messages(account: Account, behaviour: Behaviour) -> Iterator[Row]:
+    box, unknown = account.mailbox, behaviour.unknown_fields
+    for message in box.messages:
+        row = {
+            "summary": mailbox.header(message, box.owner, unknown=unknown),
+            "detail": mailbox.whole(message, box.owner, unknown=unknown),
+        }
+        yield (message.message_id,), iso(message.sent), json.dumps(row).encode()
+
+
+def _best_offers(account: Account, behaviour: Behaviour) -> Iterator[Row]:
+    book, unknown = account.offers, behaviour.unknown_fields
+    for offer in book.offers:
+        row = offers.row(offer, book.currency, unknown=unknown)
+        yield (offer.item.item_id, offer.offer_id), iso(offer.expires), json.dumps(row).encode()
+
+
 _KINDS: dict[str, Callable[[Account, Behaviour], Iterator[Row]]] = {
     "orders": _orders,
     "transactions": _transactions,
     "payouts": _payouts,
     "disputes": _disputes,
+    "messages": _messages,
+    "best_offers": _best_offers,
 }
 
 

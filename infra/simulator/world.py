@@ -8,7 +8,7 @@ from bisect import bisect_right
 from datetime import datetime, timedelta
 from random import Random
 
-from infra.simulator import disputes, finance_json, finances, order_json
+from infra.simulator import disputes, finance_json, finances, mailbox, offers, order_json
 from infra.simulator.accounts import Account
 from infra.simulator.behaviour import Behaviour
 from infra.simulator.catalog import make_buyers, make_items, market
@@ -133,6 +133,20 @@ class World:
         _make_payouts(account, start, end)
         own = Random(f"{self.seed}/{account.name}/disputes")
         ledger.disputes = disputes.of_orders(ledger.orders, own, until=end)
+        self._make_talk(account, start, end)
+
+    def _make_talk(self, account: Account, start: int, end: int) -> None:
+        """Messages and Best Offers; with chance of their own, so that they change nothing else."""
+        orders, unknown = len(account.ledger.orders), self.behaviour.unknown_enums
+        mail, bids = (Random(f"{self.seed}/{account.name}/{what}") for what in ("mail", "offers"))
+        account.mailbox = mailbox.Mailbox(
+            account.username, account.index, account.shop, mail, unknown
+        )
+        mailbox.fill(account.mailbox, orders, start, end)
+        account.offers = offers.OfferBook(
+            account.market.currency, account.index, account.shop, bids, unknown
+        )
+        offers.fill(account.offers, orders, end)
 
     def _occasional(self, account: Account, nth: int, date: int) -> Transaction:
         unknown = self.behaviour.unknown_enums

@@ -6,7 +6,7 @@ import pytest
 from core.sync.model import Environment, Walk
 from infra.ebay.hosts import EBAY_HOSTS, Host
 from infra.ebay.rest import RestList
-from infra.ebay.streams.registry import REST_LISTS, STREAM_APIS, STREAMS
+from infra.ebay.streams.registry import REST_LISTS, STREAM_ALIASES, STREAM_APIS, STREAMS
 from tests.support.ebay_shared import contract, sample
 
 CONTRACTS = {
@@ -32,7 +32,13 @@ def operation(api: RestList) -> dict[str, Any]:
 
 
 def test_streams_come_in_order_of_priority() -> None:
-    assert [stream.name for stream in STREAMS] == ["orders", "transactions", "payouts", "disputes"]
+    assert [stream.name for stream in STREAMS][:3] == ["orders", "transactions", "messages"]
+
+
+def test_offers_mean_every_kind_of_offers() -> None:
+    known = [stream.name for stream in STREAMS if stream.name.endswith("_offers")]
+
+    assert sorted(STREAM_ALIASES["offers"]) == sorted(known)
 
 
 def test_streams_are_read_as_eBay_allows() -> None:  # noqa: N802  (its name)
@@ -44,8 +50,10 @@ def test_streams_are_read_as_eBay_allows() -> None:  # noqa: N802  (its name)
     } == {
         "orders": (Walk.MOVING, 200, None, timedelta(minutes=5)),
         "transactions": (Walk.FIXED, 1000, 5000, timedelta(minutes=5)),
+        "messages": (Walk.HALVED, 200, None, timedelta(minutes=10)),
         "payouts": (Walk.FIXED, 200, 5000, timedelta(minutes=30)),
         "disputes": (Walk.FIXED, 200, None, timedelta(minutes=60)),
+        "best_offers": (Walk.SNAPSHOT, 100, 10_000, timedelta(minutes=10)),
     }
 
 

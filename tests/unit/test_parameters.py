@@ -49,6 +49,15 @@ def test_everything_may_be_asked_at_once() -> None:
     }
 
 
+def test_a_word_for_several_streams_means_them_all() -> None:
+    asked = Parameters(streams=("orders", "offers", "best_offers"))
+
+    meant = asked.expanded({"offers": ("best_offers", "inventory_offers")})
+
+    assert meant.streams == ("orders", "best_offers", "inventory_offers")
+    assert asked.expanded({}) == asked
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

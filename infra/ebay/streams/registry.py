@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from core.sync.model import Stream
 from infra.ebay.rest import RestList
 from infra.ebay.stream_api import StreamApi
+from infra.ebay.streams.best_offers import BEST_OFFERS
 from infra.ebay.streams.disputes import DISPUTES
+from infra.ebay.streams.messages import MESSAGES
 from infra.ebay.streams.orders import ORDERS
 from infra.ebay.streams.payouts import PAYOUTS
 from infra.ebay.streams.transactions import TRANSACTIONS
@@ -13,5 +15,12 @@ from infra.ebay.streams.transactions import TRANSACTIONS
 REST_LISTS: Mapping[str, RestList] = {
     api.stream.name: api for api in (ORDERS, TRANSACTIONS, PAYOUTS, DISPUTES)
 }
-STREAM_APIS: Mapping[str, StreamApi] = {**REST_LISTS}
+STREAM_APIS: Mapping[str, StreamApi] = {
+    api.stream.name: api for api in (ORDERS, TRANSACTIONS, MESSAGES, PAYOUTS, DISPUTES, BEST_OFFERS)
+}
 STREAMS: tuple[Stream, ...] = tuple(api.stream for api in STREAM_APIS.values())
+_ALIASES = {"offers": ("best_offers", "inventory_offers")}
+STREAM_ALIASES: Mapping[str, tuple[str, ...]] = {
+    word: tuple(name for name in names if name in STREAM_APIS) for word, names in _ALIASES.items()
+}
+"""What people call several streams by."""
