@@ -15,6 +15,8 @@ RESOURCES = {
     "sell.finances": ("sell.finances", "payoutapi.sell.finances"),
 }
 """The names under which getRateLimits lists an API's resource; eBay's spelling varies."""
+_TRADING = "trading."
+"""Each call of the Trading API has a budget of its own, by its name."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class EbayQuotas:
     def ask(self, environment: str, api: str, *, timeout: float) -> Quota:
         with self._lock:
             limits = self._limits(environment, timeout)
-        wanted = RESOURCES.get(api, (api,))
+        wanted = RESOURCES.get(api, (api.removeprefix(_TRADING),))
         rows = [limit for limit in limits if limit.resource in wanted]
         if not rows:
             return Quota(remaining=None, reset_at=None)

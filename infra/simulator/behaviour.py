@@ -19,6 +19,9 @@ class Behaviour:
     `unknown_fields`, `unknown_enums`: some rows carry what the contracts lack.
     `offset_ceiling`: Finances lists refuse offsets from here on (135003).
     `missing_token_status`: eBay's status for 1002 differs between its APIs.
+    `stock_changes_per_request`: as `mutations_per_request`, of listings and purchases.
+    `my_ebay_page_size`: My eBay's pages are shorter than was asked for. `my_ebay_ceiling`: what
+    lies beyond is counted and never shown.
     `trading_warnings`: Trading calls that succeed answer `Warning`, with data.
     `mail_changes_per_request`, `offer_changes_per_request`: like `mutations_per_request`, in a
     mailbox and among Best Offers. `message_headers_per_page`, `best_offers_per_page`: eBay shows no
@@ -35,6 +38,9 @@ class Behaviour:
     token_lifetime_s: int = 7200
     missing_token_status: int = 401
     mutations_per_request: int = 0
+    stock_changes_per_request: int = 0
+    my_ebay_page_size: int | None = None
+    my_ebay_ceiling: int = 25_000
     trading_warnings: bool = False
     mail_changes_per_request: int = 0
     offer_changes_per_request: int = 0

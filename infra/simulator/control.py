@@ -19,6 +19,7 @@ from infra.simulator.world import World
 
 PREFIX = "/_simulator"
 _SWITCHES = frozenset(each.name for each in fields(Behaviour))
+_MAY_BE_NONE = frozenset({"offset_ceiling", "my_ebay_page_size"})
 _CHANGES_LOOKS = frozenset({"unknown_fields", "unknown_enums"})
 
 
@@ -141,38 +142,40 @@ def _switch(behaviour: Behaviour, name: str, value: Any) -> None:
         behaviour.quota_limits.update(value)
     elif name == "order_sort":
         behaviour.order_sort = OrderSort(value)
-    elif name == "offset_ceiling" or isinstance(value, type(getattr(behaviour, name))):
+    elif name in _MAY_BE_NONE or isinstance(value, type(getattr(behaviour, name))):
         setattr(behaviour, name, value)
     else:
         raise ValueError(f"{name} cannot be {value!r}")
 
 
 def _mutate(control: Control, _request: Request, given: Given) -> Any:
-    """`what`: any, modify, sell, pay_out, dispute; `order_id` names the one to modify."""
-    world = control.world
+    """`what`: see `_CHANGES`; `order_id` names the one to modify."""
+    world, what = control.world, given.get("what", "any")
     account = world.account(given["account"])
+    if what not in _CHANGES:
+        raise ValueError(f"cannot {what!r}; can {', '.join(_CHANGES)}")
     with world.lock:
         for _ in range(given.get("count", 1)):
-            _mutate_once(world, account, given)
+            _CHANGES[what](world, account, given)
         return _describe(account)
 
 
-def _mutate_once(world: World, account: Account, given: Given) -> None:
-    match given.get("what", "any"):
-        case "any":
-            world.life.mutate(account)
-        case "modify" if "order_id" in given:
-            world.life.modify(account, account.ledger.by_id[given["order_id"]])
-        case "modify":
-            world.life.modify_any(account)
-        case "sell":
-            world.life.sell(account)
-        case "pay_out":
-            world.life.pay_out(account)
-        case "dispute":
-            world.life.dispute(account)
-        case other:
-            raise ValueError(f"cannot {other!r}; can any, modify, sell, pay_out, dispute")
+def _modify(world: World, account: Account, given: Given) -> None:
+    if "order_id" in given:
+        world.life.modify(account, account.ledger.by_id[given["order_id"]])
+    else:
+        world.life.modify_any(account)
+
+
+_CHANGES: dict[str, Callable[[World, Account, Given], object]] = {
+    "any": lambda world, account, _: world.life.mutate(account),
+    "modify": _modify,
+    "sell": lambda world, account, _: world.life.sell(account),
+    "pay_out": lambda world, account, _: world.life.pay_out(account),
+    "dispute": lambda world, account, _: world.life.dispute(account),
+    "stock": lambda world, account, _: world.stock(account).mutate(world.clock.now_ms()),
+    "basket": lambda world, account, _: world.basket(account).mutate(world.clock.now_ms()),
+}
 
 
 def _account(control: Control, _request: Request, given: Given) -> Any:

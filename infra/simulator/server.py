@@ -35,14 +35,15 @@ From another process, JSON (all below `/_simulator`, on either port, no authenti
     GET    /faults                rules and counts; POST adds; DELETE clears (or ?id=N)
     POST   /clock                 {"shift_s": 86400}
     POST   /behaviour             any fields of behaviour.Behaviour
-    POST   /mutate                {"account", "count", "what": any|modify|sell|pay_out|dispute,
-                                  "order_id"}
+    POST   /mutate                {"account", "count", "order_id", "what":
+                                  any|modify|sell|pay_out|dispute|stock|basket}
     POST   /account               {"account", "revoked", "scopes", "without_scopes",
                                   "expire_tokens"}
     POST   /authorization_code    {"account"} -> {"code"}
     POST   /quota                 {"resource", "limit", "count"}
     POST   /transactions          {"account", "count", "from", "to"} adds charges
     GET    /truth?account=&kind=orders|transactions|payouts|disputes&form=digest
+                                  also active_inventory|buyer
                                   JSON lines {"key": […], "version", "row" or "sha256"}
 
 `serve(options, announce)` blocks until SIGINT or SIGTERM, for a command line. As a child process:
@@ -97,6 +98,7 @@ class Simulator:
         port: int = 0,
         apiz_port: int = 0,
         split_hosts: bool = False,
+        listings: int | None = None,
     ) -> None:
         self.world = world or World(
             seed=seed,
@@ -106,6 +108,7 @@ class Simulator:
             now=now,
             clock=clock or SimulatorClock(offset=clock_offset),
             behaviour=behaviour,
+            listings=listings,
         )
         self.clock = self.world.clock
         self.faults = Faults(self.world.seed)
@@ -234,3 +237,5 @@ def live_a_little(simulator: Simulator) -> None:
     with simulator.world.lock:
         for account in simulator.world.accounts:
             simulator.world.life.mutate(account)
+            simulator.world.stock(account).mutate(simulator.clock.now_ms())
+            simulator.world.basket(account).mutate(simulator.clock.now_ms())

@@ -5,7 +5,15 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from infra.simulator import disputes, finance_json, mailbox, offers, order_json
+from infra.simulator import (
+    disputes,
+    finance_json,
+    listings,
+    mailbox,
+    offers,
+    order_json,
+    purchases,
+)
 from infra.simulator.accounts import Account
 from infra.simulator.behaviour import Behaviour
 from infra.simulator.clock import iso
@@ -13,6 +21,7 @@ from infra.simulator.world import World
 
 KINDS = ("orders", "transactions", "payouts")
 """What storms are compared by; `rows` knows more."""
+_WON_DAYS = 30
 Row = tuple[tuple[str, ...], str, bytes]
 
 
@@ -28,12 +37,15 @@ def rows(world: World, account: Account, kind: str) -> list[Row]:
     Keys: (orderId), (transactionId, transactionType), (payoutId), (paymentDisputeId),
     (MessageID), (ItemID, BestOfferID). Version: the row's lastModifiedDate, transactionDate,
     payoutDate, openDate, ReceiveDate or ExpirationTime. A message is {"summary", "detail"}: its
-    header, and itself with its text.
+    header, and itself with its text. "active_inventory": (item, SKU) and "buyer": (item,
+    transaction) of 30 days are as a reader of their XML writes them.
     """
-    if kind not in _KINDS:
-        raise ValueError(f"no kind {kind!r}; there are {list(_KINDS)}")
     with world.lock:
-        return list(_KINDS[kind](account, world.behaviour))
+        if kind in _OF_NOW:
+            return list(_OF_NOW[kind](world, account))
+        if kind in _KINDS:
+            return list(_KINDS[kind](account, world.behaviour))
+    raise ValueError(f"no kind {kind!r}; there are {[*_KINDS, *_OF_NOW]}")
 
 
 def _orders(account: Account, behaviour: Behaviour) -> Iterator[Row]:
@@ -82,6 +94,25 @@ _KINDS: dict[str, Callable[[Account, Behaviour], Iterator[Row]]] = {
     "disputes": _disputes,
     "messages": _messages,
     "best_offers": _best_offers,
+}
+
+
+def _listed(world: World, account: Account) -> Iterator[Row]:
+    for listing in world.stock(account).active:
+        for sku, row in listings.rows_of(listing, unknown=world.behaviour.unknown_fields):
+            yield (listing.item_id, sku), iso(listing.started), json.dumps(row).encode()
+
+
+def _bought(world: World, account: Account) -> Iterator[Row]:
+    for entry in world.basket(account).won(world.clock.now_ms(), _WON_DAYS):
+        for each, row in purchases.rows_of(entry, unknown=world.behaviour.unknown_fields):
+            key = (each.item_id, each.transaction_id)
+            yield key, iso(each.bought), json.dumps(row).encode()
+
+
+_OF_NOW: dict[str, Callable[[World, Account], Iterator[Row]]] = {
+    "active_inventory": _listed,
+    "buyer": _bought,
 }
 
 

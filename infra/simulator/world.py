@@ -14,8 +14,10 @@ from infra.simulator.behaviour import Behaviour
 from infra.simulator.catalog import make_buyers, make_items, market
 from infra.simulator.clock import MILLISECOND, SimulatorClock, to_ms
 from infra.simulator.finances import Transaction
+from infra.simulator.listings import Stock, stock_of
 from infra.simulator.live import Life
 from infra.simulator.orders import DAY_MS, HOUR_MS, Order, Shop, age_order, new_order
+from infra.simulator.purchases import Basket, basket_of
 
 _HOMES = ("EBAY_DE", "EBAY_US")
 _FEWEST, _MOST = 20, 400
@@ -29,7 +31,8 @@ class World:
     """Use `lock` around any reading or changing of accounts while a server runs on it.
 
     `now` is when history ends (default: the clock's present). The first order of every account has
-    the same id. A world changes by `life` only, never by the passing of time.
+    the same id. A world changes by `life` only, never by the passing of time. `listings`: how many
+    each account offers, None: as many as suit its orders.
     """
 
     def __init__(
@@ -42,8 +45,12 @@ class World:
         now: datetime | None = None,
         clock: SimulatorClock | None = None,
         behaviour: Behaviour | None = None,
+        listings: int | None = None,
     ) -> None:
         self.seed = seed
+        self._listings = listings
+        self._stocks: dict[str, Stock] = {}
+        self._baskets: dict[str, Basket] = {}
         self.clock = clock or SimulatorClock()
         self.now = now or self.clock.now()
         self.behaviour = behaviour or Behaviour()
@@ -64,6 +71,21 @@ class World:
     def secret(self, purpose: str) -> bytes:
         """A key that only this seed has."""
         return hmac.digest(f"cronshot-simulator-{self.seed}".encode(), purpose.encode(), "sha256")
+
+    def stock(self, account: Account) -> Stock:
+        """What it offers; made when it is first asked for."""
+        if account.name not in self._stocks:
+            end = to_ms(self.now) - _QUIET_END_MS
+            made = stock_of(account, self.seed, end, count=self._listings)
+            self._stocks[account.name] = made
+        return self._stocks[account.name]
+
+    def basket(self, account: Account) -> Basket:
+        """What it has bought; made when it is first asked for."""
+        if account.name not in self._baskets:
+            end = to_ms(self.now) - _QUIET_END_MS
+            self._baskets[account.name] = basket_of(account, self.seed, end)
+        return self._baskets[account.name]
 
     def render_all(self) -> None:
         """Write every row now instead of when it is first asked for (0.1 ms an order)."""

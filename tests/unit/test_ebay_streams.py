@@ -54,6 +54,8 @@ def test_streams_are_read_as_eBay_allows() -> None:  # noqa: N802  (its name)
         "payouts": (Walk.FIXED, 200, 5000, timedelta(minutes=30)),
         "disputes": (Walk.FIXED, 200, None, timedelta(minutes=60)),
         "best_offers": (Walk.SNAPSHOT, 100, 10_000, timedelta(minutes=10)),
+        "active_inventory": (Walk.SNAPSHOT, 200, 25_000, timedelta(hours=1)),
+        "buyer": (Walk.SNAPSHOT, 200, None, timedelta(hours=1)),
     }
 
 

@@ -5,18 +5,34 @@ from collections.abc import Mapping
 from core.sync.model import Stream
 from infra.ebay.rest import RestList
 from infra.ebay.stream_api import StreamApi
+from infra.ebay.streams.active_inventory import ACTIVE_INVENTORY
 from infra.ebay.streams.best_offers import BEST_OFFERS
+from infra.ebay.streams.buyer import BUYER
 from infra.ebay.streams.disputes import DISPUTES
 from infra.ebay.streams.messages import MESSAGES
 from infra.ebay.streams.orders import ORDERS
 from infra.ebay.streams.payouts import PAYOUTS
 from infra.ebay.streams.transactions import TRANSACTIONS
+from infra.ebay.trading import TradingList
 
 REST_LISTS: Mapping[str, RestList] = {
     api.stream.name: api for api in (ORDERS, TRANSACTIONS, PAYOUTS, DISPUTES)
 }
+TRADING_LISTS: Mapping[str, TradingList] = {
+    api.stream.name: api for api in (ACTIVE_INVENTORY, BUYER)
+}
 STREAM_APIS: Mapping[str, StreamApi] = {
-    api.stream.name: api for api in (ORDERS, TRANSACTIONS, MESSAGES, PAYOUTS, DISPUTES, BEST_OFFERS)
+    api.stream.name: api
+    for api in (
+        ORDERS,
+        TRANSACTIONS,
+        MESSAGES,
+        PAYOUTS,
+        DISPUTES,
+        BEST_OFFERS,
+        ACTIVE_INVENTORY,
+        BUYER,
+    )
 }
 STREAMS: tuple[Stream, ...] = tuple(api.stream for api in STREAM_APIS.values())
 _ALIASES = {"offers": ("best_offers", "inventory_offers")}

@@ -207,6 +207,10 @@ SELECT account.name AS account, state.stream, state.cursor_at, state.due_at,
          WHEN 'transactions' THEN (SELECT count(*) FROM ebay.transactions WHERE transactions.account_id = account.id)
          WHEN 'payouts' THEN (SELECT count(*) FROM ebay.payouts WHERE payouts.account_id = account.id)
          WHEN 'disputes' THEN (SELECT count(*) FROM ebay.disputes WHERE disputes.account_id = account.id)
+         WHEN 'messages' THEN (SELECT count(*) FROM ebay.messages WHERE messages.account_id = account.id)
+         WHEN 'best_offers' THEN (SELECT count(*) FROM ebay.best_offers WHERE best_offers.account_id = account.id AND ended_at IS NULL)
+         WHEN 'active_inventory' THEN (SELECT count(*) FROM ebay.listings WHERE listings.account_id = account.id AND ended_at IS NULL)
+         WHEN 'buyer' THEN (SELECT count(*) FROM ebay.purchases WHERE purchases.account_id = account.id)
        END AS rows
   FROM ebay.sync_states state
   JOIN ebay.accounts account ON account.id = state.account_id

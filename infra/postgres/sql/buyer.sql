@@ -1,0 +1,21 @@
+-- list: OrderTransaction, table: ebay.purchases, key: item_id transaction_id
+-- name: rows
+SELECT NULLIF(raw #>> '{Transaction,Item,ItemID}', '') AS item_id,
+       NULLIF(raw #>> '{Transaction,TransactionID}', '') AS transaction_id,
+       raw #>> '{Transaction,OrderLineItemID}' AS order_line_item_id,
+       COALESCE(raw #>> '{Order,OrderID}', raw #>> '{Transaction,ContainingOrder,OrderID}') AS order_id,
+       raw #>> '{Transaction,Item,Title}' AS title,
+       raw #>> '{Transaction,Item,ListingType}' AS listing_type,
+       raw #>> '{Transaction,Item,Seller,UserID}' AS seller_user_id,
+       CAST(raw #>> '{Transaction,QuantityPurchased}' AS integer) AS quantity_purchased,
+       CAST(raw #>> '{Transaction,Item,SellingStatus,CurrentPrice,value}' AS numeric) AS current_price_value,
+       raw #>> '{Transaction,Item,SellingStatus,CurrentPrice,currencyID}' AS current_price_currency,
+       CAST(raw #>> '{Transaction,TransactionPrice,value}' AS numeric) AS transaction_price_value,
+       raw #>> '{Transaction,TransactionPrice,currencyID}' AS transaction_price_currency,
+       CAST(raw #>> '{Transaction,TotalPrice,value}' AS numeric) AS total_price_value,
+       raw #>> '{Transaction,TotalPrice,currencyID}' AS total_price_currency,
+       raw #>> '{Transaction,BuyerPaidStatus}' AS buyer_paid_status,
+       CAST(raw #>> '{Transaction,CreatedDate}' AS timestamptz) AS created_date,
+       CAST(raw #>> '{Transaction,Item,ListingDetails,EndTime}' AS timestamptz) AS end_time,
+       CAST(raw #>> '{Transaction,PaidTime}' AS timestamptz) AS paid_time,
+       CAST(raw #>> '{Transaction,ShippedTime}' AS timestamptz) AS shipped_time
