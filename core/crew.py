@@ -7,6 +7,7 @@ from typing import Protocol
 
 from core.context import RunContext
 from core.errors import StoreUnavailableError
+from core.renewal import Renewal
 from core.report import Reason, UnitReport
 
 
@@ -28,8 +29,9 @@ class Roster(Protocol):
 class Crew:
     """The coordinating thread of a run: `parallel` units at once, each in a thread of its own.
 
-    A unit's work ends in a report or raises StoreUnavailableError. `needs_s`: nothing is begun in
-    less time than that. One unit that `stops_all` is the last that is begun.
+    A unit's work ends in a report, of reason `database` where it went away. `needs_s`: nothing is
+    begun in less time than that. One unit that `stops_all` is the last that is begun, and so is one
+    that missed the database.
     """
 
     context: RunContext
@@ -37,72 +39,84 @@ class Crew:
     parallel: int
     needs_s: float
     reports: list[UnitReport] = field(default_factory=list)
-    lease_lost: bool = False
     out_of_time: bool = False
+    database_away: str | None = None
     _stopped: bool = False
     _active: set[Future[UnitReport]] = field(default_factory=set)
-    _renewed_at: float = 0.0
-    _store_error: StoreUnavailableError | None = None
+    renewal: Renewal = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.renewal = Renewal.begun(self.context)
+
+    @property
+    def lease_lost(self) -> bool:
+        return self.renewal.lost
 
     def run(self, roster: Roster) -> None:
-        """Until there is nothing to begin and all has ended. Raises StoreUnavailableError."""
-        self._renewed_at = self.context.clock.monotonic()
+        """As `work`. Raises StoreUnavailableError where the database went away."""
+        self.work(roster)
+        if self.database_away is not None:
+            raise StoreUnavailableError(self.database_away)
+
+    def work(self, roster: Roster) -> None:
+        """Until there is nothing to begin and all has ended, or the database went away."""
         self._start_more(roster)
         while self._active:
             ended, self._active = wait(
-                self._active, timeout=self._until_renewal(), return_when=FIRST_COMPLETED
+                self._active, timeout=self.renewal.due_in(), return_when=FIRST_COMPLETED
             )
             for unit in ended:
                 self._collect(unit, roster)
-            if self._until_renewal() == 0.0:
-                self._renew(roster)
+            self._renew_in_time(roster)
             self._start_more(roster)
-        if self._store_error is not None:
-            raise self._store_error
 
     def start(self, work: Callable[[], UnitReport]) -> None:
         self._active.add(self.threads.submit(work))
 
-    def _start_more(self, roster: Roster) -> None:
-        """A database that is away ends the taking; the units that run are still waited for."""
-        try:
-            while len(self._active) < self.parallel and self._may_start():
-                if not roster.start_some(self.parallel - len(self._active)):
-                    return
-        except StoreUnavailableError as error:
-            self._store_error = error
-
-    def _may_start(self) -> bool:
-        if self.lease_lost or self._stopped or self._store_error is not None:
+    def may_start(self, roster: Roster) -> bool:
+        """Asked before each unit too: those that are not begun never wait, and may be many."""
+        self._renew_in_time(roster)
+        if self.lease_lost or self._stopped or self.database_away is not None:
             return False
         stopping = self.context.stop_requested()
         self.out_of_time = stopping or not self.context.deadline.allows(self.needs_s)
         return not self.out_of_time
 
-    def _collect(self, unit: Future[UnitReport], roster: Roster) -> None:
-        try:
-            report = unit.result()
-        except StoreUnavailableError as error:
-            self._store_error = error
-            return
+    def take(self, report: UnitReport, roster: Roster) -> None:
+        """The report of a unit that ended, or was never begun."""
         self.reports.append(report)
         roster.ended(report)
         if report.reason is Reason.LEASE_LOST:
             self._renew(roster)
+        if report.reason is Reason.DATABASE:
+            self.database_away = report.detail
         if report.stops_all:
             self._stopped = True
 
-    def _until_renewal(self) -> float:
-        elapsed = self.context.clock.monotonic() - self._renewed_at
-        return max(self.context.renew_every_s - elapsed, 0.0)
+    def _start_more(self, roster: Roster) -> None:
+        """A database that is away ends the taking; the units that run are still waited for."""
+        try:
+            while len(self._active) < self.parallel and self.may_start(roster):
+                if not roster.start_some(self.parallel - len(self._active)):
+                    return
+        except StoreUnavailableError as error:
+            self.database_away = str(error)
+
+    def _collect(self, unit: Future[UnitReport], roster: Roster) -> None:
+        try:
+            self.take(unit.result(), roster)
+        except StoreUnavailableError as error:
+            self.database_away = str(error)
+
+    def _renew_in_time(self, roster: Roster) -> None:
+        if self.renewal.due_in() == 0.0:
+            self._renew(roster)
 
     def _renew(self, roster: Roster) -> None:
-        """A renewal that cannot reach the database is tried again; the lease outlives two."""
-        self._renewed_at = self.context.clock.monotonic()
+        """The run first: units of a run that another one took over are no longer its own."""
+        if not self.renewal.renew():
+            return
         try:
-            if not self.context.renew():
-                self.lease_lost = True
-                return
             roster.renew()
         except StoreUnavailableError as error:
             self.context.log.warning("lease.renewal_failed", error=str(error))

@@ -4,6 +4,7 @@ AppError
 ├── TransientError                 try later
 │   ├── UpstreamUnavailableError   eBay did not give a usable answer
 │   └── StoreUnavailableError      the database did not
+│       └── MaybeWrittenError      cut off in COMMIT: only a second look tells
 ├── RateLimitedError               not before `retry_at`
 ├── PermanentError                 the same call will fail again
 │   ├── MissingScopeError          the account's consent lacks a scope
@@ -54,6 +55,10 @@ class UpstreamUnavailableError(TransientError):
 
 
 class StoreUnavailableError(TransientError):
+    pass
+
+
+class MaybeWrittenError(StoreUnavailableError):
     pass
 
 

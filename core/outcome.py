@@ -1,6 +1,7 @@
 """What the units of a run add up to."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,17 +27,26 @@ class Accounts:
 
 
 def add_up(
-    reports: Sequence[UnitReport], accounts: Accounts, *, lease_lost: bool, out_of_time: bool
+    reports: Sequence[UnitReport],
+    accounts: Accounts,
+    *,
+    lease_lost: bool,
+    out_of_time: bool,
+    database_away: str | None = None,
 ) -> WorkReport:
-    """1. Another run took over. 2. Nothing was tried. 3. Nobody can be read. 4. All failed.
+    """1. Another run took over. 2. The database went away. 3. Nothing was tried.
 
-    5. Some failed. 6. Time or calls ran out. 7. Nothing stood still but all of it. 8. Done.
+    4. Nobody can be read. 5. All failed. 6. Some failed. 7. Time or calls ran out. 8. Nothing stood
+    still but all of it. 9. Done.
     """
     outcome, reason = _decide(reports, accounts, lease_lost=lease_lost, out_of_time=out_of_time)
+    if database_away is not None and not lease_lost:
+        outcome, reason = Outcome.FAILED, Reason.DATABASE
     left = out_of_time or outcome is Outcome.PARTIAL or any(report.more for report in reports)
     return WorkReport(
         outcome=outcome,
         reason=reason,
+        detail=_detail(reports, reason, database_away),
         more=left and not lease_lost,
         counts=_counts(reports),
         units=tuple(reports),
@@ -49,7 +59,7 @@ def _decide(
 ) -> tuple[Outcome, Reason | None]:
     if lease_lost:
         return Outcome.PARTIAL, Reason.LEASE_LOST
-    if not accounts.active:
+    if not accounts.active and not _tells_more(reports, accounts):
         return _nobody_active(reports, accounts)
     if not reports:
         return _nothing_tried(out_of_time=out_of_time)
@@ -57,6 +67,25 @@ def _decide(
     if failed:
         return _some_failed(reports, failed)
     return _none_failed(reports, out_of_time=out_of_time)
+
+
+def _detail(
+    reports: Sequence[UnitReport], reason: Reason | None, database_away: str | None
+) -> str | None:
+    if reason is Reason.CONFIG:
+        return next(report.detail for report in reports if report.reason is reason)
+    return database_away if reason is Reason.DATABASE else None
+
+
+def _something_was_done(reports: Sequence[UnitReport]) -> bool:
+    return any(report.pages for report in reports)
+
+
+def _tells_more(reports: Sequence[UnitReport], accounts: Accounts) -> bool:
+    """A failure does, and what was read of accounts that were all paused meanwhile."""
+    if any(report.outcome is Outcome.FAILED for report in reports):
+        return True
+    return _something_was_done(reports) and not accounts.needs_reconnect
 
 
 def _is_trouble(report: UnitReport) -> bool:
@@ -86,8 +115,9 @@ def _some_failed(
     if any(report.outcome in WORKED and report.calls for report in reports):
         return Outcome.DEGRADED, None
     reasons = {report.reason for report in failed}
-    if reasons == {Reason.UPSTREAM}:
-        return Outcome.FAILED, Reason.UPSTREAM
+    for alone in (Reason.UPSTREAM, Reason.CONFIG):
+        if reasons == {alone}:
+            return Outcome.FAILED, alone
     return Outcome.FAILED, Reason.UNITS_FAILED
 
 
@@ -99,11 +129,18 @@ def _none_failed(
         return Outcome.PARTIAL, Reason.DEADLINE
     if Reason.BUDGET in reasons:
         return Outcome.PARTIAL, Reason.BUDGET
+    if _something_was_done(reports):
+        return Outcome.DONE, None
+    return _nothing_done(reasons)
+
+
+def _nothing_done(reasons: AbstractSet[Reason | None]) -> tuple[Outcome, Reason | None]:
     if reasons == {Reason.UNSUPPORTED}:
         return Outcome.SKIPPED, Reason.UNSUPPORTED
     if reasons <= STANDING_STILL:
         return Outcome.SKIPPED, Reason.PAUSED
-    if reasons <= STANDING_STILL | {Reason.ALREADY_RUNNING}:
+    # Beside units held by others, a pass that had nothing to read is no work done.
+    if Reason.ALREADY_RUNNING in reasons:
         return Outcome.SKIPPED, Reason.ALREADY_RUNNING
     return Outcome.DONE, None
 

@@ -61,7 +61,7 @@ class Reason(StrEnum):
 
 SENTENCES: Mapping[Reason, str] = {
     Reason.NOTHING_DUE: "Nothing was due; the next call will look again.",
-    Reason.DEADLINE: "The time for this run was used up; progress is saved, call again to go on.",
+    Reason.DEADLINE: "The time for this run was used up; what was read is saved.",
     Reason.BUDGET: "The day's eBay calls for this API are used up; it goes on after the reset.",
     Reason.LEASE_LOST: "Another run took this work over; nothing more was written here.",
     Reason.ALL_NEED_RECONNECT: (
@@ -125,13 +125,18 @@ SENTENCES: Mapping[Reason, str] = {
     ),
     Reason.INTERNAL: "Cronshot made a mistake with this unit; the log has the traceback.",
 }
+UNITS_HELD = (
+    "Other runs are at every unit asked for; wait for them. If they are dead, a run of all that is"
+    " due, with --take-over and without names, ends them."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitReport:
     """How one unit ended. `fetched` = inserted + updated + unchanged + quarantined.
 
-    `stops_all`: what stopped it stands in the way of every account.
+    `go_on_since`: from where an extra window, cut short, is still to be read. `stops_all`: what
+    stopped it stands in the way of every account.
     """
 
     account_id: AccountId
@@ -155,6 +160,7 @@ class UnitReport:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     more: bool = False
+    go_on_since: datetime | None = None
     stops_all: bool = False
 
     def __post_init__(self) -> None:
@@ -206,6 +212,7 @@ class WorkReport:
     counts: Mapping[str, int] = field(default_factory=dict)
     units: tuple[UnitReport, ...] = ()
     next_due_at: datetime | None = None
+    holder: Holder | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +240,13 @@ class RunReport:
     tripped: bool = False
     stored: Mapping[str, object] | None = None
 
+    @property
+    def message(self) -> str | None:
+        """The reason in a sentence."""
+        if self.reason is Reason.ALREADY_RUNNING and self.units:
+            return UNITS_HELD
+        return None if self.reason is None else SENTENCES[self.reason]
+
     def as_json(self) -> dict[str, object]:
         """The report as people and programs read it: under 4 KB, at most 20 units.
 
@@ -257,7 +271,7 @@ class RunReport:
             "worker": self.worker,
             "outcome": self.outcome,
             "reason": self.reason,
-            "message": None if self.reason is None else SENTENCES[self.reason],
+            "message": self.message,
             "detail": None if self.detail is None else self.detail[:MAX_DETAIL],
             "more": self.more,
             "started_at": instant(self.started_at),

@@ -46,7 +46,8 @@ def run_once(
     """
     call.parameters.check(wiring.WallClock().now())
     began = time.monotonic()
-    deadline = Deadline.after(_time(call), time.monotonic)
+    limit, margin = _time(call)
+    deadline = Deadline.after(limit, time.monotonic, margin)
     try:
         settings = settings or wiring.load_settings(VERBOSE if call.verbose else None)
         log = wiring.log_for(settings)
@@ -81,14 +82,14 @@ def request_of(call: Call) -> RunRequest:
     )
 
 
-def _time(call: Call) -> float | None:
-    """The nearer of both limits, less a margin to save, release and answer."""
+def _time(call: Call) -> tuple[float | None, float]:
+    """The nearer of both limits, less a margin to save, release and answer; and that margin."""
     limits = [limit for limit in (call.limit_s, call.parameters.deadline_s) if limit is not None]
     if not limits:
-        return None
+        return None, MARGIN_S
     limit = min(limits)
     margin = LONG_MARGIN_S if limit > LONG_S else min(MARGIN_S, limit / 5)
-    return limit - margin
+    return limit - margin, margin
 
 
 def _unreached(settings: Settings | None, call: Call, error: Exception, began: float) -> RunReport:

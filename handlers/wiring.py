@@ -5,14 +5,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
 from core.accounts.manage import ManageAccounts
 from core.context import Observation, RunContext
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, UsageError
 from core.events import Log
 from core.ids import RunId
 from core.report import WorkReport
@@ -21,6 +21,7 @@ from core.runs.protocol import RunProtocol, Work
 from core.secret import Secret
 from core.sync.model import Environment, Stream
 from core.sync.preview import PreviewAccounts
+from core.sync.tries import SAVING
 from core.sync.unit import SyncPorts
 from core.sync.worker import SyncAccounts
 from core.tokens.keep import KeepTokens
@@ -226,13 +227,19 @@ def sync_store(ready: Opened) -> PostgresSync:
 
 def ebay_cycle(ready: Opened, parameters: Parameters) -> Work:
     """The work of `ebay-cycle`. What can be wrong with names is found before the run begins."""
-    store = sync_store(ready)
+    if parameters.take_over and (parameters.named or parameters.dry_run):
+        raise UsageError(
+            "--take-over ends the other runs and reads what is due: it goes without --account,"
+            " --stream, --since and --dry-run"
+        )
+    waiting = sync_store(ready)
     parameters = parameters.expanded(STREAM_ALIASES)
     if parameters.named:
-        store.candidates(parameters.accounts, parameters.streams)
-    sealing = cipher(ready.settings)
+        waiting.candidates(parameters.accounts, parameters.streams)
 
     def work(context: RunContext) -> WorkReport:
+        store = replace(waiting, time_left=lambda: context.deadline.remaining_to(SAVING))
+        sealing = cipher(ready.settings)
         with ExitStack() as stack:
             http = EbayHttp(stopping=STOP.is_set)
             stack.callback(http.close)

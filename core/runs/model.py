@@ -20,6 +20,7 @@ class RunRequest:
 
     `exclusive`: take the worker's lease; runs of named units leave it to the units' own. `keyed`:
     the delivery id is the caller's `Idempotency-Key`, which must not come with another request.
+    `take_over`: end the run that holds the worker, and those of named units that hold some.
     """
 
     worker: str
@@ -58,10 +59,11 @@ class Paused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tripped:
-    """`just`: dead runs found at this very call were the ones too many."""
+    """`just`: the dead runs found at this very call, `abandoned`, were the ones too many."""
 
     at: datetime
     just: bool = False
+    abandoned: tuple[RunId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

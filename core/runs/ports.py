@@ -6,6 +6,8 @@ from core.ids import Fence, RunId
 from core.report import RunReport
 from core.runs.model import Beginning, Conduct, Ending, RunRequest
 
+FINISH_S = 8.0
+
 
 class RunStore(Protocol):
     def begin(self, run_id: RunId, request: RunRequest) -> Beginning:
@@ -21,8 +23,15 @@ class RunStore(Protocol):
         """Prolong lease and row; False when another run took over."""
         ...
 
-    def finish(self, report: RunReport, fence: Fence | None, *, conduct: Conduct) -> Ending:
-        """Write the report and release the lease.
+    def finish(
+        self,
+        report: RunReport,
+        fence: Fence | None,
+        *,
+        conduct: Conduct,
+        timeout: float = FINISH_S,
+    ) -> Ending:
+        """Write the report and release the lease, in at most `timeout` seconds.
 
         `conduct` is what the run says about our own code, for the crash loop breaker. May be
         called again after StoreUnavailableError, also where the first call was committed unseen.

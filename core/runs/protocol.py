@@ -1,6 +1,6 @@
 """One run, from the call to the report: the same for Lambda, HTTP and the command line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
@@ -24,12 +24,14 @@ from core.runs.model import (
     RunRequest,
     Tripped,
 )
-from core.runs.ports import Pings, RunStore
+from core.runs.ports import FINISH_S, Pings, RunStore
 
 RENEWALS_PER_LEASE = 3
 CRASH_LOOP = "Crash loop detected"
 FINISH_TRIES = RetryPolicy(base=0.2, cap=1.0)
-FINISH_ATTEMPTS, FINISH_WITHIN_S = 5, 2.5
+FINISH_ATTEMPTS, FINISH_WITHIN_S, FINISH_AT_LEAST_S = 5, 2.5, 0.3
+ANSWERING = 0.9
+"""The share of the margin that is over when the answer must leave."""
 
 Work = Callable[[RunContext], WorkReport]
 
@@ -83,6 +85,8 @@ class RunProtocol:
         if isinstance(beginning, Replayed):
             return self._replay(run_id, request, beginning)
         report = _refusal(run_id, request, beginning)
+        if isinstance(beginning, Tripped):
+            self._tell_abandoned(beginning.abandoned, request)
         if isinstance(beginning, Tripped) and beginning.just:
             self._crash_loop(report)
         try:
@@ -117,7 +121,7 @@ class RunProtocol:
         self, begun: Begun, request: RunRequest, deadline: Deadline, work: Work, began: float
     ) -> RunReport:
         clock = CarriedClock(begun.began_at, self.ticks(), self.ticks)
-        self._tell_abandoned(begun, request)
+        self._tell_abandoned(begun.abandoned, request)
         self.log.info(
             "run.started",
             run_id=str(begun.run_id),
@@ -140,8 +144,9 @@ class RunProtocol:
             counts=done.counts,
             units=done.units,
             next_due_at=done.next_due_at,
+            holder=done.holder,
         )
-        return self.end(self._finish(report, begun.fence))
+        return self.end(self._finish(report, begun.fence, deadline))
 
     def _work(
         self,
@@ -166,13 +171,15 @@ class RunProtocol:
         )
         try:
             return work(context)
+        except (StoreUnavailableError, ConfigurationError) as error:
+            return _failure(error)
         except Exception as error:
             self.log.exception("worker.raised", run_id=str(begun.run_id), worker=request.worker)
             return _failure(error)
 
-    def _finish(self, report: RunReport, fence: Fence | None) -> RunReport:
+    def _finish(self, report: RunReport, fence: Fence | None, deadline: Deadline) -> RunReport:
         try:
-            ending = self._ending(report, fence)
+            ending = self._ending(report, fence, deadline)
         except StoreUnavailableError as error:
             return replace(
                 report, outcome=Outcome.FAILED, reason=Reason.DATABASE, detail=str(error)
@@ -183,13 +190,20 @@ class RunProtocol:
             self._crash_loop(report)
         return replace(report, tripped=ending.tripped)
 
-    def _ending(self, report: RunReport, fence: Fence | None) -> Ending:
-        """Tried again for a moment: a connection that broke must not leave lease and row behind."""
-        ends = self.ticks() + FINISH_WITHIN_S
+    def _ending(self, report: RunReport, fence: Fence | None, deadline: Deadline) -> Ending:
+        """Tried again for a moment: a connection that broke must not leave lease and row behind.
+
+        Not for longer than who called will wait: a run that is killed counts as our own fault.
+        """
+        ends = self.ticks() + min(FINISH_WITHIN_S, deadline.remaining_to(ANSWERING))
+        conduct = _conduct(report)
         attempt = 1
         while True:
+            left = max(deadline.remaining_to(ANSWERING), FINISH_AT_LEAST_S)
             try:
-                return self.store.finish(report, fence, conduct=_conduct(report))
+                return self.store.finish(
+                    report, fence, conduct=conduct, timeout=min(left, FINISH_S)
+                )
             except StoreUnavailableError:
                 delay = FINISH_TRIES.jittered(attempt, self.rng)
                 if attempt == FINISH_ATTEMPTS or self.ticks() + delay > ends:
@@ -223,8 +237,8 @@ class RunProtocol:
         else:
             self.log.info("run.finished", **facts)
 
-    def _tell_abandoned(self, begun: Begun, request: RunRequest) -> None:
-        for run_id in begun.abandoned:
+    def _tell_abandoned(self, abandoned: Sequence[RunId], request: RunRequest) -> None:
+        for run_id in abandoned:
             self.log.warning("run.abandoned", run_id=str(run_id), worker=request.worker)
 
     def _crash_loop(self, report: RunReport) -> None:

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core.errors import UnsupportedError
-from core.sync.model import LAG, Environment, Pass, Stream, Unit, Walk, Window
+from core.sync.model import LAG, OVERLAP, Environment, Pass, Stream, Unit, Walk, Window
 from core.sync.ports import OpenRange
 from core.sync.walk import extra_window, next_window, resumed
 
 OPEN_LIMIT = timedelta(days=180)
-CLOCK_STEP = timedelta(hours=1)
-"""A database's clock may step back a little; a cursor further ahead of it was never read to."""
+CLOCK_STEP = OVERLAP - LAG
+"""A database's clock may step back a little; a cursor further ahead of it was never read to.
+
+No more than the next window starts before the cursor: between the two would be a gap.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

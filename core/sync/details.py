@@ -99,7 +99,7 @@ def read_again(
         keys=tuple(found),
     )
     step = Step(store=True, window=_rest(rows, len(left), window))
-    return Fetched(page=page, read_at=read_at, step=step)
+    return Fetched(page=page, read_at=read_at, offset=0, step=step)
 
 
 def _asked(keys: list[str], stream: Stream, pages: UnitPages) -> tuple[dict[str, bytes], list[str]]:

@@ -9,7 +9,10 @@ from core.context import RunContext
 from core.errors import (
     AccessTokenRefusedError,
     AppError,
+    ConfigurationError,
     OutOfTimeError,
+    PermanentError,
+    RateLimitedError,
     TokenRefusedError,
     UpstreamUnavailableError,
 )
@@ -26,6 +29,8 @@ PAGE_S = 25.0
 """All tries for one page, token refresh and waits included, take at most this long."""
 WORTH_TRYING_S = 0.5
 TRIES = RetryPolicy(base=0.5, cap=8.0)
+TELLING = (AccessTokenRefusedError, PermanentError, RateLimitedError, UpstreamUnavailableError)
+SAID = ("status", "error_id", "correlation_id", "body")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,7 @@ class Fetched:
 
     page: Page
     read_at: datetime
+    offset: int
     cut_short: bool = False
     step: Step | None = None
 
@@ -48,6 +54,14 @@ class Calls:
 
     events: list[Event] = field(default_factory=list)
     made: int = 0
+
+
+def _said(error: AppError) -> dict[str, object]:
+    """What eBay answered, where it answered at all."""
+    told = {}
+    if isinstance(error, TELLING):
+        told = {name: getattr(error.facts, name) for name in SAID}
+    return {name: value for name, value in told.items() if value not in {None, ""}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +87,8 @@ class UnitPages:
         def ask(token: Secret, timeout: float) -> Fetched:
             read_at = self.context.clock.now()
             page = self.source.fetch(self.account, self.stream, query, token, timeout=timeout)
-            return Fetched(page=complete(self.stream, query, page), read_at=read_at)
+            complete_page = complete(self.stream, query, page)
+            return Fetched(page=complete_page, read_at=read_at, offset=query.offset)
 
         facts = {"offset": query.offset, "limit": query.limit}
         return self._tried(ask, facts, self.stream.calls_per_page)
@@ -135,6 +150,7 @@ class UnitPages:
         ends: float,
         facts: Mapping[str, object],
     ) -> T:
+        """A setting that is missing is found before anything is sent: no call was made."""
         at, began = self.context.clock.now(), self._ticks()
         timeout = max(min(REQUEST_S, ends - began), 0.0)
         error: AppError | None = None
@@ -144,7 +160,9 @@ class UnitPages:
             error = raised
             raise
         finally:
-            self.calls.events.append(self._event(facts, at, self._ticks() - began, error))
+            if not isinstance(error, ConfigurationError):
+                self.calls.made += 1
+                self.calls.events.append(self._event(facts, at, self._ticks() - began, error))
 
     def _wait_or_give_up(self, error: UpstreamUnavailableError, attempt: int, ends: float) -> None:
         delay = TRIES.jittered(attempt, self.context.rng)
@@ -160,9 +178,11 @@ class UnitPages:
     def _event(
         self, facts: Mapping[str, object], at: datetime, took: float, error: AppError | None
     ) -> Event:
-        told = {**facts, "took_ms": round(took * 1000)}
+        operation = self.source.operation(self.stream)
+        told = {"operation": operation, **facts, "took_ms": round(took * 1000)}
         if error is not None:
             told["error"] = str(error)
+            told |= _said(error)
         return Event(
             at=at,
             level="info" if error is None else "warning",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from core.ids import AccountId, Fence
 
@@ -111,6 +112,12 @@ class Unit:
     cursor_at: datetime | None
     window: Window | None
     failures: int
+
+
+class UnitKey(NamedTuple):
+    account_id: AccountId
+    stream: str
+    pass_: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

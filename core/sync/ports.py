@@ -8,12 +8,16 @@ from typing import Protocol
 
 from core.ids import AccountId, RunId
 from core.outcome import Accounts
-from core.report import Reason, UnitReport
+from core.report import Holder, Reason, UnitReport
 from core.secret import Secret
-from core.sync.model import Account, Page, PageQuery, Stream, Unit, Window
+from core.sync.model import Account, Page, PageQuery, Stream, Unit, UnitKey, Window
 
 
 class PageSource(Protocol):
+    def operation(self, stream: Stream) -> str:
+        """What eBay calls the call that lists this stream."""
+        ...
+
     def fetch(
         self, account: Account, stream: Stream, query: PageQuery, token: Secret, *, timeout: float
     ) -> Page:
@@ -134,10 +138,14 @@ class UnitEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A unit somebody asked for by name, as it stands; `refused` says why it may not be taken."""
+    """A unit somebody asked for by name, as it stands; `refused` says why it may not be taken.
+
+    `holder`: whose lease on it has not run out.
+    """
 
     unit: Unit
     refused: Reason | None
+    holder: Holder | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +166,10 @@ class OpenRow:
 
 
 class SyncStore(Protocol):
-    def take_due(self, run_id: RunId, now: datetime, limit: int) -> Sequence[Unit]:
-        """Lease up to `limit` due units, oldest first; each fence rises by one."""
+    def take_due(
+        self, run_id: RunId, now: datetime, limit: int, leave: AbstractSet[UnitKey] = frozenset()
+    ) -> Sequence[Unit]:
+        """Lease up to `limit` due units but those to `leave`, oldest first; fences rise by one."""
         ...
 
     def candidates(self, accounts: Sequence[str], streams: Sequence[str]) -> Sequence[Candidate]:
@@ -224,7 +234,11 @@ class SyncStore(Protocol):
         ...
 
     def finish(self, run_id: RunId, unit: Unit, end: UnitEnd, events: Sequence[Event]) -> None:
-        """Release the unit and write its report and events, fenced. Raises LeaseLostError."""
+        """Release the unit and write its report and events, fenced. Raises LeaseLostError.
+
+        May be called again after StoreUnavailableError, also where the first call was committed
+        unseen.
+        """
         ...
 
     def record(self, run_id: RunId, reports: Sequence[UnitReport]) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from core.context import RunContext
 from core.errors import AppError, StoreUnavailableError
 from core.outcome import add_up
+from core.renewal import Renewal
 from core.report import Outcome, UnitReport, WorkReport
 from core.sync.begin import begin, has_past
 from core.sync.details import joined, unfolded
@@ -30,17 +31,24 @@ class PreviewAccounts:
 
     def run_once(self, context: RunContext, selection: Selection) -> WorkReport:
         """A second pass reads again what is stored already; it has nothing to show."""
-        candidates = self._candidates(selection)
+        candidates, renewal = self._candidates(selection), Renewal.begun(context)
         reports = []
         for candidate in candidates:
-            if context.stop_requested() or not context.deadline.allows(PAGE_NEEDS_S):
+            if not self._goes_on(context, renewal):
                 break
             reports.append(self._preview(candidate, selection.since, context))
         self.ports.store.record(context.run_id, reports)
-        out_of_time = len(reports) < len(candidates)
+        out_of_time = len(reports) < len(candidates) and not renewal.lost
         accounts = self.ports.store.summary()
-        work = add_up(reports, accounts, lease_lost=False, out_of_time=out_of_time)
+        work = add_up(reports, accounts, lease_lost=renewal.lost, out_of_time=out_of_time)
         return replace(work, detail=DRY_RUN)
+
+    def _goes_on(self, context: RunContext, renewal: Renewal) -> bool:
+        if renewal.due_in() == 0.0:
+            renewal.renew()
+        if context.stop_requested() or renewal.lost:
+            return False
+        return context.deadline.allows(PAGE_NEEDS_S)
 
     def _candidates(self, selection: Selection) -> Sequence[Candidate]:
         found = self.ports.store.candidates(selection.accounts, selection.streams)

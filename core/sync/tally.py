@@ -21,12 +21,15 @@ class Tally:
     window_from: datetime | None = None
     window_to: datetime | None = None
     more: bool = False
+    reading_from: datetime | None = None
+    go_on_since: datetime | None = None
     events: list[Event] = field(default_factory=list)
 
     def reading(self, window: Window) -> None:
         if self.window_from is None:
             self.window_from = window.from_
         self.window_to = window.goal
+        self.reading_from = window.from_
 
     def stored(self, rows: int, saved: Saved, cursor_at: datetime | None) -> None:
         self.pages += 1
@@ -62,5 +65,6 @@ class Tally:
             started_at=self.started_at,
             finished_at=finished_at,
             more=self.more,
+            go_on_since=self.go_on_since,
             stops_all=verdict is not None and verdict.stops_all,
         )

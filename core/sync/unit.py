@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
 
-from core.context import Observation, RunContext
+from core.context import RunContext
 from core.errors import (
     AppError,
     LeaseLostError,
@@ -15,20 +14,18 @@ from core.errors import (
     StoreUnavailableError,
 )
 from core.report import Outcome, Reason, UnitReport, instant
-from core.retry import RetryPolicy
 from core.sync.begin import OPEN_LIMIT, begin, extra_end, impossible_cursor, open_window
 from core.sync.details import read_again, unfolded, with_details
 from core.sync.due import due_at, usual
 from core.sync.fetch import Fetched, UnitPages
+from core.sync.keeping import SwitchedOffError, UnitStore
 from core.sync.model import PageQuery, Pass, Unit, Walk, Window
 from core.sync.ports import (
     AccessTokens,
-    Event,
     PageSource,
     Progress,
     Quota,
     Quotas,
-    Saved,
     SyncStore,
     UnitEnd,
 )
@@ -36,20 +33,8 @@ from core.sync.tally import Tally
 from core.sync.verdict import Verdict, judge
 from core.sync.walk import Step, advance, extra_window, next_window, query_for
 
-T = TypeVar("T")
-
 PAGE_NEEDS_S = 1.0
 ASK_S = 5.0
-STORE_TRIES = RetryPolicy(base=0.2, cap=2.0)
-STORE_ATTEMPTS = 3
-
-
-class SwitchedOffError(AppError):
-    """Somebody paused the worker, the account or the unit while it ran."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(f"switched off: {reason}")
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +55,11 @@ class SyncPorts:
             context=context,
         )
 
+    def store_of(self, unit: Unit, context: RunContext, tally: Tally) -> UnitStore:
+        return UnitStore(
+            unit=unit, context=context, store=self.store, sleep=self.sleep, tally=tally
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitRun:
@@ -87,10 +77,15 @@ class UnitRun:
     pages: UnitPages
     seen: set[str] = field(default_factory=set)
 
+    @property
+    def kept(self) -> UnitStore:
+        return self.ports.store_of(self.unit, self.context, self.tally)
+
     def run(self) -> UnitReport:
         """Read until caught up or out of time; every ending is a report.
 
-        Raises StoreUnavailableError only: the unit is then due when its lease ends.
+        Where the database went away it is `database`, and stored nowhere: the unit is due when its
+        lease ends.
         """
         return self._settle(self._attempt())
 
@@ -102,16 +97,14 @@ class UnitRun:
 
     def _settle(self, verdict: Verdict | None) -> UnitReport:
         report = self._report(verdict)
-        if report.reason is Reason.LEASE_LOST:
+        if report.reason in {Reason.LEASE_LOST, Reason.DATABASE}:
             return report
         try:
             self._finish(report, verdict)
-        except StoreUnavailableError:
-            raise
-        except LeaseLostError as error:
+        except (StoreUnavailableError, LeaseLostError) as error:
             return self._report(self._judge(error))
         except Exception as error:
-            self.context.log.exception("unit.unfinished", **self._facts())
+            self.context.log.exception("unit.unfinished", **self.kept.names())
             return self._report(self._judge(error))
         return report
 
@@ -119,25 +112,30 @@ class UnitRun:
         now = self.context.clock.now()
         return self.tally.report(self.unit, verdict, self.pages.calls.made, now)
 
-    def _facts(self) -> dict[str, str]:
-        return {"account": self.unit.account.name, "stream": self.unit.stream.name}
-
     def _attempt(self) -> Verdict | None:
         try:
             self._read(self._begin())
-        except StoreUnavailableError:
-            raise
         except SwitchedOffError as off:
             return Verdict(outcome=Outcome.SKIPPED, reason=off.reason, detail=str(off))
         except RateLimitedError as error:
             return self._slow_down(error)
+        except OutOfTimeError as error:
+            return self._out_of_time(error)
         except AppError as error:
-            self.tally.more = isinstance(error, OutOfTimeError)
             return self._judge(error)
         except Exception as error:
-            self.context.log.exception("unit.failed", **self._facts())
+            self.context.log.exception("unit.failed", **self.kept.names())
             return self._judge(error)
         return None
+
+    def _out_of_time(self, error: OutOfTimeError) -> Verdict:
+        """The window of a unit is kept, an extra one is not: who asked for it must ask again."""
+        verdict = self._judge(error)
+        self.tally.more = self.since is None
+        if self.since is None:
+            return verdict
+        self.tally.go_on_since = self.tally.reading_from or self.since
+        return replace(verdict, detail=f"read again up to {instant(self.tally.go_on_since)}")
 
     def _judge(self, error: Exception, quota: Quota | None = None) -> Verdict:
         now = self.context.clock.now()
@@ -148,9 +146,12 @@ class UnitRun:
         timeout = min(ASK_S, self.context.deadline.remaining())
         quota = self.ports.quotas.ask(environment, api, timeout=timeout)
         verdict = self._judge(error, quota)
-        if verdict.reason is Reason.QUOTA and verdict.retry_at is not None:
-            now = self.context.clock.now()
-            self.ports.store.block(environment, api, verdict.retry_at, quota, now)
+        try:
+            if verdict.reason is Reason.QUOTA and verdict.retry_at is not None:
+                now = self.context.clock.now()
+                self.ports.store.block(environment, api, verdict.retry_at, quota, now)
+        except StoreUnavailableError as away:
+            return self._judge(away)
         return verdict
 
     def _begin(self) -> Window | None:
@@ -158,24 +159,10 @@ class UnitRun:
         beginning = begin(self.unit, self.since, at, self.ports.store.open_range)
         if beginning.given_up:
             days = OPEN_LIMIT.days
-            self._warn("open_rows.given_up", rows=beginning.given_up, older_than_days=days)
+            self.kept.warn("open_rows.given_up", rows=beginning.given_up, older_than_days=days)
         if impossible_cursor(self.unit, at):
-            self._warn("cursor.impossible", cursor=instant(self.unit.cursor_at))
+            self.kept.warn("cursor.impossible", cursor=instant(self.unit.cursor_at))
         return beginning.window
-
-    def _warn(self, event: str, **facts: object) -> None:
-        """In the log and in the run's events."""
-        self.context.log.warning(event, **self._facts(), **facts)
-        self.tally.events.append(
-            Event(
-                at=self.tally.started_at,
-                level="warning",
-                event=event,
-                account_id=self.unit.account.id,
-                stream=self.unit.stream.name,
-                facts=facts,
-            )
-        )
 
     def _read(self, window: Window | None) -> None:
         """Strictly one page after another, one ahead at most: two fetchers lost rows (measured)."""
@@ -188,10 +175,10 @@ class UnitRun:
                 progress, following = self._after(window, step)
                 ahead = None if fetched.cut_short else self._ask(following)
                 if fetched.cut_short:
-                    self._save(fetched, None)
+                    self.kept.save(fetched, None)
                     break
                 if step.store:
-                    self._save(fetched, progress)
+                    self.kept.save(fetched, progress)
                 if step.failure is not None:
                     raise step.failure
                 self._remember(fetched.page.keys, window, following)
@@ -217,9 +204,11 @@ class UnitRun:
             further = self._open_above(window.goal)
             return Progress(window=further), further
         following = None if snapshot else next_window(stream, window.goal, at)
-        replace = impossible_cursor(self.unit, at)
         progress = Progress(
-            window=None, cursor_at=window.goal, replace_cursor=replace, snapshot=snapshot
+            window=None,
+            cursor_at=window.goal,
+            replace_cursor=impossible_cursor(self.unit, at),
+            snapshot=snapshot,
         )
         return progress, following
 
@@ -227,9 +216,7 @@ class UnitRun:
         """Where open rows lie further apart than one window of the API's may reach."""
         if self.unit.stream.max_window >= OPEN_LIMIT:
             return None
-        found = self._despite_cuts(
-            lambda: self.ports.store.open_range(self.unit, goal + datetime.resolution)
-        )
+        found = self.kept.open_range(goal + datetime.resolution)
         return open_window(self.unit.stream, found, self.tally.started_at)
 
     def _remember(self, keys: Sequence[str], window: Window, following: Window | None) -> None:
@@ -247,7 +234,7 @@ class UnitRun:
         return self.lookahead.submit(self._fetched, query_for(window))
 
     def _read_again(self, window: Window) -> Fetched:
-        rows = self._despite_cuts(lambda: self.ports.store.open_rows(self.unit, window))
+        rows = self.kept.open_rows(window)
         read_at = self.context.clock.now()
         return read_again(rows, window, self.unit.stream, self.pages, read_at)
 
@@ -257,64 +244,8 @@ class UnitRun:
             return unfolded(fetched, self.unit.stream, self.pages)
         if not self.unit.stream.details_per_call:
             return fetched
-        wanted = self._despite_cuts(
-            lambda: self.ports.store.lacking_details(self.unit, fetched.page)
-        )
+        wanted = self.kept.lacking_details(fetched.page)
         return with_details(fetched, self.unit.stream, wanted, self.pages)
-
-    def _save(self, fetched: Fetched, progress: Progress | None) -> None:
-        saved = self._saved(fetched, progress)
-        cursor_at = None if progress is None else progress.cursor_at
-        self.tally.stored(len(fetched.page.rows), saved, cursor_at)
-        self._observe(fetched.page.total)
-        self._tell(fetched, saved, progress)
-        if saved.switched_off is not None:
-            raise SwitchedOffError(saved.switched_off)
-
-    def _observe(self, total: int | None) -> None:
-        self.context.observe(
-            Observation(
-                account=self.unit.account.name,
-                stream=self.unit.stream.name,
-                fetched=self.tally.fetched,
-                total=total,
-            )
-        )
-
-    def _tell(self, fetched: Fetched, saved: Saved, progress: Progress | None) -> None:
-        going_on = None if progress is None else progress.window
-        self.context.log.debug(
-            "page.stored",
-            **self._facts(),
-            rows=len(fetched.page.rows),
-            inserted=saved.inserted,
-            updated=saved.updated,
-            quarantined=saved.quarantined,
-            next_offset=None if going_on is None else going_on.offset,
-            cursor=None if progress is None else instant(progress.cursor_at),
-        )
-
-    def _saved(self, fetched: Fetched, progress: Progress | None) -> Saved:
-        """A page that was committed unseen is the same page again, and its fence still holds."""
-        return self._despite_cuts(
-            lambda: self.ports.store.save_page(
-                self.context.run_id,
-                self.context.worker,
-                self.unit,
-                fetched.page,
-                read_at=fetched.read_at,
-                progress=progress,
-            )
-        )
-
-    def _despite_cuts(self, ask: Callable[[], T]) -> T:
-        """Tried again when the database was cut off."""
-        for attempt in range(1, STORE_ATTEMPTS):
-            try:
-                return ask()
-            except StoreUnavailableError:
-                self.ports.sleep(STORE_TRIES.jittered(attempt, self.context.rng))
-        return ask()
 
     def _finish(self, report: UnitReport, verdict: Verdict | None) -> None:
         end = UnitEnd(
@@ -323,8 +254,7 @@ class UnitRun:
             succeeded=verdict is None and self.since is None,
             gave_up=verdict is not None and verdict.outcome is Outcome.FAILED,
         )
-        events = (*self.pages.calls.events, *self.tally.events)
-        self.ports.store.finish(self.context.run_id, self.unit, end, events)
+        self.kept.finish(end, self.pages.calls.events)
 
     def _usual(self) -> datetime:
         """An extra window is no regular reading: what is regular is due now."""

@@ -10,6 +10,7 @@ from core.retry import RetryPolicy
 from core.sync.ports import Quota
 
 SLOW_DOWN = RetryPolicy(base=60.0, cap=15 * 60.0)
+LONGEST_WAIT = timedelta(hours=24)
 DETAIL_LENGTH = 2000
 
 
@@ -28,11 +29,12 @@ def judge(error: Exception, *, failures: int, now: datetime, quota: Quota | None
     """`failures`: attempts in a row that failed, this one included.
 
     `quota` is what eBay says of the API's day after a 429: nothing left means no call before the
-    reset; more or unknown means to slow down.
+    reset; more or unknown means to slow down. Never sooner than without eBay's word, and never
+    later than a day from now: a reset that lies in the past would be a loop without a pause.
     """
     detail = str(error)[:DETAIL_LENGTH]
     if isinstance(error, RateLimitedError):
-        return _rate_limited(error, detail, quota, _after(now, failures))
+        return _rate_limited(error, detail, quota, failures, now)
     outcome, reason = reason_of(error)
     if reason is Reason.INTERNAL:
         return Verdict(outcome=outcome, reason=reason, detail=type(error).__name__)
@@ -46,19 +48,17 @@ def judge(error: Exception, *, failures: int, now: datetime, quota: Quota | None
 
 
 def _rate_limited(
-    error: RateLimitedError, detail: str, quota: Quota | None, otherwise: datetime
+    error: RateLimitedError, detail: str, quota: Quota | None, failures: int, now: datetime
 ) -> Verdict:
+    otherwise = _after(now, failures)
     if quota is not None and quota.remaining == 0:
-        retry_at = quota.reset_at or error.retry_at or otherwise
-        return Verdict(
-            outcome=Outcome.FAILED, reason=Reason.QUOTA, detail=detail, retry_at=retry_at
-        )
-    return Verdict(
-        outcome=Outcome.FAILED,
-        reason=Reason.RATE_LIMITED,
-        detail=detail,
-        retry_at=error.retry_at or otherwise,
-    )
+        reset_at = max(quota.reset_at or error.retry_at or otherwise, otherwise)
+        return _later(Reason.QUOTA, detail, min(reset_at, now + LONGEST_WAIT))
+    return _later(Reason.RATE_LIMITED, detail, min(error.retry_at or otherwise, now + LONGEST_WAIT))
+
+
+def _later(reason: Reason, detail: str, retry_at: datetime) -> Verdict:
+    return Verdict(outcome=Outcome.FAILED, reason=reason, detail=detail, retry_at=retry_at)
 
 
 def _after(now: datetime, failures: int) -> datetime:

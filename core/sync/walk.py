@@ -23,6 +23,7 @@ from core.errors import AppError, BadAnswerError, TooManyRowsError, UpstreamUnav
 from core.sync.model import BACKFILL, LAG, OVERLAP, Page, PageQuery, Stream, Walk, Window
 
 PASSES = 3
+EXTRA_STRETCH = timedelta(days=7)
 NARROWEST = timedelta(seconds=2)
 
 
@@ -56,10 +57,13 @@ def next_window(stream: Stream, cursor_at: datetime | None, now: datetime) -> Wi
 
 
 def extra_window(stream: Stream, since: datetime, until: datetime) -> Window | None:
-    """A stretch to read once more, None when nothing is left of it. Its `goal` moves no cursor."""
+    """A stretch to read once more, None when nothing is left of it. Its `goal` moves no cursor.
+
+    Its place is kept nowhere, so it is short: what is cut off is asked for again from its start.
+    """
     if since >= until:
         return None
-    to = min(until, since + stream.max_window)
+    to = min(until, since + min(stream.max_window, EXTRA_STRETCH))
     return Window(from_=since, to=to, goal=to, limit=stream.page_size)
 
 

@@ -3,20 +3,24 @@
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from core.context import RunContext
 from core.crew import Crew
+from core.errors import StoreUnavailableError
 from core.ids import RunId
-from core.outcome import add_up
-from core.report import Outcome, Reason, UnitReport, WorkReport
+from core.outcome import Accounts, add_up
+from core.report import Holder, Outcome, Reason, UnitReport, WorkReport, instant
 from core.sync.begin import has_past
-from core.sync.model import Unit
+from core.sync.model import Unit, UnitKey
 from core.sync.ports import Candidate
 from core.sync.tally import Tally
 from core.sync.unit import PAGE_NEEDS_S, SyncPorts, UnitRun
 from core.sync.verdict import Verdict
+
+NOT_ASKED = Accounts(active=True, paused=False, needs_reconnect=False, next_due_at=None)
+"""Of a database that is away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,8 @@ class SyncAccounts:
     def run_once(self, context: RunContext, selection: Selection) -> WorkReport:
         """Every unit taken ends in a report; one failing unit does not stop the others.
 
-        Raises UsageError for unknown names, StoreUnavailableError when the database is gone.
+        Raises UsageError for unknown names, StoreUnavailableError when the database is gone before
+        anything was read; later it is what the report says, beside what was done.
         """
         with (
             ThreadPoolExecutor(self.parallel, thread_name_prefix="unit") as units,
@@ -62,14 +67,28 @@ class SyncAccounts:
                 waiting=self._named(selection),
                 pages=pages,
             )
-            crew.run(cycle)
-        accounts = self.ports.store.summary()
-        return add_up(
+            crew.work(cycle)
+        return self._added_up(cycle, crew)
+
+    def _added_up(self, cycle: "_Cycle", crew: Crew) -> WorkReport:
+        accounts = NOT_ASKED if crew.database_away else self._summary(crew)
+        work = add_up(
             crew.reports,
             accounts,
             lease_lost=crew.lease_lost,
             out_of_time=cycle.left_over(accounts.next_due_at),
+            database_away=crew.database_away,
         )
+        since = cycle.go_on_since()
+        work = replace(work, holder=cycle.holder)
+        return work if since is None else replace(work, more=False, detail=_again(since))
+
+    def _summary(self, crew: Crew) -> Accounts:
+        try:
+            return self.ports.store.summary()
+        except StoreUnavailableError as error:
+            crew.database_away = str(error)
+            return NOT_ASKED
 
     def _named(self, selection: Selection) -> deque[Candidate] | None:
         if not selection.named:
@@ -78,6 +97,10 @@ class SyncAccounts:
         if selection.since is None:
             return deque(candidates)
         return deque(each for each in candidates if has_past(each.unit))
+
+
+def _again(since: datetime) -> str:
+    return f"what is read again is not kept as progress: go on with --since {instant(since)}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,7 +113,10 @@ class _Cycle:
     selection: Selection
     waiting: deque[Candidate] | None
     pages: Executor
+    unrecorded: list[UnitReport] = field(default_factory=list)
     blocked: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
+    slowed: set[UnitKey] = field(default_factory=set)
+    holder: Holder | None = None
 
     def left_over(self, next_due_at: datetime | None) -> bool:
         """Whether time ran out with work left."""
@@ -100,13 +126,24 @@ class _Cycle:
             return bool(self.waiting)
         return next_due_at is not None and next_due_at <= self.context.clock.now()
 
+    def go_on_since(self) -> datetime | None:
+        """From where an extra window is still to be read, None when it was read to its end."""
+        reports = self.crew.reports
+        cut = [report.go_on_since for report in reports if report.go_on_since is not None]
+        if self.selection.since is not None and self.crew.out_of_time and self.waiting:
+            cut.append(self.selection.since)
+        return min(cut, default=None)
+
     def start_some(self, free: int) -> bool:
         taken = self._take(free)
+        self._record()
         for unit in taken:
             self._start(unit)
         return bool(taken)
 
     def ended(self, report: UnitReport) -> None:
+        if report.reason in {Reason.QUOTA, Reason.RATE_LIMITED}:
+            self.slowed.add(UnitKey(report.account_id, report.stream, report.pass_))
         if report.reason is Reason.QUOTA:
             self.blocked.clear()
 
@@ -116,42 +153,53 @@ class _Cycle:
     def _take(self, free: int) -> Sequence[Unit]:
         run_id, now = self.context.run_id, self.context.clock.now()
         if self.waiting is None:
-            return self.ports.store.take_due(run_id, now, free)
-        while self.waiting:
+            return self.ports.store.take_due(run_id, now, free, self.slowed)
+        while self.waiting and self.crew.may_start(self):
             unit = self._take_named(self.waiting.popleft(), run_id, now)
             if unit is not None:
                 return (unit,)
         return ()
 
     def _take_named(self, candidate: Candidate, run_id: RunId, now: datetime) -> Unit | None:
-        if candidate.refused is not None:
-            self._skip(candidate, candidate.refused)
-            return None
-        unit = self.ports.store.take(run_id, now, candidate)
+        unit = None
+        if candidate.refused is None:
+            unit = self.ports.store.take(run_id, now, candidate)
         if unit is None:
-            self._skip(candidate, self._refused_now(candidate) or Reason.ALREADY_RUNNING)
+            self._skip(self._as_it_stands(candidate))
         return unit
 
-    def _refused_now(self, candidate: Candidate) -> Reason | None:
+    def _as_it_stands(self, candidate: Candidate) -> Candidate:
         """It was free when it was named: meanwhile it was leased, or its account stopped."""
+        if candidate.refused is not None:
+            return candidate
         account, stream = candidate.unit.account.name, candidate.unit.stream.name
         again = self.ports.store.candidates([account], [stream])
         same = (each for each in again if each.unit.pass_ is candidate.unit.pass_)
-        return next((each.refused for each in same), None)
+        return next(same, candidate)
 
-    def _skip(self, candidate: Candidate, reason: Reason) -> None:
+    def _skip(self, candidate: Candidate) -> None:
         now = self.context.clock.now()
+        reason = candidate.refused or Reason.ALREADY_RUNNING
+        held = candidate.holder if reason is Reason.ALREADY_RUNNING else None
+        self.holder = held or self.holder
         tally = Tally(started_at=now, cursor_at=candidate.unit.cursor_at)
-        verdict = Verdict(outcome=Outcome.SKIPPED, reason=reason, detail="")
-        report = tally.report(candidate.unit, verdict, 0, now)
-        self.crew.reports.append(report)
-        self.ports.store.record(self.context.run_id, [report])
+        verdict = Verdict(outcome=Outcome.SKIPPED, reason=reason, detail=_held_by(held))
+        self.unrecorded.append(tally.report(candidate.unit, verdict, 0, now))
+
+    def _record(self) -> None:
+        """All that was skipped in one statement."""
+        if not self.unrecorded:
+            return
+        skipped, self.unrecorded = self.unrecorded, []
+        self.crew.reports += skipped
+        self.ports.store.record(self.context.run_id, skipped)
 
     def _start(self, unit: Unit) -> None:
+        self.crew.may_start(self)
         unit_run = self._unit_run(unit)
         until = self._blocked_until(unit)
         if until is not None and until > self.context.clock.now():
-            self.crew.reports.append(unit_run.put_off(until))
+            self.crew.take(unit_run.put_off(until), self)
             return
         self.crew.start(unit_run.run)
 
@@ -172,3 +220,9 @@ class _Cycle:
         if api not in self.blocked:
             self.blocked[api] = self.ports.store.blocked_until(*api)
         return self.blocked[api]
+
+
+def _held_by(holder: Holder | None) -> str:
+    if holder is None:
+        return ""
+    return f"held by run {holder.run_id} until {instant(holder.until)}"

@@ -75,8 +75,8 @@ def _last_line(report: RunReport) -> str:
     took = f"{report.duration_ms / 1000:.1f} s"
     head = f"{report.worker}: {report.outcome}{reason}: {written} rows written in {took}"
     lines = [f"{head} [run {report.run_id}]"]
-    if report.reason is not None:
-        lines.append(SENTENCES[report.reason])
+    if report.message is not None:
+        lines.append(report.message)
     if report.detail:
         lines.append(report.detail)
     if report.more:

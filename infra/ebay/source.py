@@ -17,6 +17,9 @@ class EbayPages:
     ebay: Ebay
     apis: Mapping[str, StreamApi] = field(default_factory=lambda: STREAM_APIS)
 
+    def operation(self, stream: Stream) -> str:
+        return self.apis[stream.name].operation
+
     def fetch(
         self, account: Account, stream: Stream, query: PageQuery, token: Secret, *, timeout: float
     ) -> Page:

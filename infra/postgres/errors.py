@@ -3,7 +3,7 @@
 The rest of the tree is in `core.errors`; adapters let these pass, for each is one of core's kinds.
 """
 
-from core.errors import ConfigurationError, StoreUnavailableError
+from core.errors import ConfigurationError, MaybeWrittenError, StoreUnavailableError
 
 
 class LockTimeoutError(StoreUnavailableError):
@@ -14,7 +14,7 @@ class ConflictError(StoreUnavailableError):
     """PostgreSQL chose this transaction as the victim (40001, 40P01): repeat it now."""
 
 
-class CommitUnknownError(StoreUnavailableError):
+class CommitUnknownError(MaybeWrittenError):
     """The connection broke during COMMIT: it may or may not have been applied.
 
     Only a read of what the transaction wrote (its fence, its key) can tell.

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,16 +26,25 @@ from core.runs.model import (
     RunRequest,
     Tripped,
 )
+from core.runs.ports import FINISH_S
 from infra.postgres.errors import LockTimeoutError
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
 
-LOCK_TIMEOUT_MS = 1_000
+LOCK_TIMEOUT_MS, ENDING_LOCK_MS = 1_000, 2_000
 FEATURE = "runs"
 
 
 class _LostError(Exception):
     """Rolls the transaction back."""
+
+
+class _BusyError(Exception):
+    """Rolls the transaction back: who does not begin leaves no lease behind."""
+
+    def __init__(self, busy: Busy) -> None:
+        super().__init__("another call began with the same delivery")
+        self.busy = busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,8 @@ class PostgresRuns:
         try:
             with self.database.transaction(lock_timeout_ms=LOCK_TIMEOUT_MS) as connection:
                 return _Begin(connection, self._lease_s, run_id, request).decide(seen)
+        except _BusyError as error:
+            return error.busy
         except LockTimeoutError:
             if not seen:
                 raise
@@ -60,13 +71,20 @@ class PostgresRuns:
         with self.database.transaction() as connection:
             return connection.execute(load(FEATURE)["renew"], values).first() is not None
 
-    def finish(self, report: RunReport, fence: Fence | None, *, conduct: Conduct) -> Ending:
+    def finish(
+        self,
+        report: RunReport,
+        fence: Fence | None,
+        *,
+        conduct: Conduct,
+        timeout: float = FINISH_S,
+    ) -> Ending:
         values = _report_values(report) | {
             "fence": fence,
             "more": report.more,
             "counts": json.dumps(dict(report.counts)),
         }
-        with suppress(_LostError), self.database.transaction() as connection:
+        with suppress(_LostError), self._ending(timeout) as connection:
             if connection.execute(load(FEATURE)["finish_run"], values).first() is None:
                 if connection.execute(load(FEATURE)["is_finished"], values).first() is None:
                     raise _LostError
@@ -78,6 +96,14 @@ class PostgresRuns:
         values = _report_values(report) | _request_values(request)
         with self.database.transaction() as connection:
             connection.execute(load(FEATURE)["refuse_run"], values)
+
+    def _ending(self, timeout: float) -> AbstractContextManager[sa.Connection]:
+        limit_ms = round(timeout * 1000)
+        return self.database.transaction(
+            statement_timeout_ms=limit_ms,
+            lock_timeout_ms=min(ENDING_LOCK_MS, limit_ms),
+            transaction_timeout_ms=limit_ms,
+        )
 
     @property
     def _lease_s(self) -> float:
@@ -151,7 +177,8 @@ class _Begin:
         return self._start(look, Fence(taken.fence), None if held is None else held.run_id)
 
     def _start(self, look: sa.Row[Any], fence: Fence | None, old_run_id: RunId | None) -> Beginning:
-        dead = self._all("abandon", old_run_id=old_run_id)
+        take_over = self.request.take_over
+        dead = self._all("abandon", old_run_id=old_run_id, take_over=take_over)
         abandoned = tuple(RunId(row.id) for row in dead)
         if abandoned:
             self._first("revoke_refreshes", run_ids=list(abandoned))
@@ -160,7 +187,7 @@ class _Begin:
         if tripped and not look.probing:
             if fence is not None:
                 self._first("release")
-            return Tripped(at=look.at, just=True)
+            return Tripped(at=look.at, just=True, abandoned=abandoned)
         if look.probing:
             self._first("delay_probe", probe_s=PROBE_EVERY.total_seconds())
         values = _request_values(self.request)
@@ -168,7 +195,7 @@ class _Begin:
             "start_run", run_id=self.run_id, fence=fence, lease_s=self.lease_s, **values
         )
         if row is None:
-            return Busy(at=look.at, holder=Holder())
+            raise _BusyError(Busy(at=look.at, holder=Holder()))
         return Begun(run_id=self.run_id, began_at=row.started_at, fence=fence, abandoned=abandoned)
 
     def _first(self, name: str, /, **values: object) -> sa.Row[Any] | None:

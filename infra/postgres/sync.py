@@ -1,7 +1,8 @@
 """Units, their pages and their ends in PostgreSQL."""
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
@@ -13,8 +14,8 @@ import sqlalchemy as sa
 from core.errors import LeaseLostError, RejectedContentError, UsageError
 from core.ids import AccountId, Fence, RunId
 from core.outcome import Accounts
-from core.report import Reason, UnitReport, instant
-from core.sync.model import Account, Environment, Page, Pass, Stream, Unit, Window
+from core.report import Holder, Reason, UnitReport, instant
+from core.sync.model import Account, Environment, Page, Pass, Stream, Unit, UnitKey, Window
 from core.sync.ports import (
     Candidate,
     Event,
@@ -32,6 +33,13 @@ from infra.postgres.transaction import Database
 
 FEATURE = "sync"
 PAGE_STATEMENT_MS = 15_000
+STATEMENT_MS, LOCK_MS = 8_000, 2_000
+SHORTEST_S, _LONGEST_S = 0.2, 60.0
+"""Less is not worth beginning: it would end every save in the last moment of a run."""
+
+
+def _for_ever() -> float:
+    return math.inf
 
 
 class _PreviewError(Exception):
@@ -40,15 +48,26 @@ class _PreviewError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresSync:
-    """The `SyncStore` port. `lease`: how long a unit lives without a renewal."""
+    """The `SyncStore` port. `lease`: how long a unit lives without a renewal.
+
+    `time_left`: how many seconds a transaction that begins now may take.
+    """
 
     database: Database
     streams: Mapping[str, Stream]
     lease: timedelta
+    time_left: Callable[[], float] = _for_ever
 
-    def take_due(self, run_id: RunId, now: datetime, limit: int) -> Sequence[Unit]:
-        values = {"now": now, "most": limit, "streams": list(self.streams)} | self._taker(run_id)
-        with self.database.transaction() as connection:
+    def take_due(
+        self, run_id: RunId, now: datetime, limit: int, leave: AbstractSet[UnitKey] = frozenset()
+    ) -> Sequence[Unit]:
+        values = {
+            "now": now,
+            "most": limit,
+            "streams": list(self.streams),
+            "leave": json.dumps(sorted(leave)),
+        } | self._taker(run_id)
+        with self._transaction() as connection:
             return [self._unit(row) for row in _rows(connection, "take_due", values)]
 
     def take(self, run_id: RunId, now: datetime, candidate: Candidate) -> Unit | None:
@@ -58,7 +77,7 @@ class PostgresSync:
             "stream": candidate.unit.stream.name,
             "pass": candidate.unit.pass_.value,
         } | self._taker(run_id)
-        with self.database.transaction() as connection:
+        with self._transaction() as connection:
             rows = _rows(connection, "take", values)
             return self._unit(rows[0]) if rows else None
 
@@ -68,7 +87,7 @@ class PostgresSync:
             "accounts": list(accounts) or None,
             "streams": list(streams) or list(self.streams),
         }
-        with self.database.transaction() as connection:
+        with self._transaction() as connection:
             _known_accounts(connection, accounts)
             if streams:
                 _none_missing(connection, values)
@@ -82,11 +101,11 @@ class PostgresSync:
             )
 
     def renew(self, run_id: RunId) -> None:
-        with self.database.transaction() as connection:
+        with self._transaction() as connection:
             _rows(connection, "renew_units", self._taker(run_id))
 
     def blocked_until(self, environment: str, api: str) -> datetime | None:
-        with self.database.transaction() as connection:
+        with self._transaction() as connection:
             rows = _rows(connection, "blocked_until", {"environment": environment, "api": api})
             return rows[0].blocked_until if rows else None
 
@@ -101,12 +120,12 @@ class PostgresSync:
             "reset_at": quota.reset_at,
             "now": now,
         }
-        with self.database.transaction() as connection:
+        with self._transaction() as connection:
             connection.execute(load(FEATURE)["block"], values)
 
     def open_range(self, unit: Unit, since: datetime) -> OpenRange:
         values = {"account_id": unit.account.id, "since": since}
-        with self.database.transaction() as connection:
+        with self._transaction() as connection:
             row = connection.execute(load(unit.stream.name)["open_range"], values).one()
             return OpenRange(oldest=row.oldest, newest=row.newest, given_up=row.given_up)
 
@@ -156,7 +175,7 @@ class PostgresSync:
 
     def finish(self, run_id: RunId, unit: Unit, end: UnitEnd, events: Sequence[Event]) -> None:
         report = end.report
-        values = {
+        values: dict[str, object] = {
             "due_at": end.due_at,
             "succeeded": end.succeeded,
             "gave_up": end.gave_up,
@@ -164,18 +183,23 @@ class PostgresSync:
             "error": report.detail,
             "now": report.finished_at,
         }
-        with self.database.transaction() as connection:
-            _fenced(connection, "finish_unit", run_id, unit, values)
+        with self._transaction() as connection:
+            try:
+                _fenced(connection, "finish_unit", run_id, unit, values)
+            except LeaseLostError:
+                if _is_recorded(connection, run_id, report):
+                    return
+                raise
             _record_units(connection, run_id, [report])
             if events:
                 _record_events(connection, run_id, events)
 
     def record(self, run_id: RunId, reports: Sequence[UnitReport]) -> None:
-        with self.database.transaction() as connection:
+        with self._transaction() as connection:
             _record_units(connection, run_id, reports)
 
     def summary(self) -> Accounts:
-        with self.database.transaction() as connection:
+        with self._transaction() as connection:
             row = _rows(connection, "summary", {})[0]
             return Accounts(
                 active=row.active,
@@ -184,10 +208,18 @@ class PostgresSync:
                 next_due_at=row.next_due_at,
             )
 
-    def _page_transaction(self) -> AbstractContextManager[sa.Connection]:
+    def _transaction(
+        self, statement_ms: int = STATEMENT_MS
+    ) -> AbstractContextManager[sa.Connection]:
+        left_ms = round(max(min(self.time_left(), _LONGEST_S), SHORTEST_S) * 1000)
         return self.database.transaction(
-            statement_timeout_ms=PAGE_STATEMENT_MS, transaction_timeout_ms=2 * PAGE_STATEMENT_MS
+            statement_timeout_ms=min(statement_ms, left_ms),
+            lock_timeout_ms=min(LOCK_MS, left_ms),
+            transaction_timeout_ms=min(2 * statement_ms, left_ms),
         )
+
+    def _page_transaction(self) -> AbstractContextManager[sa.Connection]:
+        return self._transaction(PAGE_STATEMENT_MS)
 
     @property
     def _lease_s(self) -> float:
@@ -197,9 +229,11 @@ class PostgresSync:
         return {"run_id": run_id, "lease_s": self._lease_s}
 
     def _candidate(self, row: sa.Row[Any]) -> Candidate:
-        return Candidate(
-            unit=self._unit(row), refused=_refused(row.status, enabled=row.switched_on)
-        )
+        holder = None
+        if row.held:
+            holder = Holder(run_id=RunId(row.leased_by), until=row.leased_until)
+        refused = _refused(row.status, enabled=row.switched_on)
+        return Candidate(unit=self._unit(row), refused=refused, holder=holder)
 
     def _unit(self, row: sa.Row[Any]) -> Unit:
         return Unit(
@@ -316,6 +350,18 @@ def _fenced(
     if not rows:
         raise LeaseLostError(f"{unit.account.name}/{unit.stream.name} belongs to another run")
     return rows[0]
+
+
+def _is_recorded(connection: sa.Connection, run_id: RunId, report: UnitReport) -> bool:
+    """Whether this very end was committed before, in a COMMIT whose answer was lost."""
+    values = {
+        "run_id": run_id,
+        "account_id": report.account_id,
+        "stream": report.stream,
+        "pass": report.pass_,
+        "started_at": report.started_at,
+    }
+    return bool(_rows(connection, "is_recorded", values))
 
 
 def _known_accounts(connection: sa.Connection, accounts: Sequence[str]) -> None:

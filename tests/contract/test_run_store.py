@@ -43,6 +43,8 @@ class Ground(Protocol):
 
     def pause(self, *, everything: bool) -> None: ...
 
+    def hold_a_unit(self, run_id: RunId) -> None: ...
+
     def status(self, run_id: RunId) -> str: ...
 
 
@@ -58,6 +60,9 @@ class InMemory:
             self.store.all_enabled = False
         else:
             self.store.switch(WORKER).enabled = False
+
+    def hold_a_unit(self, run_id: RunId) -> None:
+        self.store.holding.add(run_id)
 
     def status(self, run_id: RunId) -> str:
         return self.store.rows[run_id].status
@@ -92,6 +97,17 @@ class InPostgres:
                 sa.text("UPDATE ops.workers SET enabled = false WHERE worker = :name"),
                 {"name": name},
             )
+
+    def hold_a_unit(self, run_id: RunId) -> None:
+        with self.database.transaction() as connection:
+            connection.execute(
+                sa.text("WITH account AS (INSERT INTO ebay.accounts (name, environment)"
+                        " VALUES ('shop', 'simulator') RETURNING id)"
+                        " INSERT INTO ebay.sync_states (account_id, stream, interval_s, fence,"
+                        " leased_by, leased_until, due_at) SELECT id, 'orders', 300, 7, :run_id,"
+                        " now() + interval '60 s', now() + interval '60 s' FROM account"),
+                {"run_id": run_id},
+            )  # fmt: skip
 
     def status(self, run_id: RunId) -> str:
         with self.database.transaction() as connection:
@@ -222,6 +238,16 @@ def test_who_takes_over_follows_at_once(ground: Ground) -> None:
 
     assert second.abandoned == (first.run_id,)
     assert ground.status(first.run_id) == "abandoned"
+
+
+def test_who_takes_over_ends_the_runs_of_named_units_that_hold_some(ground: Ground) -> None:
+    holding, idle = begun(ground, NAMED), begun(ground, NAMED)
+    ground.hold_a_unit(holding.run_id)
+
+    follower = begun(ground, request(take_over=True))
+
+    assert follower.abandoned == (holding.run_id,)
+    assert ground.status(idle.run_id) == "running"
 
 
 def test_a_run_that_was_followed_renews_and_ends_nothing(ground: Ground) -> None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from core.errors import LeaseLostError, QuarantineLimitError, UsageError
 from core.ids import AccountId, RunId
 from core.report import Outcome, Reason, UnitReport
-from core.sync.model import Page, Pass, Unit, Window
+from core.sync.model import Page, Pass, Unit, UnitKey, Window
 from core.sync.ports import Candidate, Event, Progress, Quota, SyncStore, UnitEnd
 from infra.ebay.streams.registry import STREAMS
 from infra.postgres.sync import PostgresSync
@@ -62,6 +62,7 @@ class MemoryGround:
         self.store: SyncStore = self.memory
 
     def now(self) -> datetime:
+        self.clock.advance(0.001)
         return self.clock.now()
 
     def add_account(self, name: str, *streams: str) -> AccountId:
@@ -558,8 +559,56 @@ def test_a_page_stored_twice_is_stored_once(ground: Ground) -> None:
     again = save(ground, run_id, unit, rows, progress, read_at=at)
 
     assert (again.inserted, again.updated, again.quarantined) == (0, 0, 1)
-    assert ground.quarantined() == [2]
+    assert ground.quarantined() == [1]
     assert ground.state(unit)["cursor_at"] == at
+
+
+def test_a_bad_row_read_again_was_seen_once_more(ground: Ground) -> None:
+    run_id, unit = one(ground)
+    at = ground.now()
+    save(ground, run_id, unit, page({}), read_at=at)
+
+    save(ground, run_id, unit, page({}), read_at=at + timedelta(seconds=1))
+
+    assert ground.quarantined() == [2]
+
+
+def test_an_end_may_be_written_again_and_is_kept_once(ground: Ground) -> None:
+    """Its COMMIT may have been applied although the connection broke."""
+    run_id, unit = one(ground)
+    end = finish(ground, run_id, unit, succeeded=True, due_in_s=-1)
+    [taken] = ground.store.take_due(ground.start_run(), ground.now(), 1)
+
+    ground.store.finish(run_id, unit, end, [])
+
+    assert ground.reports() == 1
+    assert ground.state(unit)["fence"] == taken.fence
+
+
+def test_units_to_leave_are_not_taken(ground: Ground) -> None:
+    for name in ("a", "b"):
+        ground.add_account(name, "orders")
+    run_id = ground.start_run()
+    first = ground.store.candidates(["a"], [])[0].unit
+    key = UnitKey(first.account.id, "orders", first.pass_)
+
+    taken = ground.store.take_due(run_id, ground.now(), 4, {key})
+
+    assert [unit.account.name for unit in taken] == ["b"]
+
+
+def test_a_candidate_names_who_holds_it(ground: Ground) -> None:
+    run_id, _ = one(ground)
+
+    [held] = ground.store.candidates([], [])
+    ground.expire(run_id)
+    [expired] = ground.store.candidates([], [])
+
+    assert held.holder is not None
+    assert held.holder.run_id == run_id
+    assert held.holder.until is not None
+    assert held.holder.until > ground.now()
+    assert expired.holder is None
 
 
 def test_of_repeated_ids_on_a_page_the_newest_is_kept(ground: Ground) -> None:

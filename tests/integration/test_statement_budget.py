@@ -140,6 +140,7 @@ TAKE = {
     "now": NOW,
     "most": 4,
     "streams": ["orders", "transactions", "payouts"],
+    "leave": '[[1, "orders", "new"]]',
     "run_id": RUN,
     "lease_s": 60.0,
 }
@@ -210,7 +211,9 @@ def test_beginning_reads_few_rows_of_a_long_history(site: Site, database: Databa
 
     look = explained(database, "runs", "look", worker=WORKER, delivery_id="d7")
     none = explained(database, "runs", "look", worker=WORKER, delivery_id=None)
-    abandon = explained(database, "runs", "abandon", worker=WORKER, old_run_id=None)
+    abandon = explained(
+        database, "runs", "abandon", worker=WORKER, old_run_id=None, take_over=False
+    )
     listing = explained(database, "runs", "list_workers")
 
     assert look <= 100, look

@@ -1,7 +1,7 @@
 """Runs, leases and switches in memory: the `RunStore` port for tests of core."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,6 +22,7 @@ from core.runs.model import (
     RunRequest,
     Tripped,
 )
+from core.runs.ports import FINISH_S
 from tests.support.moments import Moments
 
 WORKED = {Outcome.DONE, Outcome.PARTIAL, Outcome.DEGRADED}
@@ -56,12 +57,17 @@ class Switch:
 
 @dataclass
 class MemoryRuns:
+    """`holding`: runs that hold units. `meanwhile`: what happens while a run is begun."""
+
     moments: Moments
     lease: timedelta
     rows: dict[RunId, Row] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
     switches: dict[str, Switch] = field(default_factory=dict)
     all_enabled: bool = True
+    timeouts: list[float] = field(default_factory=list)
+    holding: set[RunId] = field(default_factory=set)
+    meanwhile: Callable[[], None] = lambda: None
 
     def switch(self, worker: str) -> Switch:
         return self.switches.setdefault(worker, Switch())
@@ -124,26 +130,47 @@ class MemoryRuns:
     ) -> Beginning:
         now, switch = self.moments.now(), self.switch(request.worker)
         probing = switch.probe_at is not None
-        dead = self._abandon(request.worker, old)
+        self.meanwhile()
+        dead = self._abandon(request, old)
         if dead and self._count(switch, len(dead)) and not probing:
             if fence is not None:
                 self._release(request.worker)
-            return Tripped(at=now, just=True)
+            return Tripped(at=now, just=True, abandoned=dead)
         if probing:
             switch.probe_at = now + PROBE_EVERY
+        if self._delivered(request):
+            return self._undone(request, now)
         row = Row(request=request, started_at=now, expires_at=now + self.lease, fence=fence)
         self.rows[run_id] = row
         return Begun(run_id=run_id, began_at=now, fence=fence, abandoned=dead)
 
-    def _abandon(self, worker: str, old: RunId | None) -> tuple[RunId, ...]:
+    def _abandon(self, request: RunRequest, old: RunId | None) -> tuple[RunId, ...]:
         now = self.moments.now()
         dead = []
         for run_id, row in self.rows.items():
             over = run_id == old or row.expires_at <= now
-            if row.request.worker == worker and row.status == "running" and over:
+            over = over or (request.take_over and run_id in self.holding)
+            if row.request.worker == request.worker and row.status == "running" and over:
                 row.status, row.finished_at = "abandoned", now
                 dead.append(run_id)
         return tuple(dead)
+
+    def _delivered(self, request: RunRequest) -> bool:
+        """Whether another call began with this delivery after it was looked for."""
+        return any(
+            row.status == "running"
+            and row.request.worker == request.worker
+            and row.request.trigger.delivery_id == request.trigger.delivery_id
+            for row in self.rows.values()
+            if request.trigger.delivery_id is not None
+        )
+
+    def _undone(self, request: RunRequest, now: datetime) -> Busy:
+        lease = self.leases.get(request.worker)
+        if request.exclusive and lease is not None:
+            lease.fence -= 1
+            self._release(request.worker)
+        return Busy(at=now, holder=Holder())
 
     def _count(self, switch: Switch, faults: int) -> bool:
         switch.faults += faults
@@ -168,7 +195,15 @@ class MemoryRuns:
     def _holds(self, worker: str, fence: Fence | None) -> bool:
         return fence is None or self.leases[worker].fence == fence
 
-    def finish(self, report: RunReport, fence: Fence | None, *, conduct: Conduct) -> Ending:
+    def finish(
+        self,
+        report: RunReport,
+        fence: Fence | None,
+        *,
+        conduct: Conduct,
+        timeout: float = FINISH_S,
+    ) -> Ending:
+        self.timeouts.append(timeout)
         row = self.rows[report.run_id]
         if row.status == "finished":
             return Ending(lost=False, tripped=False)

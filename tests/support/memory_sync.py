@@ -7,11 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import RLock
 
-from core.errors import LeaseLostError, QuarantineLimitError, StoreUnavailableError, UsageError
+from core.errors import (
+    LeaseLostError,
+    MaybeWrittenError,
+    QuarantineLimitError,
+    StoreUnavailableError,
+    UsageError,
+)
 from core.ids import AccountId, Fence, RunId
 from core.outcome import Accounts
-from core.report import Reason, UnitReport
-from core.sync.model import Account, Environment, Page, Pass, Stream, Unit, Window
+from core.report import Holder, Reason, UnitReport
+from core.sync.model import Account, Environment, Page, Pass, Stream, Unit, UnitKey, Window
 from core.sync.ports import (
     Candidate,
     Event,
@@ -77,7 +83,10 @@ class Kept:
 
 @dataclass(slots=True, kw_only=True)
 class MemorySync:
-    """`failing`: methods by name, and how often each raises StoreUnavailableError yet."""
+    """`failing`: methods by name, and how often each raises StoreUnavailableError yet.
+
+    `unseen`: the same, when what they wrote is committed. `slow`: how many seconds they take.
+    """
 
     now: Callable[[], datetime]
     streams: Mapping[str, Stream]
@@ -96,6 +105,10 @@ class MemorySync:
     progress: list[Progress | None] = field(default_factory=list)
     detailed: set[str] = field(default_factory=set)
     failing: dict[str, int] = field(default_factory=dict)
+    unseen: dict[str, int] = field(default_factory=dict)
+    stored: dict[tuple[RunId, AccountId, str], datetime] = field(default_factory=dict)
+    slow: dict[str, float] = field(default_factory=dict)
+    advance: Callable[[float], None] = lambda _: None
     lock: RLock = field(default_factory=RLock)
 
     def add_account(
@@ -116,7 +129,9 @@ class MemorySync:
                 )
         return account
 
-    def take_due(self, run_id: RunId, now: datetime, limit: int) -> Sequence[Unit]:
+    def take_due(
+        self, run_id: RunId, now: datetime, limit: int, leave: AbstractSet[UnitKey] = frozenset()
+    ) -> Sequence[Unit]:
         self._touch("take_due")
         if run_id in self.abandoned:
             return []
@@ -126,6 +141,7 @@ class MemorySync:
                 for state in self.states.values()
                 if state.due_at is not None and state.due_at <= now and self._free(state)
                 if state.enabled and state.interval and self._active(state)
+                if (state.account.id, state.stream.name, state.pass_) not in leave
             ]
             due.sort(key=lambda state: state.due_at or now)
             return [self._take(state, run_id) for state in due[:limit]]
@@ -138,7 +154,7 @@ class MemorySync:
         self._none_missing(accounts, streams)
         ordered = sorted(self.states.items(), key=lambda item: (item[0][0], item[0][1], item[0][2]))
         return [
-            Candidate(unit=state.unit(), refused=self._refused(state))
+            Candidate(unit=state.unit(), refused=self._refused(state), holder=self._holder(state))
             for _, state in ordered
             if not accounts or state.account.name in accounts
             if not streams or state.stream.name in streams
@@ -167,6 +183,7 @@ class MemorySync:
     def block(
         self, environment: str, api: str, until: datetime, quota: Quota, now: datetime
     ) -> None:
+        self._touch("block")
         self.blocks[environment, api] = until
 
     def open_range(self, unit: Unit, since: datetime) -> OpenRange:
@@ -202,7 +219,10 @@ class MemorySync:
         self._touch("save_page")
         with self.lock:
             state = self._fenced(run_id, unit)
-            saved = self._store(unit, page, read_at, self.rows, self.quarantined)
+            again = self.stored.get((run_id, unit.account.id, unit.stream.name)) == read_at
+            bad = dict(self.quarantined) if again else self.quarantined
+            saved = self._store(unit, page, read_at, self.rows, bad)
+            self.stored[run_id, unit.account.id, unit.stream.name] = read_at
             self.progress.append(progress)
             self._prolong(state)
             if progress is not None:
@@ -212,7 +232,8 @@ class MemorySync:
                 elif progress.cursor_at is not None:
                     cursor = state.cursor_at or progress.cursor_at
                     state.cursor_at = max(cursor, progress.cursor_at)
-            return replace(saved, switched_off=self._switched_off(state))
+        self._cut_off("save_page")
+        return replace(saved, switched_off=self._switched_off(state))
 
     def preview_page(self, unit: Unit, page: Page, *, read_at: datetime) -> Saved:
         self._touch("preview_page")
@@ -221,7 +242,12 @@ class MemorySync:
     def finish(self, run_id: RunId, unit: Unit, end: UnitEnd, events: Sequence[Event]) -> None:
         self._touch("finish")
         with self.lock:
-            state = self._fenced(run_id, unit)
+            try:
+                state = self._fenced(run_id, unit)
+            except LeaseLostError:
+                if self._is_recorded(end.report):
+                    return
+                raise
             state.leased_by = state.leased_until = None
             due = state.enabled and state.interval and self._active(state)
             state.due_at = end.due_at if due else None
@@ -234,12 +260,14 @@ class MemorySync:
             state.last_error = end.report.detail
             self.reports.append(end.report)
             self.events.extend(events)
+        self._cut_off("finish")
 
     def record(self, run_id: RunId, reports: Sequence[UnitReport]) -> None:
         self._touch("record")
         self.reports.extend(reports)
 
     def summary(self) -> Accounts:
+        self._touch("summary")
         due = [state.due_at for state in self.states.values() if state.due_at is not None]
         return Accounts(
             active="active" in self.statuses.values(),
@@ -254,7 +282,20 @@ class MemorySync:
         for missing in {(name, stream) for name in wanted for stream in streams} - there:
             raise UsageError(f"{missing} is not there yet")
 
+    def _is_recorded(self, report: UnitReport) -> bool:
+        return any(
+            (each.account_id, each.stream, each.pass_, each.started_at)
+            == (report.account_id, report.stream, report.pass_, report.started_at)
+            for each in self.reports
+        )
+
+    def _cut_off(self, method: str) -> None:
+        if self.unseen.get(method, 0) > 0:
+            self.unseen[method] -= 1
+            raise MaybeWrittenError(f"{method}: cut off in COMMIT")
+
     def _touch(self, method: str) -> None:
+        self.advance(self.slow.get(method, 0.0))
         if self.failing.get(method, 0) > 0:
             self.failing[method] -= 1
             raise StoreUnavailableError(f"{method}: the database is away")
@@ -264,6 +305,11 @@ class MemorySync:
 
     def _free(self, state: State) -> bool:
         return state.leased_until is None or state.leased_until <= self.now()
+
+    def _holder(self, state: State) -> Holder | None:
+        if self._free(state):
+            return None
+        return Holder(run_id=state.leased_by, until=state.leased_until)
 
     def _active(self, state: State) -> bool:
         return self.statuses[state.account.id] == "active"

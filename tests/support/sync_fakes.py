@@ -188,6 +188,9 @@ class FakeSource:
     unfolded: list[str] = field(default_factory=list)
     unknown: set[str] = field(default_factory=set)
 
+    def operation(self, stream: Stream) -> str:
+        return f"list {stream.name}"
+
     def fetch(
         self, account: Account, stream: Stream, query: PageQuery, token: Secret, *, timeout: float
     ) -> Page:

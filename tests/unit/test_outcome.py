@@ -18,6 +18,7 @@ CONSENT = (Outcome.SKIPPED, Reason.NEEDS_RECONNECT)
 SEALED = (Outcome.SKIPPED, Reason.DECRYPT_FAILED)
 HELD = (Outcome.SKIPPED, Reason.ALREADY_RUNNING)
 OFF = (Outcome.SKIPPED, Reason.DISABLED)
+UNSET = (Outcome.FAILED, Reason.CONFIG)
 ALL_OFF = (Outcome.SKIPPED, Reason.GLOBALLY_OFF)
 
 MISSING = (Outcome.SKIPPED, Reason.UNSUPPORTED)
@@ -26,19 +27,20 @@ Ending = tuple[Outcome, Reason | None]
 
 
 def unit(ending: Ending, *, more: bool = False) -> UnitReport:
+    asked = ending[0] is not Outcome.SKIPPED
     return UnitReport(
         account_id=ACCOUNT.id,
         account="shop",
         stream="orders",
         outcome=ending[0],
         reason=ending[1],
-        fetched=10,
-        inserted=1,
-        updated=2,
-        unchanged=4,
-        quarantined=3,
-        pages=2,
-        calls=5,
+        fetched=10 if asked else 0,
+        inserted=1 if asked else 0,
+        updated=2 if asked else 0,
+        unchanged=4 if asked else 0,
+        quarantined=3 if asked else 0,
+        pages=2 if asked else 0,
+        calls=5 if asked else 0,
         more=more,
     )
 
@@ -76,6 +78,9 @@ def accounts(
         ([DONE, TIME_UP], (Outcome.PARTIAL, Reason.DEADLINE)),
         ([TIME_UP, NO_CALLS], (Outcome.PARTIAL, Reason.DEADLINE)),
         ([DONE, NO_CALLS], (Outcome.PARTIAL, Reason.BUDGET)),
+        ([UNSET, UNSET], (Outcome.FAILED, Reason.CONFIG)),
+        ([UNSET, AWAY], (Outcome.FAILED, Reason.UNITS_FAILED)),
+        ([UNSET, DONE], (Outcome.DEGRADED, None)),
         ([HELD], (Outcome.SKIPPED, Reason.ALREADY_RUNNING)),
         ([HELD, OFF], (Outcome.SKIPPED, Reason.ALREADY_RUNNING)),
         ([OFF], (Outcome.SKIPPED, Reason.PAUSED)),
@@ -130,6 +135,66 @@ def test_nobody_to_read(found: Accounts, endings: list[Ending], expected: Ending
     work = add_up(reports, found, lease_lost=False, out_of_time=False)
 
     assert (work.outcome, work.reason) == expected
+
+
+@pytest.mark.parametrize(
+    ("endings", "expected"),
+    [([DONE, AWAY], (Outcome.DEGRADED, None)), ([AWAY], AWAY), ([DONE, OFF], DONE)],
+)
+def test_accounts_paused_meanwhile_hide_no_work_and_no_failure(
+    endings: list[Ending], expected: Ending
+) -> None:
+    reports = [unit(ending) for ending in endings]
+    paused = accounts(active=False, paused=True)
+
+    work = add_up(reports, paused, lease_lost=False, out_of_time=False)
+
+    assert (work.outcome, work.reason) == expected
+
+
+def test_a_unit_paused_after_some_pages_is_work_done() -> None:
+    paused = replace(unit(DONE), outcome=Outcome.SKIPPED, reason=Reason.ACCOUNT_INACTIVE)
+
+    work = add_up(
+        [paused], accounts(active=False, paused=True), lease_lost=False, out_of_time=False
+    )
+
+    assert (work.outcome, work.reason, work.counts["written"]) == (Outcome.DONE, None, 3)
+
+
+def test_a_failure_is_told_where_everybody_must_consent_again() -> None:
+    found = accounts(active=False, needs_reconnect=True)
+
+    work = add_up([unit(ODD), unit(CONSENT)], found, lease_lost=False, out_of_time=False)
+
+    assert (work.outcome, work.reason) == (Outcome.FAILED, Reason.UNITS_FAILED)
+
+
+def test_a_pass_with_nothing_to_read_beside_units_of_others_is_no_work() -> None:
+    idle = replace(
+        unit(DONE), fetched=0, inserted=0, updated=0, unchanged=0, quarantined=0, pages=0, calls=0
+    )
+
+    work = add_up([unit(HELD), idle], accounts(), lease_lost=False, out_of_time=False)
+
+    assert (work.outcome, work.reason) == (Outcome.SKIPPED, Reason.ALREADY_RUNNING)
+
+
+def test_a_missing_setting_is_named_by_the_run() -> None:
+    unset = replace(unit(UNSET), detail="EBAY_SIMULATOR_API_URL is not set")
+
+    work = add_up([unit(OFF), unset], accounts(), lease_lost=False, out_of_time=False)
+
+    assert work.detail == "EBAY_SIMULATOR_API_URL is not set"
+
+
+def test_a_database_that_went_away_hides_no_work() -> None:
+    work = add_up(
+        [unit(DONE)], accounts(), lease_lost=False, out_of_time=False, database_away="cut off"
+    )
+
+    assert (work.outcome, work.reason, work.detail) == (Outcome.FAILED, Reason.DATABASE, "cut off")
+    assert work.counts["written"] == 3
 
 
 def test_counts_add_up_and_are_always_there() -> None:

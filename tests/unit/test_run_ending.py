@@ -13,6 +13,7 @@ from core.errors import StoreUnavailableError
 from core.ids import Fence, RunId
 from core.report import Outcome, Reason, RunReport, Trigger, WorkReport
 from core.runs.model import Beginning, Begun, Conduct, Ending, RunRequest
+from core.runs.ports import FINISH_S
 from core.runs.protocol import FINISH_ATTEMPTS, RunProtocol
 
 RUN_ID = UUID(int=1)
@@ -40,6 +41,7 @@ class BreakingStore:
         self.takes = takes
         self.now = 0.0
         self.tries = 0
+        self.timeouts: list[float] = []
 
     def begin(self, run_id: RunId, request: RunRequest) -> Beginning:
         return Begun(run_id=run_id, began_at=AT, fence=Fence(1))
@@ -47,8 +49,16 @@ class BreakingStore:
     def renew(self, run_id: RunId, worker: str, fence: Fence | None) -> bool:
         return True
 
-    def finish(self, report: RunReport, fence: Fence | None, *, conduct: Conduct) -> Ending:
+    def finish(
+        self,
+        report: RunReport,
+        fence: Fence | None,
+        *,
+        conduct: Conduct,
+        timeout: float = FINISH_S,
+    ) -> Ending:
         self.tries += 1
+        self.timeouts.append(timeout)
         self.now += self.takes
         if self.tries <= self.failures:
             raise StoreUnavailableError("the connection to the database broke")
@@ -60,7 +70,7 @@ class BreakingStore:
         self.now += seconds
 
 
-def run(store: BreakingStore) -> RunReport:
+def run(store: BreakingStore, limit_s: float | None = None) -> RunReport:
     ticks: Callable[[], float] = lambda: store.now  # noqa: E731  (a port, typed)
     protocol = RunProtocol(
         store=store,
@@ -76,7 +86,7 @@ def run(store: BreakingStore) -> RunReport:
         observe=lambda _: None,
     )
     request = RunRequest(worker="ebay-cycle", trigger=Trigger(via="cli"))
-    return protocol.run_once(request, Deadline.after(None, ticks), work)
+    return protocol.run_once(request, Deadline.after(limit_s, ticks, margin_s=2.0), work)
 
 
 def work(_: RunContext) -> WorkReport:
@@ -108,3 +118,24 @@ def test_a_database_that_stays_away_is_told_in_time(takes: float, tries: int) ->
 
     assert (report.outcome, report.reason) == (Outcome.FAILED, Reason.DATABASE)
     assert store.tries == tries
+
+
+@pytest.mark.parametrize(
+    ("limit_s", "timeout"), [(None, FINISH_S), (60.0, FINISH_S), (1.0, 2.8), (0.0, 1.8)]
+)
+def test_the_report_is_written_before_its_caller_stops_listening(
+    limit_s: float | None, timeout: float
+) -> None:
+    store = BreakingStore(failures=0, ending=Ending(lost=False, tripped=False))
+
+    run(store, limit_s)
+
+    assert store.timeouts == [pytest.approx(timeout)]
+
+
+def test_nothing_is_tried_again_when_its_caller_has_stopped_listening() -> None:
+    store = BreakingStore(failures=1, ending=Ending(lost=False, tripped=False), takes=2.0)
+
+    report = run(store, limit_s=0.0)
+
+    assert (report.reason, store.tries) == (Reason.DATABASE, 1)

@@ -9,10 +9,12 @@ from core.errors import (
     AccessTokenRefusedError,
     AppError,
     BadAnswerError,
+    ConfigurationError,
     MissingScopeError,
     OutOfTimeError,
     ReauthorizationRequiredError,
     TokenRefusedError,
+    UpstreamFacts,
     UpstreamUnavailableError,
 )
 from core.secret import Secret
@@ -233,12 +235,34 @@ def test_every_call_is_an_event_with_its_time_and_its_error() -> None:
         ("info", "ebay.called"),
     ]
     assert calls.events[0].facts == {
+        "operation": "list orders",
         "offset": 0,
         "limit": 4,
         "took_ms": 250,
         "error": "eBay answered 500",
     }
     assert (calls.events[0].account_id, calls.events[0].stream) == (1, "orders")
+
+
+def test_what_ebay_said_is_kept_with_the_call() -> None:
+    facts = UpstreamFacts(status=400, error_id=30830, correlation_id="r-1", body="{odd}")
+    scene = Scene(scripted(BadAnswerError("odd", facts)))
+
+    with pytest.raises(BadAnswerError):
+        scene.pages.fetch(QUERY)
+
+    [called] = scene.pages.calls.events
+    told = {name: called.facts[name] for name in ("status", "error_id", "correlation_id", "body")}
+    assert told == {"status": 400, "error_id": 30830, "correlation_id": "r-1", "body": "{odd}"}
+
+
+def test_a_missing_setting_is_no_call() -> None:
+    scene = Scene(scripted(ConfigurationError("EBAY_SIMULATOR_API_URL is not set")))
+
+    with pytest.raises(ConfigurationError):
+        scene.pages.fetch(QUERY)
+
+    assert (scene.pages.calls.made, scene.pages.calls.events) == (0, [])
 
 
 def test_a_call_that_meets_a_mistake_of_ours_is_an_event_too() -> None:

@@ -14,7 +14,6 @@ from core.errors import (
     OutOfTimeError,
     RateLimitedError,
     ReauthorizationRequiredError,
-    StoreUnavailableError,
     UpstreamFacts,
     UpstreamUnavailableError,
 )
@@ -325,13 +324,117 @@ def test_a_database_that_comes_back_gets_the_page_again() -> None:
     assert (report.outcome, report.inserted) == (Outcome.DONE, 10)
 
 
-@pytest.mark.parametrize(("method", "times"), [("save_page", 3), ("finish", 1)])
-def test_a_database_that_stays_away_is_the_runs_matter(method: str, times: int) -> None:
+@pytest.mark.parametrize(("method", "fetched"), [("save_page", 0), ("finish", 10)])
+def test_a_database_that_stays_away_is_a_report_that_counts(method: str, fetched: int) -> None:
     scene = Scene()
-    scene.store.failing[method] = times
+    scene.store.failing[method] = 3
 
-    with pytest.raises(StoreUnavailableError):
-        scene.read()
+    report = scene.read()
+
+    assert (report.outcome, report.reason) == (Outcome.FAILED, Reason.DATABASE)
+    assert report.fetched == fetched
+    assert scene.store.reports == []
+
+
+def test_an_end_is_written_despite_a_cut_connection() -> None:
+    scene = Scene()
+    scene.store.failing["finish"] = 2
+
+    report = scene.read()
+
+    assert (report.outcome, scene.store.reports) == (Outcome.DONE, [report])
+
+
+def test_an_end_committed_unseen_is_no_lost_lease() -> None:
+    scene = Scene()
+    scene.store.unseen["finish"] = 1
+
+    report = scene.read()
+
+    assert (report.outcome, scene.store.reports) == (Outcome.DONE, [report])
+
+
+def test_a_page_committed_unseen_says_that_its_counts_are_unknown() -> None:
+    scene = Scene(orders=3)
+    scene.store.unseen["save_page"] = 1
+
+    report = scene.read()
+
+    assert (report.fetched, report.inserted, report.unchanged) == (3, 0, 3)
+    [unsure] = [each for each in scene.store.events if each.event == "page.counts_unknown"]
+    assert (unsure.level, unsure.facts["offset"]) == ("warning", 0)
+
+
+def test_nothing_is_saved_again_when_the_time_to_save_is_over() -> None:
+    def late(scene: Scene, _: PageQuery) -> None:
+        scene.clock.advance(6.7)
+
+    scene = Scene(orders=3, limit_s=5, before=late)
+    scene.store.failing["save_page"] = 1
+
+    report = scene.read()
+
+    assert (report.outcome, report.reason) == (Outcome.FAILED, Reason.DATABASE)
+    assert scene.store.progress == []
+
+
+def test_every_page_stored_is_an_event_of_the_run() -> None:
+    scene = Scene()
+
+    scene.read()
+
+    pages = [each for each in scene.store.events if each.event == "page.stored"]
+    assert [(page.facts["offset"], page.facts["rows"]) for page in pages] == [
+        (8, 2),
+        (4, 4),
+        (0, 4),
+    ]
+    assert sum(int(str(page.facts["inserted"])) for page in pages) == 10
+    assert pages[-1].facts["cursor"] is not None
+
+
+def test_a_quota_that_resets_in_the_past_is_no_loop() -> None:
+    spent = RateLimitedError("429", retry_at=None, quota=True, facts=UpstreamFacts(status=429))
+    reset = NOW - timedelta(hours=1)
+    scene = Scene(before=lambda *_: spent, quotas=FakeQuotas(Quota(remaining=0, reset_at=reset)))
+
+    report = scene.read()
+
+    assert report.reason is Reason.QUOTA
+    assert scene.state.due_at == NOW + timedelta(seconds=60)
+
+
+def test_a_quota_that_cannot_be_noted_is_the_databases_failure() -> None:
+    spent = RateLimitedError("429", retry_at=None, quota=True, facts=UpstreamFacts(status=429))
+    scene = Scene(before=lambda *_: spent, quotas=FakeQuotas(Quota(remaining=0, reset_at=None)))
+    scene.store.failing["block"] = 1
+
+    report = scene.read()
+
+    assert report.reason is Reason.DATABASE
+
+
+def test_an_extra_window_cut_by_the_deadline_says_from_where_to_go_on() -> None:
+    def slow(scene: Scene, _: PageQuery) -> None:
+        scene.clock.advance(2)
+
+    since = NOW - timedelta(days=20)
+    scene = Scene(limit_s=4, before=slow, since=since)
+
+    report = scene.read()
+
+    assert (report.reason, report.more) == (Reason.DEADLINE, False)
+    assert report.go_on_since == since + timedelta(days=7)
+    assert report.detail == "read again up to 2026-02-16T12:00:00.000Z"
+
+
+def test_an_extra_window_cut_before_its_first_page_goes_on_from_its_start() -> None:
+    since = NOW - timedelta(days=20)
+    scene = Scene(limit_s=0, since=since)
+
+    report = scene.read()
+
+    assert report.go_on_since == since
 
 
 def test_an_end_that_cannot_be_written_is_a_report_all_the_same(
@@ -468,8 +571,8 @@ def test_a_long_extra_window_is_read_in_stretches() -> None:
     report = scene.read()
 
     stretches = {(call[2].from_, call[2].to) for call in scene.source.calls[first:]}
-    assert len(stretches) == 3
-    assert max(to - from_ for from_, to in stretches) == timedelta(days=90)
+    assert len(stretches) == 29
+    assert max(to - from_ for from_, to in stretches) == timedelta(days=7)
     assert report.fetched == 10
 
 

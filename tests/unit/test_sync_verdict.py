@@ -15,8 +15,8 @@ from core.errors import (
     UpstreamUnavailableError,
 )
 from core.report import SENTENCES, Outcome, Reason
+from core.sync.keeping import SwitchedOffError
 from core.sync.ports import Quota
-from core.sync.unit import SwitchedOffError
 from core.sync.verdict import DETAIL_LENGTH, judge
 from tests.support.sync_fakes import NOW
 
@@ -25,7 +25,7 @@ EXPECTED = {
     "ApplicationRefusedError": (Outcome.FAILED, Reason.TOKEN_REFUSED),
     "BadAnswerError": (Outcome.FAILED, Reason.BAD_DATA),
     "TooManyRowsError": (Outcome.FAILED, Reason.TOO_MANY),
-    "ConfigurationError": (Outcome.FAILED, Reason.TOKEN_REFUSED),
+    "ConfigurationError": (Outcome.FAILED, Reason.CONFIG),
     "DecryptError": (Outcome.SKIPPED, Reason.DECRYPT_FAILED),
     "LeaseLostError": (Outcome.FAILED, Reason.LEASE_LOST),
     "MissingScopeError": (Outcome.FAILED, Reason.MISSING_SCOPE),
@@ -38,13 +38,14 @@ EXPECTED = {
     "ReauthorizationRequiredError": (Outcome.SKIPPED, Reason.NEEDS_RECONNECT),
     "RejectedContentError": (Outcome.FAILED, Reason.BAD_DATA),
     "SignatureRequiredError": (Outcome.FAILED, Reason.SIGNATURE_REQUIRED),
+    "StoreUnavailableError": (Outcome.FAILED, Reason.DATABASE),
+    "MaybeWrittenError": (Outcome.FAILED, Reason.DATABASE),
     "TokenRefusedError": (Outcome.FAILED, Reason.TOKEN_REFUSED),
     "UpstreamUnavailableError": (Outcome.FAILED, Reason.UPSTREAM),
 }
 NOT_A_UNITS = {
     "AppError",
     "TransientError",
-    "StoreUnavailableError",  # raised on: the run's, not the unit's
     "UsageError",  # said before a run begins
 }
 LATER = NOW + timedelta(hours=5)

@@ -1,7 +1,7 @@
 """A cycle of units, and a dry run, against a store in memory and an eBay without a network."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from threading import Barrier
 from typing import Any
@@ -18,7 +18,7 @@ from core.errors import (
     UpstreamUnavailableError,
     UsageError,
 )
-from core.report import Outcome, Reason, WorkReport
+from core.report import Outcome, Reason, WorkReport, instant
 from core.secret import Secret
 from core.sync.model import LAG, Account, PageQuery, Pass, Stream
 from core.sync.ports import Quota
@@ -59,7 +59,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.run = Run(limit_s=self.limit_s)
         self.clock = self.run.clock
-        self.store = MemorySync(now=self.clock.now, streams=STREAMS)
+        self.store = MemorySync(now=self.clock.now, streams=STREAMS, advance=self.clock.advance)
         for name in self.accounts:
             self.store.add_account(name)
         self.source = FakeSource(self.answer, self.clock)
@@ -332,13 +332,15 @@ def test_a_renewal_that_misses_the_database_is_tried_again() -> None:
     assert "lease.renewal_failed" in scene.run.log.events()
 
 
-@pytest.mark.parametrize("method", ["take_due", "save_page", "blocked_until", "finish"])
+@pytest.mark.parametrize("method", ["take_due", "save_page", "blocked_until", "finish", "summary"])
 def test_a_database_that_stays_away_ends_the_run(method: str) -> None:
     scene = Scene()
     scene.store.failing[method] = 50
 
-    with pytest.raises(StoreUnavailableError, match=method):
-        scene.work()
+    work = scene.work()
+
+    assert ended(work) == (Outcome.FAILED, Reason.DATABASE)
+    assert method in str(work.detail)
 
 
 def test_units_that_run_are_waited_for_when_the_database_refuses_another() -> None:
@@ -347,11 +349,95 @@ def test_units_that_run_are_waited_for_when_the_database_refuses_another() -> No
 
     scene = Scene(parallel=1, before=once)
 
-    with pytest.raises(StoreUnavailableError, match="take_due"):
-        scene.work()
+    work = scene.work()
 
+    assert (*ended(work), work.counts["written"]) == (Outcome.FAILED, Reason.DATABASE, 2)
     assert len(scene.store.reports) == 1
     assert len(scene.store.rows) == 2
+
+
+def test_a_cut_connection_at_a_units_end_costs_no_other_unit() -> None:
+    scene = Scene()
+    scene.store.failing["finish"] = 1
+
+    work = scene.work()
+
+    assert ended(work) == (Outcome.DONE, None)
+    assert len(scene.store.reports) == 4
+
+
+def test_units_put_off_do_not_keep_a_run_from_renewing_its_lease() -> None:
+    scene = Scene(accounts=tuple("abcdefgh"))
+    for api in ("sell.fulfillment", "sell.finances"):
+        scene.store.blocks["simulator", api] = NOW + timedelta(hours=1)
+    scene.run.renew_every_s = 2.0
+    scene.store.slow["finish"] = 1.0
+
+    scene.work()
+
+    assert scene.run.renewals >= 7
+
+
+def test_named_units_held_by_others_do_not_keep_a_run_from_renewing_its_row() -> None:
+    scene = Scene(accounts=tuple("abcdefgh"))
+    scene.store.take_due(OTHER_RUN, NOW, 16)
+    scene.run.renew_every_s = 2.0
+    scene.store.slow["take"] = 1.0
+
+    scene.work(Selection(streams=["orders", "transactions"]))
+
+    assert scene.run.renewals >= 7
+
+
+def test_named_units_held_by_others_say_by_whom_and_until_when() -> None:
+    scene = Scene()
+    scene.store.take_due(OTHER_RUN, NOW, 4)
+
+    work = scene.work(Selection(accounts=["a"]))
+
+    assert work.holder is not None
+    assert (work.holder.run_id, work.holder.until) == (OTHER_RUN, NOW + timedelta(seconds=60))
+    assert work.units[0].detail == f"held by run {OTHER_RUN} until 2026-03-01T12:01:00.000Z"
+
+
+def test_no_unit_is_read_twice_in_a_run_after_ebay_asked_to_slow_down() -> None:
+    def limited(account: Account, stream: Stream) -> Answer | None:
+        scene.clock.advance(200)
+        return LIMITED if (account.name, stream.name) == ("a", "orders") else None
+
+    scene = Scene(parallel=1, limit_s=2000, before=limited)
+
+    work = scene.work()
+
+    calls = [call[:2] for call in scene.source.calls]
+    assert units(work)["a", "orders"] == (Outcome.FAILED, Reason.RATE_LIMITED)
+    assert calls.count(("a", "orders")) == 1
+
+
+def test_an_extra_window_cut_by_the_deadline_has_no_progress_to_go_on_with() -> None:
+    def slow(_: Account, __: Stream) -> None:
+        scene.clock.advance(2)
+
+    since = NOW - timedelta(days=20)
+    scene = Scene(parallel=1, limit_s=5, before=slow)
+
+    work = scene.work(Selection(since=since))
+
+    assert (*ended(work), work.more) == (Outcome.PARTIAL, Reason.DEADLINE, False)
+    assert str(work.detail).endswith("--since 2026-02-09T12:00:00.000Z")
+
+
+def test_an_extra_window_goes_on_from_the_unit_that_got_least_far() -> None:
+    def slow(_: Account, __: Stream) -> None:
+        scene.clock.advance(2)
+
+    scene = Scene(accounts=("a",), parallel=2, limit_s=5, before=slow)
+
+    work = scene.work(Selection(since=NOW - timedelta(days=20)))
+
+    assert not work.more
+    cut = min(unit.go_on_since for unit in work.units if unit.go_on_since is not None)
+    assert str(work.detail).endswith(f"--since {instant(cut)}")
 
 
 def test_a_dry_run_reads_one_page_of_each_stream_and_keeps_nothing() -> None:
@@ -430,6 +516,43 @@ def test_a_dry_run_out_of_time_says_so() -> None:
 
     assert (*ended(work), work.more) == (Outcome.PARTIAL, Reason.DEADLINE, True)
     assert len(work.units) == 2
+
+
+def test_a_dry_run_keeps_its_row_alive() -> None:
+    def slow(_: Account, __: Stream) -> None:
+        scene.clock.advance(15)
+
+    scene = Scene(before=slow)
+
+    work = scene.preview()
+
+    assert ended(work) == (Outcome.DONE, None)
+    assert scene.run.renewals == 1
+
+
+def test_a_dry_run_that_was_called_abandoned_ends() -> None:
+    def slow(_: Account, __: Stream) -> None:
+        scene.clock.advance(30)
+
+    scene = Scene(before=slow)
+    scene.run.owned = False
+
+    work = scene.preview()
+
+    assert ended(work) == (Outcome.PARTIAL, Reason.LEASE_LOST)
+    assert len(work.units) == 1
+
+
+def test_a_dry_run_outlives_a_renewal_that_misses_the_database() -> None:
+    def away() -> bool:
+        raise StoreUnavailableError("away")
+
+    scene = Scene()
+    context = replace(scene.run.context(), renew=away, renew_every_s=0.0)
+
+    work = PreviewAccounts(ports=scene.ports()).run_once(context, EVERYTHING)
+
+    assert ended(work) == (Outcome.DONE, None)
 
 
 def test_a_dry_run_without_a_database_raises() -> None:

@@ -49,11 +49,13 @@ ON CONFLICT (name) DO UPDATE
 RETURNING fence;
 
 -- name: abandon
--- The run whose lease was taken over, and every run whose own time is over.
+-- The run whose lease was taken over, and every run whose own time is over. Whoever takes over on
+-- purpose ends the runs of named units too, which hold no lease of the worker but those units'.
 UPDATE ops.runs
    SET status = 'abandoned', finished_at = clock_timestamp()
  WHERE worker = :worker AND status = 'running'
-   AND (id = CAST(:old_run_id AS uuid) OR expires_at <= clock_timestamp())
+   AND (id = CAST(:old_run_id AS uuid) OR expires_at <= clock_timestamp()
+        OR :take_over AND EXISTS (SELECT FROM ebay.sync_states WHERE leased_by = runs.id))
 RETURNING id;
 
 -- name: revoke_refreshes

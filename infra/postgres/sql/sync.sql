@@ -17,6 +17,7 @@ WITH alive AS MATERIALIZED (
      AND (state.leased_until IS NULL OR state.leased_until <= clock_timestamp())
      AND state.enabled AND state.interval_s > 0
      AND state.stream = ANY (CAST(:streams AS text[]))
+     AND NOT CAST(:leave AS jsonb) @> jsonb_build_array(jsonb_build_array(state.account_id, state.stream, state.pass))
    ORDER BY state.due_at
    LIMIT :most
      FOR UPDATE OF state SKIP LOCKED
@@ -58,7 +59,8 @@ RETURNING state.*, account.name, account.environment, account.marketplace_ids;
 
 -- name: candidates
 SELECT state.*, account.name, account.environment, account.marketplace_ids, account.status,
-       state.enabled AND state.interval_s > 0 AS switched_on
+       state.enabled AND state.interval_s > 0 AS switched_on,
+       COALESCE(state.leased_until > clock_timestamp(), false) AS held
   FROM ebay.accounts account
   JOIN ebay.sync_states state ON state.account_id = account.id
  WHERE (CAST(:accounts AS text[]) IS NULL OR account.name = ANY (CAST(:accounts AS text[])))
@@ -155,6 +157,10 @@ UPDATE ebay.sync_states state
    AND state.fence = :fence AND state.leased_by = :run_id
 RETURNING 1;
 
+-- name: is_recorded
+SELECT 1 FROM ops.run_units
+ WHERE run_id = :run_id AND (account_id, stream, pass, started_at) = (:account_id, :stream, :pass, :started_at);
+
 -- name: record_units
 INSERT INTO ops.run_units (run_id, account_id, stream, pass, outcome, reason, fetched, inserted, updated, unchanged,
                            quarantined, pages, calls, window_from, window_to, cursor_before, cursor_after,
@@ -173,14 +179,17 @@ SELECT :run_id, event.*
          at timestamptz, level text, event text, account_id bigint, stream text, facts jsonb);
 
 -- name: quarantine
--- The same bad row read again in the overlap, or standing twice on its page, is one row, seen more often.
+-- The same bad row read again in the overlap, or standing twice on its page, is one row, seen more often;
+-- the same page stored again, for nobody saw its COMMIT, shows nothing more often.
 INSERT INTO ebay.quarantine AS kept (account_id, stream, row_hash, reason, sqlstate, raw, run_id, times, first_seen_at, last_seen_at)
 SELECT :account_id, :stream, encode(sha256(convert_to(bad.raw, 'UTF8')), 'hex'), min(bad.reason), min(bad.sqlstate), bad.raw,
        :run_id, count(*), :read_at, :read_at
   FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS bad (raw text, reason text, sqlstate text)
  GROUP BY bad.raw
 ON CONFLICT (account_id, stream, row_hash) DO UPDATE
-   SET times = kept.times + EXCLUDED.times, last_seen_at = EXCLUDED.last_seen_at, run_id = EXCLUDED.run_id;
+   SET times = kept.times + CASE WHEN (kept.run_id, kept.last_seen_at) = (EXCLUDED.run_id, EXCLUDED.last_seen_at)
+                                 THEN 0 ELSE EXCLUDED.times END,
+       last_seen_at = EXCLUDED.last_seen_at, run_id = EXCLUDED.run_id;
 
 -- name: blocked_until
 SELECT blocked_until FROM ebay.api_budgets
