@@ -31,7 +31,7 @@ from infra.postgres.errors import LockTimeoutError
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
 
-LOCK_TIMEOUT_MS, ENDING_LOCK_MS = 1_000, 2_000
+LOCK_TIMEOUT_MS, ENDING_LOCK_MS, SPARE_MS = 1_000, 2_000, 200
 FEATURE = "runs"
 
 
@@ -102,7 +102,8 @@ class PostgresRuns:
         return self.database.transaction(
             statement_timeout_ms=limit_ms,
             lock_timeout_ms=min(ENDING_LOCK_MS, limit_ms),
-            transaction_timeout_ms=limit_ms,
+            # A transaction's end costs the connection, a statement's does not: that one first.
+            transaction_timeout_ms=limit_ms + SPARE_MS,
         )
 
     @property

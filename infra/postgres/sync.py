@@ -33,7 +33,7 @@ from infra.postgres.transaction import Database
 
 FEATURE = "sync"
 PAGE_STATEMENT_MS = 15_000
-STATEMENT_MS, LOCK_MS = 8_000, 2_000
+STATEMENT_MS, LOCK_MS, SPARE_MS = 8_000, 2_000, 200
 SHORTEST_S, _LONGEST_S = 0.2, 60.0
 """Less is not worth beginning: it would end every save in the last moment of a run."""
 
@@ -215,7 +215,7 @@ class PostgresSync:
         return self.database.transaction(
             statement_timeout_ms=min(statement_ms, left_ms),
             lock_timeout_ms=min(LOCK_MS, left_ms),
-            transaction_timeout_ms=min(2 * statement_ms, left_ms),
+            transaction_timeout_ms=min(2 * statement_ms, left_ms + SPARE_MS),
         )
 
     def _page_transaction(self) -> AbstractContextManager[sa.Connection]:

@@ -300,11 +300,42 @@ def test_a_command_whose_units_are_all_held_says_already_running(site: Site) -> 
 
     named = site.cli("ebay", "--account", "seller-1", "--json")
     quiet = site.cli("ebay", "--account", "seller-1", "--json", "--ok-if-running")
-    forced = site.cli("ebay", "--account", "seller-1", "--json", "--take-over")
 
-    assert (named.returncode, quiet.returncode, forced.returncode) == (75, 0, 75)
+    assert (named.returncode, quiet.returncode) == (75, 0)
     assert json.loads(named.stdout)["reason"] == "already_running"
     assert {unit["reason"] for unit in json.loads(named.stdout)["units"]} == {"already_running"}
+    assert json.loads(named.stdout)["holder"]["until"] is not None
+
+
+@pytest.mark.parametrize(
+    "named", [("--account", "seller-1"), ("--stream", "orders"), ("--since", "1d"), ("--dry-run",)]
+)
+def test_taking_over_goes_without_names(site: Site, named: tuple[str, ...]) -> None:
+    site.connect()
+
+    refused = site.cli("ebay", "--take-over", *named)
+
+    assert refused.returncode == 65
+    assert "--take-over ends the other runs" in refused.stderr
+
+
+def test_units_of_a_killed_named_run_are_read_at_once_with_take_over(site: Site) -> None:
+    """Its row and its leases stand for a minute more."""
+    site.connect()
+    site.sql(
+        "WITH dead AS (INSERT INTO ops.runs (id, worker, status, via, request_hash, started_at,"
+        " expires_at) VALUES (gen_random_uuid(), 'ebay-cycle', 'running', 'cli', '', now(),"
+        " now() + interval '1 minute') RETURNING id)"
+        " UPDATE ebay.sync_states SET leased_by = dead.id, due_at = now() + interval '1 minute',"
+        " leased_until = now() + interval '1 minute' FROM dead"
+    )
+
+    told = json.loads(site.cli("ebay", "--account", "seller-1", "--json").stdout)
+    followed = site.run(take_over=True)
+
+    assert "--take-over and without names" in told["message"]
+    assert (followed.outcome, followed.counts["units"]) == (Outcome.DONE, 5)
+    assert site.one("SELECT count(*) FROM ops.runs WHERE status = 'abandoned'") == 1
 
 
 def test_a_named_run_leaves_the_cycles_lease_alone_even_when_it_trips_the_worker(

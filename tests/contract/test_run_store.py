@@ -1,6 +1,7 @@
 """Every store of runs keeps the same promises: in memory, and in PostgreSQL."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
@@ -26,7 +27,7 @@ from core.runs.model import (
 from core.runs.ports import RunStore
 from infra.postgres.runs import PostgresRuns
 from infra.postgres.transaction import Database
-from tests.support.memory_runs import MemoryRuns
+from tests.support.memory_runs import MemoryRuns, Row
 from tests.support.moments import BEGAN, Moments
 
 WORKER = "ebay-cycle"
@@ -44,6 +45,9 @@ class Ground(Protocol):
     def pause(self, *, everything: bool) -> None: ...
 
     def hold_a_unit(self, run_id: RunId) -> None: ...
+
+    def begin_while_another_begins(self, asked: RunRequest) -> Busy:
+        """Another call writes its row with this delivery after it was looked for."""
 
     def status(self, run_id: RunId) -> str: ...
 
@@ -64,10 +68,24 @@ class InMemory:
     def hold_a_unit(self, run_id: RunId) -> None:
         self.store.holding.add(run_id)
 
+    def begin_while_another_begins(self, asked: RunRequest) -> Busy:
+        now = self.store.moments.now()
+        other = Row(request=asked, started_at=now, expires_at=now + LEASE)
+        self.store.meanwhile = lambda: self.store.rows.update({new_id(): other})
+        found = self.store.begin(new_id(), asked)
+        self.store.meanwhile = lambda: None
+        assert isinstance(found, Busy)
+        return found
+
     def status(self, run_id: RunId) -> str:
         return self.store.rows[run_id].status
 
 
+OTHER_CALL = (
+    "INSERT INTO ops.runs (id, worker, status, via, delivery_id, request_hash, started_at,"
+    " expires_at) VALUES (gen_random_uuid(), 'ebay-cycle', 'running', 'http', :delivery, 'h',"
+    " now(), now() + interval '1 minute')"
+)
 AGED = {
     "ops.runs": ("started_at", "expires_at", "finished_at"),
     "ops.leases": ("acquired_at", "expires_at"),
@@ -108,6 +126,25 @@ class InPostgres:
                         " now() + interval '60 s', now() + interval '60 s' FROM account"),
                 {"run_id": run_id},
             )  # fmt: skip
+
+    def begin_while_another_begins(self, asked: RunRequest) -> Busy:
+        with ThreadPoolExecutor(1) as thread:
+            with self.database.transaction() as connection:
+                connection.execute(sa.text(OTHER_CALL), {"delivery": asked.trigger.delivery_id})
+                beginning = thread.submit(self.store.begin, new_id(), asked)
+                while not self._waits():
+                    assert not beginning.done()
+            found = beginning.result()
+        assert isinstance(found, Busy)
+        return found
+
+    def _waits(self) -> bool:
+        with self.database.transaction() as connection:
+            waiting = sa.text(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+                " AND wait_event_type = 'Lock'"
+            )
+            return connection.execute(waiting).first() is not None
 
     def status(self, run_id: RunId) -> str:
         with self.database.transaction() as connection:
@@ -379,6 +416,17 @@ def test_a_delivery_that_still_runs_is_busy_with_itself(ground: Ground, exclusiv
 
     assert isinstance(second, Busy)
     assert second.holder.run_id == first.run_id
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_delivery_begun_by_another_call_meanwhile_leaves_no_lease_behind(
+    ground: Ground, exclusive: bool
+) -> None:
+    """A named and an exclusive run of one delivery wait for different locks."""
+    found = ground.begin_while_another_begins(request("d", exclusive=exclusive))
+
+    assert found == Busy(at=found.at, holder=Holder())
+    assert isinstance(begin(ground), Begun)
 
 
 def test_another_delivery_is_another(ground: Ground) -> None:

@@ -1,16 +1,27 @@
 """Units and their rows under many hands at once."""
 
+import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
+from uuid import uuid4
 
+import pytest
 import sqlalchemy as sa
 
+from core.errors import StoreUnavailableError
+from core.ids import RunId
+from core.report import Outcome, RunReport, Trigger, UnitReport
+from core.runs.model import Begun, Conduct, RunRequest
 from core.sync.model import Pass
+from core.sync.ports import UnitEnd
+from infra.postgres.errors import LockTimeoutError
+from infra.postgres.runs import PostgresRuns
 from infra.postgres.transaction import Database
-from tests.support.shelf import READ_AT, Shelf
+from tests.support.shelf import READ_AT, Shelf, page_of_text
 
 HOLD = "SELECT 1 FROM ebay.sync_states WHERE account_id = :id FOR UPDATE"
 
@@ -117,3 +128,70 @@ def test_both_passes_store_the_same_rows_at_once_without_a_deadlock(database: Da
         " jsonb_array_length(raw #> '{orderLineItems,0,marketplaceFees}')"
     )
     assert wrong == []
+
+
+SLOW = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN PERFORM pg_sleep(5); RETURN NEW; END $$;
+CREATE TRIGGER slow BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION slow();
+"""
+
+
+@pytest.mark.parametrize("table", ["ebay.payouts", "ops.run_units"])
+def test_a_statement_takes_no_longer_than_the_run_has_left(database: Database, table: str) -> None:
+    """Or the run would outlive its deadline, and be killed."""
+    shelf = Shelf(database, "payouts")
+    with database.transaction() as connection:
+        connection.exec_driver_sql(SLOW.format(table=table))
+    hurried = replace(shelf.store, time_left=lambda: 0.5)
+    payout = {"payoutId": "1", "payoutDate": "2026-02-01T10:00:00Z"}
+    end = UnitEnd(
+        report=UnitReport(
+            account_id=shelf.unit.account.id,
+            account="shop",
+            stream="payouts",
+            outcome=Outcome.DONE,
+            started_at=READ_AT,
+            finished_at=READ_AT,
+        ),
+        due_at=READ_AT,
+        succeeded=True,
+        gave_up=False,
+    )
+
+    page = page_of_text("payouts", [json.dumps(payout)])
+
+    def save() -> None:
+        hurried.save_page(
+            shelf.run_id, "ebay-cycle", shelf.unit, page, read_at=READ_AT, progress=None
+        )
+
+    def finish() -> None:
+        hurried.finish(shelf.run_id, shelf.unit, end, [])
+
+    with pytest.raises(StoreUnavailableError):
+        (save if table == "ebay.payouts" else finish)()
+
+    assert shelf.column("SELECT leased_by FROM ebay.sync_states") == [shelf.run_id]
+
+
+def test_a_report_takes_no_longer_than_its_caller_waits(database: Database) -> None:
+    runs = PostgresRuns(database, timedelta(seconds=60))
+    run_id = RunId(uuid4())
+    request = RunRequest(worker="ebay-cycle", trigger=Trigger(via="cli"))
+    begun = runs.begin(run_id, request)
+    assert isinstance(begun, Begun)
+    report = RunReport(
+        run_id=run_id,
+        worker="ebay-cycle",
+        trigger=request.trigger,
+        outcome=Outcome.DONE,
+        started_at=READ_AT,
+        finished_at=READ_AT,
+        duration_ms=0,
+    )
+
+    with database.transaction() as connection:
+        connection.execute(sa.text("SELECT 1 FROM ops.runs FOR UPDATE"))
+        with pytest.raises(LockTimeoutError):
+            runs.finish(report, begun.fence, conduct=Conduct.SILENT, timeout=0.3)

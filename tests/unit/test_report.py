@@ -10,6 +10,7 @@ import pytest
 from core.ids import AccountId, RunId
 from core.report import (
     SENTENCES,
+    UNITS_HELD,
     Holder,
     Outcome,
     Reason,
@@ -94,6 +95,14 @@ def test_a_reason_comes_with_its_sentence() -> None:
 
     assert told["reason"] == "paused"
     assert told["message"] == SENTENCES[Reason.PAUSED]
+
+
+def test_units_held_by_other_runs_are_told_in_other_words_than_a_worker() -> None:
+    held = report(unit(), reason=Reason.ALREADY_RUNNING)
+    worker = report(reason=Reason.ALREADY_RUNNING)
+
+    assert held.message == UNITS_HELD
+    assert worker.message == SENTENCES[Reason.ALREADY_RUNNING]
 
 
 @pytest.mark.parametrize(

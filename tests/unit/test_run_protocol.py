@@ -339,6 +339,7 @@ def test_dead_runs_too_many_are_a_crash_loop() -> None:
         Outcome.SKIPPED, Reason.TRIPPED, True,
     )  # fmt: skip
     assert "Crash loop detected" in stage.log.events()
+    assert "run.abandoned" in stage.log.events()
 
 
 FAILED = WorkReport(outcome=Outcome.FAILED, reason=Reason.UNITS_FAILED, units=(UNIT,))

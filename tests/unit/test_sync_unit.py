@@ -655,6 +655,20 @@ def test_rows_given_up_are_told() -> None:
     assert (told.level, told.facts) == ("warning", {"rows": 3, "older_than_days": 180})
 
 
+@pytest.mark.parametrize(("minutes", "believed"), [(1, True), (28, True), (29, False), (60, False)])
+def test_a_cursor_ahead_is_believed_where_the_next_window_still_begins_before_now(
+    minutes: int, believed: bool
+) -> None:
+    """A database's clock stepped back: no gap may lie between now and where reading goes on."""
+    scene = Scene()
+    scene.state.cursor_at = NOW + timedelta(minutes=minutes)
+
+    report = scene.read()
+
+    assert (report.window_from is None) is believed
+    assert not believed or scene.state.cursor_at - OVERLAP <= NOW - LAG
+
+
 def test_a_cursor_in_the_future_is_told_and_everything_is_read_again() -> None:
     scene = Scene()
     scene.state.cursor_at = NOW + timedelta(days=3)
