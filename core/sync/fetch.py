@@ -122,8 +122,7 @@ class UnitPages:
         while True:
             try:
                 token = self._token(rejected, ends)
-                self.calls.made += requests
-                return self._called(ask, token, ends, facts)
+                return self._called(ask, token, ends, facts, requests)
             except AccessTokenRefusedError as error:
                 if rejected is not None:
                     raise TokenRefusedError(str(error), error.facts) from error
@@ -149,6 +148,7 @@ class UnitPages:
         token: Secret,
         ends: float,
         facts: Mapping[str, object],
+        requests: int,
     ) -> T:
         """A setting that is missing is found before anything is sent: no call was made."""
         at, began = self.context.clock.now(), self._ticks()
@@ -161,7 +161,7 @@ class UnitPages:
             raise
         finally:
             if not isinstance(error, ConfigurationError):
-                self.calls.made += 1
+                self.calls.made += requests
                 self.calls.events.append(self._event(facts, at, self._ticks() - began, error))
 
     def _wait_or_give_up(self, error: UpstreamUnavailableError, attempt: int, ends: float) -> None:

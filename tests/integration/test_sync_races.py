@@ -18,7 +18,6 @@ from core.report import Outcome, RunReport, Trigger, UnitReport
 from core.runs.model import Begun, Conduct, RunRequest
 from core.sync.model import Pass
 from core.sync.ports import UnitEnd
-from infra.postgres.errors import LockTimeoutError
 from infra.postgres.runs import PostgresRuns
 from infra.postgres.transaction import Database
 from tests.support.shelf import READ_AT, Shelf, page_of_text
@@ -193,5 +192,5 @@ def test_a_report_takes_no_longer_than_its_caller_waits(database: Database) -> N
 
     with database.transaction() as connection:
         connection.execute(sa.text("SELECT 1 FROM ops.runs FOR UPDATE"))
-        with pytest.raises(LockTimeoutError):
+        with pytest.raises(StoreUnavailableError):
             runs.finish(report, begun.fence, conduct=Conduct.SILENT, timeout=0.3)
