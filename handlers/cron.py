@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -24,7 +25,7 @@ from handlers.problem import NO_STORE, problem
 
 MAX_BODY = 64 * 1024
 METHODS = ["GET", "POST"]
-EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"]
+IN_THE_LOG = "A setting is missing or wrong; the log names it, this answer does not."
 
 
 class BodyTooLargeError(Exception):
@@ -50,10 +51,13 @@ class Prefixed:
 def make_app(prefix: str = "") -> Prefixed:
     """Settings are read with each call, so that a wrong one is an answer and not a crash."""
     routes = [
-        Route("/cron/{worker}", _cron, methods=EVERY_METHOD),
-        Route("/cron/{worker}/", _cron, methods=EVERY_METHOD),
-        Route("/health", _health, methods=["GET"]),
-        Route("/readyz", _readyz, methods=["GET"]),
+        Route(path + slash, endpoint, methods=methods)
+        for path, endpoint, methods in (
+            ("/cron/{worker}", _cron, METHODS),
+            ("/health", _health, ["GET"]),
+            ("/readyz", _readyz, ["GET"]),
+        )
+        for slash in ("", "/")
     ]
     app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _wrong_method})
     app.router.redirect_slashes = False
@@ -64,9 +68,11 @@ async def _not_found(request: Request, _: Exception) -> Response:
     return problem(404, f"there is nothing at {request.url.path}")
 
 
-async def _wrong_method(_: Request, error: Exception) -> Response:
-    headers = getattr(error, "headers", None) or {"Allow": "GET, HEAD"}
-    return problem(405, f"use {headers['Allow']}", headers=headers)
+async def _wrong_method(request: Request, _: Exception) -> Response:
+    """Starlette's own list has HEAD beside each GET, which here would run a worker."""
+    cron = request.url.path.removeprefix(request.scope.get("root_path", "")).startswith("/cron/")
+    allowed = ", ".join(METHODS if cron else ["GET", "HEAD"])
+    return problem(405, f"use one of {allowed}", headers={"Allow": allowed})
 
 
 async def _health(_: Request) -> Response:
@@ -95,12 +101,12 @@ def _ready() -> Response:
 async def _cron(request: Request) -> Response:
     """1. Method. 2. Secret. 3. Worker. 4. Body and parameters. 5. The run."""
     if request.method not in METHODS:
-        return problem(405, "use GET or POST", headers={"Allow": ", ".join(METHODS)})
+        return await _wrong_method(request, HTTPException(405))
     try:
         settings = wiring.load_settings()
     except ConfigurationError as error:
         wiring.log_for(None).error("settings.refused", error=str(error))
-        return problem(503, SENTENCES[Reason.CONFIG])
+        return problem(503, IN_THE_LOG)
     refusal = _unauthorized(request, settings.cron_secrets)
     if refusal is not None:
         return refusal
@@ -209,6 +215,8 @@ def answer(report: RunReport, *, strict: bool) -> Response:
     if wait is not None:
         headers["Retry-After"] = str(wait)
     sentence = SENTENCES[report.reason] if report.reason is not None else "the run failed"
-    members = report.as_json() | {"retry_after_s": wait}
+    if report.reason is Reason.CONFIG:
+        sentence = IN_THE_LOG
+    members = report.as_json() | {"message": sentence, "retry_after_s": wait}
     members.pop("detail")
     return problem(status, sentence, headers=headers, **members)

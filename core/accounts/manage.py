@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from shlex import quote
 from typing import Protocol
 
 from core.accounts.model import Identity, KnownAccount, NewAccount, Status
@@ -137,7 +138,7 @@ class ManageAccounts:
         if known.status not in {Status.ACTIVE, Status.PAUSED}:
             raise UsageError(
                 f"the account {name!r} is {known.status}: eBay wants its owner's consent again;"
-                f" import a new token with `accounts add --name {name} --replace`"
+                f" import a new token with {_replacing(known)}"
             )
         self.store.switch(known.id, active=True)
         return self.get(name)
@@ -175,7 +176,7 @@ class ManageAccounts:
             if same and (known is None or other.id != known.id):
                 raise UsageError(
                     f"this seller is the account {other.name!r} already;"
-                    f" `accounts add --name {other.name} --replace` changes its token"
+                    f" {_replacing(other)} changes its token"
                 )
 
     def _sealed(self, account_id: AccountId, refresh_token: Secret, grant: FirstGrant) -> Pair:
@@ -192,6 +193,14 @@ class ManageAccounts:
             ),
             access_expires_in=grant.expires_in,
         )
+
+
+def _replacing(known: KnownAccount) -> str:
+    """The command, as it can be typed."""
+    return (
+        f"`python -m core.run accounts add --name {quote(known.name)} --environment"
+        f" {known.environment} --refresh-token-file FILE --replace`"
+    )
 
 
 def _home(identity: Identity | None) -> tuple[str, ...]:

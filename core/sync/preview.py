@@ -20,7 +20,8 @@ from core.sync.verdict import Verdict, judge
 from core.sync.walk import query_for
 from core.sync.worker import Selection
 
-DRY_RUN = "dry run: one page of each stream was compared, nothing was kept"
+DRY_RUN = "dry run: one page of each stream that was read is compared, nothing is kept"
+NOTHING_READ = "dry run: no stream was read, nothing is kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,8 @@ class PreviewAccounts:
         out_of_time = len(reports) < len(candidates) and not renewal.lost
         accounts = self.ports.store.summary()
         work = add_up(reports, accounts, lease_lost=renewal.lost, out_of_time=out_of_time)
-        return replace(work, detail=DRY_RUN)
+        read = any(each.outcome is not Outcome.SKIPPED for each in reports)
+        return replace(work, detail=DRY_RUN if read else NOTHING_READ)
 
     def _goes_on(self, context: RunContext, renewal: Renewal) -> bool:
         if renewal.due_in() == 0.0:

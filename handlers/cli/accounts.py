@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from getpass import getpass
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -15,7 +16,7 @@ from core.secret import Secret
 from core.sync.model import Environment
 from handlers import wiring
 from handlers.cli.ready import opened
-from handlers.cli.text import moment, table
+from handlers.cli.text import PROGRAM, as_typed, moment, table
 
 LONGEST_FILE = 64 * 1024
 
@@ -84,13 +85,22 @@ def _like_a_token(text: str) -> bool:
 def _text(file: str) -> str:
     try:
         if file == "-":
-            return sys.stdin.buffer.read(LONGEST_FILE).decode("utf-8-sig")
+            return _typed()
         with Path(file).open("rb") as text:
             return text.read(LONGEST_FILE).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"--refresh-token-file: {file} is no text") from None
     except OSError as error:
         raise UsageError(f"--refresh-token-file: {file}: {error.strerror}") from error
+
+
+def _typed() -> str:
+    """At a terminal it is asked for, and not shown."""
+    if sys.stdin is None:
+        raise UsageError("--refresh-token-file: - reads stdin, which is closed")
+    if sys.stdin.isatty():
+        return getpass("refresh token (it is not shown): ")
+    return sys.stdin.buffer.read(LONGEST_FILE).decode("utf-8-sig")
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -104,8 +114,12 @@ def _add(options: argparse.Namespace) -> int:
             replace=options.replace,
         )
     who = added.username or "a seller whose name the consent does not show"
+    if added.status is Status.PAUSED:
+        resume = as_typed(f"{PROGRAM} accounts resume {quote(added.name)}")
+        print(f"{added.name}: {added.environment}, {who}; still paused, `{resume}` ends that")
+        return 0
     print(f"{added.name}: {added.environment}, {who}; every stream is due now")
-    print(f"next: python -m core.run ebay --account {quote(added.name)}")
+    print(as_typed(f"next: {PROGRAM} ebay --account {quote(added.name)}"))
     return 0
 
 
@@ -122,15 +136,15 @@ def _test(options: argparse.Namespace) -> int:
 
 def _pause(options: argparse.Namespace) -> int:
     _switched(options.name, active=False)
-    undo = f"python -m core.run accounts resume {quote(options.name)}"
+    undo = as_typed(f"{PROGRAM} accounts resume {quote(options.name)}")
     print(f"{options.name}: paused; `{undo}` undoes it")
     return 0
 
 
 def _resume(options: argparse.Namespace) -> int:
     _switched(options.name, active=True)
-    print(f"{options.name}: active, every stream is due now;"
-          f" `python -m core.run accounts pause {quote(options.name)}` undoes it")  # fmt: skip
+    undo = as_typed(f"{PROGRAM} accounts pause {quote(options.name)}")
+    print(f"{options.name}: active, every stream is due now; `{undo}` undoes it")
     return 0
 
 
@@ -161,7 +175,10 @@ def _list(options: argparse.Namespace) -> int:
     print(table(head, rows) if rows else SENTENCES[Reason.NO_ACCOUNTS])
     for account in known:
         if account.status is Status.NEEDS_RECONNECT:
-            way_out = f"accounts add --name {quote(account.name)} --replace"
+            way_out = as_typed(
+                f"{PROGRAM} accounts add --name {quote(account.name)} --environment"
+                f" {account.environment} --refresh-token-file FILE --replace"
+            )
             print(f"{account.name}: {account.status_reason}; import a new one with `{way_out}`")
     return 0
 

@@ -1,10 +1,47 @@
 """Values that several commands take, read by argparse: a wrong one is a mistyped command (2)."""
 
 import argparse
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from core.errors import UsageError
+from handlers import wiring
 from handlers.parameters import read_since, read_span
+
+ALIASES = {"ebay-cycle": "ebay"}
+"""What people type for a worker."""
+
+
+def worker_named(text: str) -> str:
+    return next((worker for worker, alias in ALIASES.items() if alias == text), text)
+
+
+def known_worker(text: str) -> str:
+    worker = worker_named(text)
+    if worker not in wiring.WORKERS:
+        known = ", ".join(sorted(wiring.WORKERS))
+        raise argparse.ArgumentTypeError(f"there is no worker {text!r}; there are: {known}")
+    return worker
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    return lambda text: _whole(text, least, None)
+
+
+def port(text: str) -> int:
+    """0 is any free one."""
+    return _whole(text, 0, 65535)
+
+
+def _whole(text: str, least: int, most: int | None) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least or (most is not None and number > most):
+        to = "" if most is None else f" to {most}"
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least}{to}")
+    return number
 
 
 def since(text: str) -> datetime | timedelta:

@@ -3,12 +3,16 @@
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 from typing import Any
 
 from core.errors import ConfigurationError
 from handlers import wiring
 from handlers.cli.ready import announce
+
+KILLED = 128
+"""What shells add to the number of the signal that ended a program."""
 
 
 def register(commands: Any) -> None:
@@ -40,6 +44,15 @@ def psql(options: argparse.Namespace) -> int:
         if program is None:
             raise ConfigurationError("psql is not on PATH, and a database of your own needs it")
         environment = {**os.environ, **wiring.psql_environment(url)}  # noqa: TID251  (passed on)
-        return subprocess.run(  # noqa: S603  (the user's own arguments to the user's own psql)
-            [program, *options.arguments], check=False, env=environment
-        ).returncode
+        child = subprocess.Popen(  # noqa: S603  (the user's own arguments to the user's own psql)
+            [program, *options.arguments], env=environment
+        )
+        _leave_signals_to(child)
+        code = child.wait()
+        return code if code >= 0 else KILLED - code
+
+
+def _leave_signals_to(child: subprocess.Popen[bytes]) -> None:
+    """Ctrl-C stops a query in psql, which has it from the terminal as we do; it is not for us."""
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,19 @@ from core.errors import UpstreamUnavailableError
 from core.report import RunReport, Trigger
 from core.secret import Secret
 from handlers import wiring
-from handlers.answers import exit_code
 from handlers.cli.progress import Progress
 from handlers.cli.ready import announce
-from handlers.cli.text import moment, report_text, table
+from handlers.cli.text import PROGRAM, as_typed, moment, report_text, table
+from handlers.cli.workers import worst
 from handlers.invoke import Call, run_once
 from handlers.parameters import Parameters
 from infra.settings import Settings
 
 FOLDER = Path(".cronshot/demo")
 ACCOUNTS, ORDERS, SEED = 2, 3000, 7
+# So that the first `--live` finds something.
+HEAD_START = timedelta(minutes=30)
+YOUNG = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,17 @@ def _demo(options: argparse.Namespace) -> int:
     with _alone() as alone, _ebay(live=options.live) as ebay:
         settings = _settings(ebay)
         _connect_sellers(settings, ebay)
-        report = _run(settings, take_over=alone)
+        reports = [_run(settings, Parameters(take_over=alone))]
+        if options.live:
+            # What has changed may not be due for minutes.
+            reports.append(_run(settings, Parameters(accounts=tuple(ebay.tokens))))
         stored = _stored(settings)
     if options.json:
-        print(json.dumps({"run": report.as_json(), "stored": stored}, default=str))
+        told = {"run": reports[-1].as_json(), "runs": [each.as_json() for each in reports]}
+        print(json.dumps(told | {"stored": stored}, default=str))
     else:
-        _tell(report, stored)
-    return exit_code(report)
+        _tell(reports, stored)
+    return worst(reports, ok_if_running=False)
 
 
 def _settings(ebay: EBay) -> Settings:
@@ -68,11 +76,19 @@ def _settings(ebay: EBay) -> Settings:
 
 @contextmanager
 def _ebay(*, live: bool) -> Iterator[EBay]:
-    """The same sellers each time: history ends when the demonstration was first run."""
-    command = [sys.executable, "-m", "infra.simulator.main", "--port", "0"]
+    """The same sellers each time; what they did since is done again, and with `live` goes on."""
+    began, until = _times(live=live)
+    command = [sys.executable, "-m", "infra.simulator.main", "--port", "0", "--ends-with-stdin"]
     command += ["--accounts", str(ACCOUNTS), "--orders", str(ORDERS), "--seed", str(SEED)]
-    command += ["--now", _beginning()] + (["--live"] if live else [])
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulator:  # noqa: S603  (our own interpreter)
+    command += ["--now", began, "--aged-until", until]
+    with subprocess.Popen(  # noqa: S603  (our own interpreter)
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Ctrl-C is for the run, which goes on to the end of its page.
+        process_group=0,
+    ) as simulator:
         try:
             assert simulator.stdout is not None
             line = simulator.stdout.readline()
@@ -85,13 +101,24 @@ def _ebay(*, live: bool) -> Iterator[EBay]:
             simulator.terminate()
 
 
-def _beginning() -> str:
-    path = FOLDER / "history-ends-at"
-    if not path.exists():
-        draft = path.with_suffix(".new")
-        draft.write_text(wiring.WallClock().now().isoformat())
-        draft.replace(path)
-    return path.read_text().strip()
+def _times(*, live: bool) -> tuple[str, str]:
+    """When the sellers' history ends, and until when they went on selling; only forwards."""
+    now = wiring.WallClock().now()
+    began, until = FOLDER / "history-ends-at", FOLDER / "sold-until"
+    if not began.exists():
+        _remember(began, now - HEAD_START)
+    if live:
+        # Nobody reads what is younger, for it may still move.
+        _remember(until, now - YOUNG)
+    if not until.exists():
+        until = began
+    return began.read_text().strip(), until.read_text().strip()
+
+
+def _remember(path: Path, at: datetime) -> None:
+    draft = path.with_suffix(".new")
+    draft.write_text(at.isoformat())
+    draft.replace(path)
 
 
 def _connect_sellers(settings: Settings, ebay: EBay) -> None:
@@ -121,13 +148,9 @@ def _alone() -> Iterator[bool]:
             yield True
 
 
-def _run(settings: Settings, *, take_over: bool) -> RunReport:
+def _run(settings: Settings, parameters: Parameters) -> RunReport:
     progress = Progress()
-    call = Call(
-        worker=wiring.EBAY_CYCLE,
-        trigger=Trigger(via="cli"),
-        parameters=Parameters(take_over=take_over),
-    )
+    call = Call(worker=wiring.EBAY_CYCLE, trigger=Trigger(via="cli"), parameters=parameters)
     try:
         return run_once(call, settings=settings, announce=announce, observe=progress.observe)
     finally:
@@ -139,10 +162,10 @@ def _stored(settings: Settings) -> Sequence[dict[str, Any]]:
         return wiring.run_history(ready).stored()
 
 
-def _tell(report: RunReport, stored: Sequence[dict[str, Any]]) -> None:
-    print(report_text(report), file=sys.stderr)
+def _tell(reports: Sequence[RunReport], stored: Sequence[dict[str, Any]]) -> None:
+    print("\n".join(report_text(report) for report in reports), file=sys.stderr)
     written: Counter[tuple[str, str]] = Counter()
-    for unit in report.units:
+    for unit in (unit for report in reports for unit in report.units):
         written[unit.account, unit.stream] += unit.written
     rows = [
         (
@@ -157,9 +180,10 @@ def _tell(report: RunReport, stored: Sequence[dict[str, Any]]) -> None:
     ]
     print()
     print(table(("account", "stream", "rows", "written now", "complete until", "due again"), rows))
-    home = f"CRONSHOT_HOME={FOLDER}"
     print(f"\nThe data are in {FOLDER}/ (PostgreSQL, made by the demo). Try next:")
     print("  make demo                 again: nothing is due or nothing is new, 0 written")
-    print("  make demo ARGS=--live     the sellers go on selling")
-    print(f"  {home} .venv/bin/python -m core.run psql -c 'TABLE ebay.order_lines LIMIT 5'")
-    print(f"  {home} .venv/bin/python -m core.run runs")
+    print("  make demo ARGS=--live     the sellers go on selling: a change a minute")
+    # Whatever is set elsewhere: these must not reach the database that somebody works with.
+    own = f"DATABASE_URL= COMPAT_ENV= CRONSHOT_ENV_FILE= CRONSHOT_HOME={FOLDER} {PROGRAM}"
+    print(as_typed(f"  {own} psql -c 'TABLE ebay.order_lines LIMIT 5'"))
+    print(as_typed(f"  {own} runs"))

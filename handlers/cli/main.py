@@ -35,6 +35,7 @@ from handlers.answers import (
 )
 from handlers.cli import accounts, database, demo, runs, serve, simulator, workers
 from handlers.cli.terminal import lossy_streams
+from handlers.cli.text import PROGRAM, as_typed
 from handlers.wiring import STOP
 
 GROUPS = (workers, accounts, runs, database, serve, simulator, demo)
@@ -81,12 +82,18 @@ def _answer(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (AppError, KeyReusedError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {as_typed(_told(error))}", file=sys.stderr)
         return next(code for kind, code in CODES if isinstance(error, kind))
     except Exception:  # noqa: BLE001  (the last one; its exit code must not look like bad data)
         traceback.print_exc()
         print(f"error: {SENTENCES[Reason.BUG]}", file=sys.stderr)
         return EX_SOFTWARE
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, DecryptError):
+        return f"{error}. {SENTENCES[Reason.DECRYPT_FAILED]}"
+    return str(error)
 
 
 def _check(options: argparse.Namespace, arguments: Sequence[str]) -> None:
@@ -100,7 +107,7 @@ def _check(options: argparse.Namespace, arguments: Sequence[str]) -> None:
 
 def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
-        prog="python -m core.run",
+        prog=PROGRAM,
         description="Brings eBay sellers' orders and money into their own PostgreSQL.",
         epilog=EXIT_CODES,
     )

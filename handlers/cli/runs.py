@@ -2,10 +2,12 @@
 
 import argparse
 import json
+from datetime import datetime
 from typing import Any
 
+from core.report import Outcome, instant
 from handlers import wiring
-from handlers.cli.arguments import since
+from handlers.cli.arguments import at_least, known_worker, since
 from handlers.cli.ready import opened
 from handlers.cli.text import moment, table
 from handlers.parameters import Parameters
@@ -14,10 +16,10 @@ from handlers.parameters import Parameters
 def register(commands: Any) -> None:
     runs = commands.add_parser("runs", help="what ran, newest first")
     runs.add_argument("run_id", nargs="?", metavar="RUN", help="one run by id or its beginning")
-    runs.add_argument("--worker", help="of this worker only")
-    runs.add_argument("--outcome", help="done, partial, degraded, skipped or failed")
+    runs.add_argument("--worker", type=known_worker, metavar="NAME", help="of this worker only")
+    runs.add_argument("--outcome", choices=[each.value for each in Outcome], help="only these")
     runs.add_argument("--since", type=since, metavar="2026-11-01|7d", help="started since")
-    runs.add_argument("--limit", type=int, default=20, help="at most so many (20)")
+    runs.add_argument("--limit", type=at_least(1), default=20, help="at most so many (20)")
     runs.add_argument("--json", action="store_true", help="one JSON object on stdout")
     runs.set_defaults(run=_runs)
 
@@ -30,7 +32,7 @@ def _runs(options: argparse.Namespace) -> int:
         began = Parameters(since=options.since).selection(wiring.WallClock().now()).since
         found = history.list(options.worker, options.outcome, began, options.limit)
     if options.json:
-        print(json.dumps({"runs": found}, default=str))
+        print(json.dumps({"runs": found}, default=_as_json))
         return 0
     head = ("run", "worker", "started", "status", "outcome", "reason", "via", "written")
     rows = [
@@ -52,7 +54,7 @@ def _runs(options: argparse.Namespace) -> int:
 
 def _show(run: dict[str, Any], *, as_json: bool) -> int:
     if as_json:
-        print(json.dumps(run, default=str))
+        print(json.dumps(run, default=_as_json))
         return 0
     for name, value in run.items():
         if name not in {"units", "events"} and value is not None:
@@ -66,3 +68,8 @@ def _show(run: dict[str, Any], *, as_json: bool) -> int:
         print(f"{moment(event['at'])} {event['level']} {event['event']}"
               f" {event['account'] or ''}/{event['stream'] or ''} {facts}")  # fmt: skip
     return 0
+
+
+def _as_json(value: object) -> str | None:
+    """Instants as reports write them."""
+    return instant(value) if isinstance(value, datetime) else str(value)

@@ -2,25 +2,33 @@
 
 import argparse
 import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, TransientError
 from handlers import wiring
+from handlers.cli.arguments import port
 from handlers.cli.ready import announce
 
 GRACE_S = 5
+BACKLOG = 2048
 
 
 def register(commands: Any) -> None:
     serve = commands.add_parser("serve", help="answer /cron/*, /health and /readyz over HTTP")
     serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--port", type=port, default=8000, help="0: any free one")
     serve.set_defaults(run=_serve)
 
 
 def _serve(options: argparse.Namespace) -> int:
-    """The embedded server, if it is that, stays up as long as this process."""
+    """The embedded server, if it is that, stays up as long as this process.
+
+    What is told to have started listens: a call that comes at once waits until it is served.
+    """
     try:
         import uvicorn
     except ImportError as error:
@@ -38,22 +46,49 @@ def _serve(options: argparse.Namespace) -> int:
             # Not uvicorn's own, which sends the signal to this process again at the end.
             self.should_exit = True
 
+        async def on_tick(self, counter: int) -> bool:
+            # A signal that came before uvicorn listened to signals.
+            return await super().on_tick(counter) or wiring.STOP.is_set()
+
     settings = wiring.load_settings()
     log = wiring.log_for(settings)
-    with wiring.opened(settings, log, announce=announce) as ready:
+    with (
+        listening(options.host, options.port) as listener,
+        wiring.opened(settings, log, announce=announce) as ready,
+    ):
         log.info("database.ready", database=ready.place)
         ready.database.dispose()
         config = uvicorn.Config(
             cron.make_app(settings.base_path),
-            host=options.host,
-            port=options.port,
             log_config=None,
             lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
         )
         server = Server(config)
-        log.info("api.started", url=f"http://{options.host}:{options.port}{settings.base_path}")
-        server.run()
+        log.info("api.started", url=f"http://{address_of(listener)}{settings.base_path}")
+        if not settings.cron_secrets:
+            log.warning("cron.closed", why="CRON_SECRET is not set, so /cron/* answers 503")
+        server.run(sockets=[listener])
     log.info("api.stopped")
     return 0 if server.started else 1
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Raises TransientError where somebody else has the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise TransientError(
+            f"{host} port {port} cannot be listened on: {error.strerror or error};"
+            " --host and --port choose another"
+        ) from error
+    with listener:
+        yield listener
+
+
+def address_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -5,13 +5,16 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from core.errors import TransientError
+from handlers.cli.arguments import at_least, port
+
 
 def register(commands: Any) -> None:
     simulator = commands.add_parser("simulator", help="an eBay to develop against, on loopback")
-    simulator.add_argument("--port", type=int, default=8765)
-    simulator.add_argument("--accounts", type=int, default=2)
-    simulator.add_argument("--orders", type=int, default=3000, help="of each account")
-    simulator.add_argument("--days", type=int, default=90)
+    simulator.add_argument("--port", type=port, default=8765, help="0: any free one")
+    simulator.add_argument("--accounts", type=at_least(1), default=2)
+    simulator.add_argument("--orders", type=at_least(0), default=3000, help="of each account")
+    simulator.add_argument("--days", type=at_least(1), default=90)
     simulator.add_argument("--seed", type=int, default=1)
     simulator.add_argument("--live", action="store_true", help="orders change as time goes by")
     simulator.add_argument("--print-tokens", action="store_true", help="to import accounts with")
@@ -29,16 +32,19 @@ def _simulate(options: argparse.Namespace) -> int:
             token = account["refresh_token"] if options.print_tokens else "--print-tokens shows it"
             print(f"{account['name']}: {token}", flush=True)
 
-    serve(
-        Options(
-            port=options.port,
-            accounts=options.accounts,
-            orders=options.orders,
-            days=options.days,
-            seed=options.seed,
-            live=options.live,
-            live_interval=timedelta(seconds=5),
-        ),
-        announce,
+    chosen = Options(
+        port=options.port,
+        accounts=options.accounts,
+        orders=options.orders,
+        days=options.days,
+        seed=options.seed,
+        live=options.live,
+        live_interval=timedelta(seconds=5),
     )
+    try:
+        serve(chosen, announce)
+    except OSError as error:
+        raise TransientError(
+            f"port {options.port} cannot be listened on: {error.strerror}; --port chooses another"
+        ) from error
     return 0

@@ -1,9 +1,25 @@
 """Tables and sentences for people."""
 
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
+from shlex import quote
 
 from core.report import SENTENCES, RunReport, UnitReport
+
+PROGRAM = "python -m core.run"
+"""As sentences name it; `as_typed` puts the interpreter that is there in its place."""
+
+
+def as_typed(text: str) -> str:
+    """Commands in it can be copied: a plain `python` is often missing, or another one."""
+    python = Path(sys.executable or "python")
+    # The current folder may be gone.
+    with suppress(OSError, ValueError):
+        python = python.relative_to(Path.cwd())
+    return text.replace(PROGRAM, PROGRAM.replace("python", quote(str(python)), 1))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -28,7 +44,7 @@ def report_text(report: RunReport) -> str:
     if report.holder is not None and report.holder.run_id is not None:
         until = moment(report.holder.until)
         parts.append(f"held by run {report.holder.run_id} until {until}")
-    return "\n".join(parts)
+    return as_typed("\n".join(parts))
 
 
 def _units(report: RunReport) -> str:

@@ -3,19 +3,29 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-from core.report import RunReport, Trigger
+from core.errors import ConfigurationError, StoreUnavailableError
+from core.report import RunReport, Trigger, instant
+from core.runs.model import WorkerState
 from handlers import wiring
-from handlers.answers import exit_code
-from handlers.cli.arguments import deadline, since
+from handlers.answers import (
+    EX_CONFIG,
+    EX_NOPERM,
+    EX_SOFTWARE,
+    EX_TEMPFAIL,
+    EX_UNAVAILABLE,
+    exit_code,
+)
+from handlers.cli.arguments import ALIASES, deadline, since, worker_named
 from handlers.cli.progress import Progress
 from handlers.cli.ready import announce, opened
-from handlers.cli.text import moment, report_text, table
+from handlers.cli.text import PROGRAM, as_typed, moment, report_text, table
 from handlers.invoke import Call, run_once
 from handlers.parameters import Parameters, names
 
-ALIASES = {"ebay-cycle": "ebay"}
+WORST_FIRST = (EX_SOFTWARE, EX_CONFIG, EX_UNAVAILABLE, EX_NOPERM, 1, EX_TEMPFAIL)
 ABOUT = {"ebay-cycle": "read once what is due of every account"}
 
 
@@ -108,18 +118,30 @@ def _tick(options: argparse.Namespace) -> int:
     else:
         lines = [report_text(report) for report in reports] or ["tick: no worker is due"]
         print("\n".join(lines), file=sys.stderr)
-    codes = [exit_code(report, ok_if_running=options.ok_if_running) for report in reports]
-    return max(codes, default=0)
+    return worst(reports, ok_if_running=options.ok_if_running)
 
 
-def _due() -> list[str]:
-    with opened() as ready:
-        return [row.worker for row in wiring.worker_states(ready) if row.due and row.enabled]
+def worst(reports: Sequence[RunReport], *, ok_if_running: bool) -> int:
+    """Which exit code speaks for them all; "already running" must not hide a failure."""
+    codes = {exit_code(report, ok_if_running=ok_if_running) for report in reports}
+    return next((code for code in WORST_FIRST if code in codes), 0)
+
+
+def _due() -> Sequence[str]:
+    """Paused ones too: they say so. All where nobody can tell: each says what is wrong."""
+    try:
+        with opened() as ready:
+            return [row.worker for row in wiring.worker_states(ready) if row.due]
+    except (ConfigurationError, StoreUnavailableError):
+        return list(wiring.WORKERS)
 
 
 def _list(options: argparse.Namespace) -> int:
     with opened() as ready:
         states = wiring.worker_states(ready)
+    if options.json:
+        print(json.dumps({"workers": [_as_json(state) for state in states]}))
+        return 0
     head = ("worker", "status", "enabled", "every", "last sign of life", "last outcome")
     rows = [
         (
@@ -132,20 +154,31 @@ def _list(options: argparse.Namespace) -> int:
         )
         for state in states
     ]
-    if options.json:
-        print(json.dumps({"workers": [dict(zip(head, row, strict=True)) for row in rows]}))
-    else:
-        print(table(head, rows))
+    print(table(head, rows))
     return 0
 
 
+def _as_json(state: WorkerState) -> dict[str, object]:
+    return {
+        "worker": state.worker,
+        "status": state.status,
+        "enabled": state.enabled,
+        "interval_s": state.interval.total_seconds(),
+        "last_heartbeat_at": instant(state.last_heartbeat_at),
+        "outcome": state.outcome,
+        "reason": state.reason,
+        "finished_at": instant(state.finished_at),
+        "due": state.due,
+    }
+
+
 def _switch(options: argparse.Namespace) -> int:
-    name = "*" if options.all else options.name
+    name = "*" if options.all else worker_named(options.name)
     with opened() as ready:
         wiring.switch_worker(ready, name, enabled=options.enabled)
     what = "all workers" if options.all else name
     undo = "pause" if options.enabled else "resume"
     done = "resumed" if options.enabled else "paused"
     target = "--all" if options.all else name
-    print(f"{what}: {done}; `python -m core.run workers {undo} {target}` undoes it")
+    print(as_typed(f"{what}: {done}; `{PROGRAM} workers {undo} {target}` undoes it"))
     return 0

@@ -62,14 +62,17 @@ class PostgresAccounts:
         def replace(connection: sa.Connection) -> None:
             _run(connection, "identify", {"account_id": account_id} | _identity(identity))
             _run(connection, "store_token", _token(account_id, sealed))
-            self._switch(connection, account_id, Status, active=True)
+            # A pause is its owner's own wish, which a new token does not end.
+            self._switch(connection, account_id, set(Status) - {Status.PAUSED}, active=True)
 
         # Setting the eBay id locks the account's key, which a page wants that holds its state.
         self.database.run(replace)
 
     def switch(self, account_id: AccountId, *, active: bool) -> None:
         with self.database.transaction() as connection:
-            self._switch(connection, account_id, (Status.ACTIVE, Status.PAUSED), active=active)
+            either = (Status.ACTIVE, Status.PAUSED)
+            if not self._switch(connection, account_id, either, active=active):
+                raise UsageError("the account changed meanwhile; see `accounts list`")
 
     def add_missing_states(self) -> int:
         """Streams of a later release for the accounts that are there, due at once. How many."""
@@ -89,7 +92,8 @@ class PostgresAccounts:
         from_: Iterable[Status],
         *,
         active: bool,
-    ) -> None:
+    ) -> bool:
+        """False: its status is none of these, and stays."""
         status = Status.ACTIVE if active else Status.PAUSED
         values = {
             "account_id": account_id,
@@ -97,10 +101,11 @@ class PostgresAccounts:
             "from": [each.value for each in from_],
         }
         if _run(connection, "switch", values).first() is None:
-            raise UsageError("the account changed meanwhile; see `accounts list`")
+            return False
         if active:
             self._insert_missing_states(connection, account_id)
         _run(connection, "switch_states", {"account_id": account_id, "active": active})
+        return True
 
 
 def _run(

@@ -1,21 +1,28 @@
 """`python -m infra.simulator.main`: a simulator in a process of its own; reads no environment.
 
+With `--ends-with-stdin` it ends when its stdin does: a parent that holds the other end of a pipe
+takes it along, however it dies.
+
 Prints one line of JSON once it listens: {"api_url", "apiz_url", "seed", "now", "client_id",
 "client_secret", "accounts": [{"name", "username", "user_id", "refresh_token"}]}.
 """
 
 import argparse
 import json
+import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from infra.simulator.ageing import age
 from infra.simulator.control import iso_of
 from infra.simulator.oauth import CLIENT_ID, CLIENT_SECRET
 from infra.simulator.server import Options, Simulator, serve
 
 
-def parse(arguments: Sequence[str]) -> Options:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m infra.simulator.main")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8765)
@@ -30,7 +37,12 @@ def parse(arguments: Sequence[str]) -> Options:
     parser.add_argument("--live", action="store_true")
     parser.add_argument("--live-interval-s", type=float, default=5.0)
     parser.add_argument("--mutations-per-request", type=int, default=0)
-    given = parser.parse_args(arguments)
+    parser.add_argument("--aged-until", type=datetime.fromisoformat, help="a change a minute")
+    parser.add_argument("--ends-with-stdin", action="store_true")
+    return parser.parse_args(arguments)
+
+
+def options_of(given: argparse.Namespace) -> Options:
     return Options(
         host=given.host,
         port=given.port,
@@ -70,10 +82,28 @@ def describe(simulator: Simulator) -> str:
     )
 
 
-def announce(simulator: Simulator) -> None:
-    sys.stdout.write(describe(simulator) + "\n")
-    sys.stdout.flush()
+def main(arguments: Sequence[str]) -> None:
+    given = parse(arguments)
+    if given.ends_with_stdin:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+
+    def announce(simulator: Simulator) -> None:
+        # Nobody knows the address yet.
+        if given.aged_until is not None:
+            age(simulator.world, given.aged_until)
+        sys.stdout.write(describe(simulator) + "\n")
+        sys.stdout.flush()
+
+    serve(options_of(given), announce)
+
+
+def _end_with_stdin() -> None:
+    # Not sys.stdin: its lock would be held when the process ends.
+    while os.read(0, 4096):
+        pass
+    # To the main thread, which waits for it.
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
 
 if __name__ == "__main__":
-    serve(parse(sys.argv[1:]), announce)
+    main(sys.argv[1:])

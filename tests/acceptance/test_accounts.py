@@ -1,13 +1,19 @@
 """Accounts on the command line: what a person types, and what he is told."""
 
 import json
+import os
+import pty
+import re
+import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from handlers.cli.main import parser
 from infra.ebay.streams.registry import STREAMS
 from tests.support.postgres import free_port
 from tests.support.site import ROOT, Gate, Site
@@ -135,6 +141,71 @@ def test_a_file_without_one_token_is_refused_before_anybody_is_asked(
     assert len(site.simulator.requests) == 0
 
 
+def test_a_terminal_is_asked_for_the_token_and_does_not_show_it(site: Site) -> None:
+    token = site.simulator.world.account("seller-2").refresh_token
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        add = ("accounts", "add", "--name", "shop", "--environment", "simulator")
+        os.execve(
+            sys.executable,
+            [sys.executable, "-m", "core.run", *add, "--refresh-token-file", "-"],
+            site.environment(),
+        )
+    with os.fdopen(terminal, "r+b", buffering=0) as typist:
+        shown = b""
+        while b"not shown" not in shown:
+            shown += typist.read(1000)
+        typist.write(f"{token}\n".encode())
+        # A terminal whose other side has gone is an error on Linux, not an end.
+        with suppress(OSError):
+            while more := typist.read(1000):
+                shown += more
+    _, status = os.waitpid(pid, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0, shown
+    assert token.encode() not in shown
+    assert accounts(site) == 1
+
+
+def test_a_stdin_that_is_closed_is_said_to_be(site: Site) -> None:
+    run = f"{sys.executable} -m core.run accounts add --name a --environment simulator"
+    ended = subprocess.run(
+        ["bash", "-c", f"{run} --refresh-token-file - <&-"],
+        cwd=ROOT, env=site.environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    refused(ended, 65, "stdin, which is closed")
+
+
+def test_a_new_token_leaves_a_paused_account_paused(site: Site, folder: Path) -> None:
+    add(site, folder / "seller-1")
+    assert site.cli("accounts", "pause", "shop").returncode == 0
+
+    ended = add(site, folder / "seller-1", "--replace")
+
+    assert ended.returncode == 0, ended.stderr
+    assert "still paused" in ended.stdout
+    assert listed(site)[0]["status"] == "paused"
+    assert site.one("SELECT count(*) FROM ebay.sync_states WHERE due_at IS NOT NULL") == 0
+
+
+def test_next_steps_can_be_typed_as_they_are_told(site: Site, folder: Path) -> None:
+    added = add(site, folder / "seller-1", name="my shop")
+    site.sql("UPDATE ebay.accounts SET status = 'needs_reconnect', status_reason = 'revoked'")
+    second = add(site, folder / "seller-1", name="another")
+    told = [added.stdout, second.stderr, site.cli("accounts", "list").stdout]
+
+    typed = [re.search(r"([^\s`]+python\S* -m core.run [^`\n]+)", text) for text in told]
+
+    for command in typed:
+        assert command is not None
+        words = shlex.split(command[1])
+        assert Path(ROOT, words[0]).exists()
+        assert parser().parse_args(words[3:]).run is not None
+        assert "my shop" in words
+
+
 def test_a_file_that_cannot_be_read_is_named(site: Site, tmp_path: Path) -> None:
     refused(add(site, tmp_path / "nowhere"), 65, "nowhere: No such file")
     refused(add(site, tmp_path), 65, "Is a directory")
@@ -223,7 +294,7 @@ def test_a_new_consent_brings_a_revoked_account_back(site: Site, folder: Path) -
     assert site.run().reason == "all_need_reconnect"
     told = site.cli("accounts", "list")
     assert "needs_reconnect" in told.stdout
-    assert "accounts add --name shop --replace" in told.stdout
+    assert "accounts add --name shop --environment simulator" in told.stdout
     refused(site.cli("accounts", "resume", "shop"), 65, "needs_reconnect", "--replace")
     refused(site.cli("accounts", "test", "shop"), 77, "consent")
 

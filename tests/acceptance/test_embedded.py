@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,6 +131,30 @@ def test_a_killed_user_is_in_nobodys_way(folder: Path) -> None:
     assert servers(folder) == []
 
 
+def test_ctrl_c_in_psql_is_for_psql(folder: Path) -> None:
+    """The second one would have ended the process, and the server have run on."""
+    with held_open(folder) as user:
+        for _ in range(3):
+            user.send_signal(signal.SIGINT)
+        assert user.stdin is not None
+        assert user.stdout is not None
+        user.stdin.write("SELECT 'still here';\n")
+        user.stdin.flush()
+        answer = user.stdout.readline()
+
+    assert (answer, user.returncode) == ("still here\n", 0)
+    assert servers(folder) == []
+
+
+def test_psql_is_ended_with_the_command_that_opened_it(folder: Path) -> None:
+    with held_open(folder) as user:
+        user.terminate()
+        user.wait(60)
+
+    assert user.returncode == 128 + signal.SIGTERM
+    assert servers(folder) == []
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 def test_another_os_user_is_told_whose_folder_it_is(folder: Path) -> None:
     assert run(folder, "accounts", "list").returncode == 0
@@ -232,3 +258,84 @@ def test_a_killed_demonstration_goes_on_at_once(folder: Path) -> None:
     assert '"run.abandoned"' in after.stderr
     assert json.loads(after.stdout)["run"]["outcome"] == "done"
     assert servers(folder) == []
+
+
+def test_with_live_the_sellers_go_on_and_what_they_did_stays(folder: Path) -> None:
+    first = demo(folder)
+    live = demo(folder, "--live")
+    again = demo(folder)
+    everything = demo(folder, "--live")
+
+    assert written(first) > 6000
+    assert 0 < written(live) < 1000
+    assert written(again) == 0
+    assert stored(again) == stored(live)
+    assert stored(live) > stored(first)
+    assert written(everything) < written(live)
+
+
+def demo(folder: Path, *arguments: str) -> dict[str, Any]:
+    ended = run(folder, "demo", "--json", *arguments)
+    assert ended.returncode == 0, ended.stderr
+    told: dict[str, Any] = json.loads(ended.stdout)
+    return told
+
+
+def written(told: dict[str, Any]) -> int:
+    return sum(run["counts"]["written"] for run in told["runs"])
+
+
+def stored(told: dict[str, Any]) -> int:
+    return sum(row["rows"] for row in told["stored"])
+
+
+def test_what_the_demonstration_suggests_reaches_its_own_database_only(folder: Path) -> None:
+    his = {"DATABASE_URL": "postgresql://a@127.0.0.1:1/his", "COMPAT_ENV": "1", "LEASE_S": "x"}
+    told = run(folder, "demo", settings=his)
+    del his["LEASE_S"]
+    hints = [line.strip() for line in told.stdout.splitlines() if "-m core.run" in line]
+
+    ended = [
+        subprocess.run(
+            ["bash", "-c", hint],
+            cwd=folder, env=environment(**his), capture_output=True, text=True, timeout=60,
+            check=False,
+        )
+        for hint in hints
+    ]  # fmt: skip
+
+    assert len(ended) == 2
+    assert [each.returncode for each in ended] == [0, 0], ended
+    assert "(5 rows)" in ended[0].stdout
+    assert "ebay-cycle" in ended[1].stdout
+
+
+def test_a_killed_demonstration_takes_its_ebay_along(folder: Path) -> None:
+    with subprocess.Popen(
+        command("demo"),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        while '"run.started"' not in process.stderr.readline():
+            assert process.poll() is None
+        [ebay] = simulators(process.pid)
+        process.kill()
+    while Path(f"/proc/{ebay}").exists():
+        time.sleep(0.05)
+
+    after = run(folder, "accounts", "list", settings={"CRONSHOT_HOME": ".cronshot/demo"})
+    assert after.returncode == 0, after.stderr
+    assert servers(folder) == []
+
+
+def simulators(parent: int) -> list[int]:
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [
+        int(child)
+        for child in children
+        if "infra.simulator.main" in Path(f"/proc/{child}/cmdline").read_text()
+    ]

@@ -52,7 +52,9 @@ def test_get_and_post_run_the_worker_with_and_without_a_slash(
     assert runs(site) == 1
 
 
-@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize(
+    "method", ["HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "BREW"]
+)
 @pytest.mark.parametrize("path", [PATH, f"{PATH}/"])
 def test_other_methods_run_nothing(site: Site, server: Served, method: str, path: str) -> None:
     answer = server.call(method, path)
@@ -60,6 +62,21 @@ def test_other_methods_run_nothing(site: Site, server: Served, method: str, path
     assert answer.status_code == 405
     assert answer.headers["allow"] == "GET, POST"
     assert runs(site) == 0
+
+
+@pytest.mark.parametrize("method", ["POST", "PROPFIND", "DELETE"])
+@pytest.mark.parametrize("path", ["/health", "/health/", "/readyz", "/readyz/"])
+def test_what_monitors_read_is_only_read(server: Served, method: str, path: str) -> None:
+    answer = server.bare(method, path)
+
+    expect_problem(answer, 405)
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/health/", "/readyz/"])
+def test_monitors_may_write_a_slash(site: Site, server: Served, path: str) -> None:
+    assert server.bare("GET", path).status_code == 200
+    assert server.bare("HEAD", path).status_code == 200
 
 
 WRONG: dict[str, str | None] = {
@@ -316,12 +333,24 @@ def test_without_a_secret_nobody_may_call(site: Site, authorization: str | None)
     assert runs(site) == 0
 
 
+def test_a_setting_that_is_missed_in_the_run_is_named_in_the_log_and_not_in_the_answer(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer = http_event_answer(site, http_event("POST", PATH, **AUTHORIZED), ENCRYPTION_KEYS=None)
+
+    assert answer["statusCode"] == 503
+    assert "the message names it" not in answer["body"]
+    assert "the log names it" in json.loads(answer["body"])["message"]
+    assert "ENCRYPTION_KEYS is not set" in capfd.readouterr().err
+
+
 def test_a_wrong_setting_is_an_answer_without_its_value(site: Site) -> None:
     event = http_event("POST", PATH, **AUTHORIZED)
 
     answer = http_event_answer(site, event, LEASE_S="canary-no-number")
 
     assert answer["statusCode"] == 503
+    assert "the log names it" in json.loads(answer["body"])["detail"]
     assert "canary" not in answer["body"]
 
 

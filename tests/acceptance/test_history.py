@@ -1,13 +1,20 @@
 """What ran, and what is due: `tick`, `runs`, `workers`, `psql`."""
 
 import json
+import re
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from tests.support.site import Site
+from core.ids import RunId
+from core.report import Outcome, Reason, RunReport, Trigger
+from handlers.cli.workers import worst
+from tests.support.site import WORKER, Site
 
 pytestmark = pytest.mark.timeout(150)
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 @pytest.fixture
@@ -36,14 +43,93 @@ def test_tick_runs_what_is_due_and_nothing_else(site: Site) -> None:
     assert "no worker is due" in again.stderr
 
 
-def test_tick_leaves_a_paused_worker_alone(site: Site) -> None:
+def test_tick_says_that_a_worker_is_paused(site: Site) -> None:
     site.connect(1)
-    assert site.cli("workers", "pause", "ebay-cycle").returncode == 0
+    assert site.cli("workers", "pause", "ebay").returncode == 0
 
     paused = told(site, "tick")
 
-    assert paused == {"runs": []}
-    assert site.one("SELECT count(*) FROM ops.runs") == 0
+    [run] = paused["runs"]
+    assert (run["outcome"], run["reason"]) == ("skipped", "paused")
+    assert site.sql("SELECT outcome, reason FROM ops.runs") == [["skipped", "paused"]]
+
+
+def test_tick_says_that_the_database_is_away(site: Site) -> None:
+    nowhere = site.environment(DATABASE_URL="postgresql://a@127.0.0.1:1/b?sslmode=disable")
+
+    ended = site.cli("tick", "--json", environment=nowhere)
+
+    assert ended.returncode == 69
+    assert {run["reason"] for run in json.loads(ended.stdout)["runs"]} == {"database"}
+    assert '"run.failed"' in ended.stderr
+
+
+def test_tick_says_that_a_setting_is_missing(site: Site) -> None:
+    ended = site.cli("tick", "--json", environment=site.environment(DATABASE_URL="nonsense"))
+
+    assert ended.returncode == 78
+    assert {run["reason"] for run in json.loads(ended.stdout)["runs"]} == {"config"}
+
+
+def report(outcome: Outcome, reason: Reason | None = None) -> RunReport:
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    return RunReport(
+        run_id=RunId(UUID(int=1)), worker=WORKER, trigger=Trigger(via="cli"), outcome=outcome,
+        reason=reason, started_at=at, finished_at=at, duration_ms=1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reports", "code"),
+    [
+        ([report(Outcome.DEGRADED), report(Outcome.SKIPPED, Reason.ALREADY_RUNNING)], 1),
+        ([report(Outcome.SKIPPED, Reason.ALREADY_RUNNING), report(Outcome.DONE)], 75),
+        ([report(Outcome.DEGRADED), report(Outcome.FAILED, Reason.UPSTREAM)], 69),
+        ([report(Outcome.FAILED, Reason.BUG), report(Outcome.FAILED, Reason.CONFIG)], 70),
+        ([report(Outcome.DONE)], 0),
+        ([], 0),
+    ],
+)
+def test_the_worst_run_speaks_for_a_tick(reports: list[RunReport], code: int) -> None:
+    assert worst(reports, ok_if_running=False) == code
+
+
+def test_workers_are_listed_for_programs_as_runs_are(read: Site) -> None:
+    [worker] = [each for each in told(read, "workers", "list")["workers"]
+                if each["worker"] == WORKER]  # fmt: skip
+
+    assert worker["enabled"] is True
+    assert worker["interval_s"] == 300
+    assert INSTANT.fullmatch(worker["last_heartbeat_at"])
+    assert INSTANT.fullmatch(worker["finished_at"])
+    assert (worker["outcome"], worker["reason"], worker["due"]) == ("done", None, False)
+
+
+def test_instants_of_runs_are_written_as_in_reports(read: Site) -> None:
+    [run] = told(read, "runs")["runs"]
+    shown = told(read, "runs", run["id"])
+
+    assert INSTANT.fullmatch(run["started_at"])
+    assert INSTANT.fullmatch(shown["units"][0]["window_to"])
+    assert INSTANT.fullmatch(shown["events"][0]["at"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--limit", "-1"), ("--limit", "0"), ("--outcome", "bogus"), ("--worker", "bogus")],
+)
+def test_runs_are_chosen_by_what_there_is(site: Site, arguments: tuple[str, ...]) -> None:
+    ended = site.cli("runs", *arguments)
+
+    assert ended.returncode == 2
+    assert arguments[1] in ended.stderr
+
+
+def test_a_worker_has_the_name_by_which_it_is_run(read: Site) -> None:
+    assert len(told(read, "runs", "--worker", "ebay")["runs"]) == 1
+    assert read.cli("workers", "pause", "ebay").returncode == 0
+    assert read.one(f"SELECT enabled FROM ops.workers WHERE worker = '{WORKER}'") is False
+    assert read.cli("workers", "resume", "ebay-cycle").returncode == 0
 
 
 def test_runs_are_listed_newest_first_and_chosen(read: Site) -> None:

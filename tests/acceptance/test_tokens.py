@@ -164,6 +164,7 @@ def test_wrong_encryption_keys_let_no_request_out_and_show_no_ciphertext(sellers
 
     assert {unit["reason"] for unit in json.loads(run.stdout)["units"]} == {"decrypt_failed"}
     assert (run.returncode, test.returncode) == (1, 78)
+    assert "put the old key back beside the new" in test.stderr
     assert len(sellers.simulator.requests) == 0
     rows = sellers.sql(
         "SELECT to_jsonb(unit)::text FROM ops.run_units unit"

@@ -58,7 +58,8 @@ class MemoryAccounts:
         self, account_id: AccountId, identity: Identity | None, seal: SealFor
     ) -> None:
         self.pairs[account_id] = seal(account_id)
-        self.switch(account_id, active=True)
+        if all(each.status is not Status.PAUSED for each in self.known.values()):
+            self.switch(account_id, active=True)
 
     def switch(self, account_id: AccountId, *, active: bool) -> None:
         status = Status.ACTIVE if active else Status.PAUSED
@@ -162,6 +163,18 @@ def test_a_refresh_token_that_comes_with_the_first_answer_replaces_the_imported_
 
     assert pair.refresh_token == "sealed(rotated)"
     assert pair.refresh_expires_in == timedelta(days=500)
+
+
+def test_a_way_out_can_be_typed_as_it_is_told() -> None:
+    desk = Desk()
+    desk.add("b b")
+    add = "accounts add --name 'b b' --environment production --refresh-token-file FILE --replace"
+
+    with pytest.raises(UsageError, match=add):
+        desk.add("another")
+    desk.store.known["b b"] = replace(desk.store.known["b b"], status=Status.NEEDS_RECONNECT)
+    with pytest.raises(UsageError, match=add):
+        desk.manage.resume("b b")
 
 
 @pytest.mark.parametrize("name", ["", " x", "x ", "a\tb", "x" * 101])

@@ -22,7 +22,7 @@ from core.report import Outcome, Reason, WorkReport, instant
 from core.secret import Secret
 from core.sync.model import LAG, Account, PageQuery, Pass, Stream
 from core.sync.ports import Quota
-from core.sync.preview import DRY_RUN, PreviewAccounts
+from core.sync.preview import DRY_RUN, NOTHING_READ, PreviewAccounts
 from core.sync.unit import SyncPorts
 from core.sync.worker import Selection, SyncAccounts
 from tests.support.memory_sync import MemorySync
@@ -451,6 +451,16 @@ def test_a_dry_run_reads_one_page_of_each_stream_and_keeps_nothing() -> None:
     assert scene.store.rows == {}
     assert {place: state.unit() for place, state in scene.store.states.items()} == before
     assert len(scene.store.reports) == 4
+
+
+def test_a_dry_run_that_could_read_nothing_does_not_say_that_it_did() -> None:
+    scene = Scene()
+    for state in scene.store.states.values():
+        state.enabled = False
+
+    work = scene.preview()
+
+    assert work.detail == NOTHING_READ
 
 
 def test_a_dry_run_leaves_the_second_pass_out() -> None:
