@@ -35,13 +35,17 @@ _TRANSIENT = frozenset({*range(200, 300), 408, *range(500, 600)})
 _BAD_TOKEN_IDS = frozenset({1001, 1002})
 _INSUFFICIENT_SCOPE = 1100
 _QUOTA_SPENT = 2001
+_BAD_SCHEME = "bad scheme"
 _SIGNATURE_IDS = range(215000, 215123)
 _CORRELATION_HEADERS = ("x-ebay-request-id", "rlogid", "x-ebay-c-request-id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
-    """The first error of eBay's envelope `{"errors": [...]}`, and the ids of them all."""
+    """The first error of eBay's envelope `{"errors": [...]}`, and the ids of them all.
+
+    Post-Order writes `{"errorMessage": {"error": [...]}}` or `{"error": [...]}`.
+    """
 
     ids: tuple[int, ...] = ()
     text: str = ""
@@ -117,6 +121,9 @@ def refusal(answer: Answer, *, scope: str, now: datetime, secrets: Iterable[str]
             quota=_QUOTA_SPENT in ids,
             facts=facts,
         )
+    if _BAD_SCHEME in complaint.text.lower():
+        # Of our own making: another token would be refused as well.
+        return BadAnswerError(said, facts)
     # The status of one and the same error differs from API to API; its id does not.
     if answer.status == _UNAUTHORIZED or ids & _BAD_TOKEN_IDS:
         return AccessTokenRefusedError(said, facts)
@@ -149,9 +156,10 @@ def scrubbed(text: str, secrets: Iterable[str], length: int) -> str:
 def complaint_of(body: bytes) -> Complaint:
     """eBay's own words, where the body holds any; never raises."""
     try:
-        errors = json.loads(body)["errors"]
+        said = json.loads(body)
+        errors = said["errors"] if "errors" in said else said.get("errorMessage", said)["error"]
         found = [error for error in errors if isinstance(error, dict)]
-    except (ValueError, TypeError, LookupError, RecursionError):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return Complaint()
     ids = tuple(error["errorId"] for error in found if type(error.get("errorId")) is int)
     texts = [str(error.get("longMessage") or error.get("message") or "") for error in found]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import msgspec
@@ -16,8 +16,10 @@ from infra.ebay.clean import clean_json_text
 from infra.ebay.errors import bad_answer, unreadable
 from infra.ebay.instants import parse_instant
 
+T = TypeVar("T")
+
 # Beyond it a count is a lie, and does not fit PostgreSQL's integer.
-_MAX_COUNT = 2**31 - 1
+MAX_COUNT = 2**31 - 1
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -29,7 +31,7 @@ class Envelope(msgspec.Struct, kw_only=True):
     """What every list has; `rows` is the one field whose name differs."""
 
     rows: list[msgspec.Raw] = []
-    total: Annotated[int, msgspec.Meta(ge=0, le=_MAX_COUNT)] | None = None
+    total: Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)] | None = None
     offset: Any = None
     next: str | None = None
 
@@ -69,9 +71,11 @@ def read_page(
 
 
 def _page(answer: Answer, shape: ListShape, query: PageQuery) -> Page:
-    text, envelope = _decoded(answer.body, shape.stream.list_field)
+    text, envelope = decoded(answer.body, _envelope_decoder(shape.stream.list_field))
     rows = tuple(bytes(row) for row in envelope.rows)
-    _check(rows, envelope, shape)
+    check_rows(rows, shape.stream.list_field)
+    if envelope.total is None and shape.stream.walk is Walk.MOVING:
+        raise ShapeError("`total` is missing, without which the list has no end to begin at")
     if rows and type(envelope.offset) is int and envelope.offset != query.offset:
         # Taken for the page asked for, it would hide that page's rows for good.
         raise OtherPageError(f"it says offset {envelope.offset} where {query.offset} was asked for")
@@ -96,9 +100,9 @@ def _text(body: bytes) -> tuple[str, bytes]:
         return text, text.encode()
 
 
-def _decoded(body: bytes, list_field: str) -> tuple[str, Envelope]:
+def decoded(body: bytes, decoder: "msgspec.json.Decoder[T]") -> tuple[str, T]:
+    """The text of a body as PostgreSQL takes it, and what it says. Raises msgspec.DecodeError."""
     text, body = _text(body)
-    decoder = _envelope_decoder(list_field)
     try:
         return text, decoder.decode(body)
     except msgspec.ValidationError:
@@ -112,11 +116,10 @@ def _decoded(body: bytes, list_field: str) -> tuple[str, Envelope]:
         return cleaned, decoder.decode(cleaned.encode())
 
 
-def _check(rows: Sequence[bytes], envelope: Envelope, shape: ListShape) -> None:
+def check_rows(rows: Sequence[bytes], list_field: str) -> None:
+    """Raises ShapeError where none of them can be a row."""
     if rows and not any(row.startswith(b"{") for row in rows):
-        raise ShapeError(f"`{shape.stream.list_field}` holds no objects")
-    if envelope.total is None and shape.stream.walk is Walk.MOVING:
-        raise ShapeError("`total` is missing, without which the list has no end to begin at")
+        raise ShapeError(f"`{list_field}` holds no objects")
 
 
 def _next_offset(link: str | None, asked: str) -> int | None:
@@ -131,7 +134,7 @@ def _next_offset(link: str | None, asked: str) -> int | None:
         raise ShapeError("`next` is no link to a page") from None
     if foreign:
         raise ShapeError("`next` leads to another host")
-    if not 0 <= offset <= _MAX_COUNT:
+    if not 0 <= offset <= MAX_COUNT:
         raise ShapeError("`next` leads to an impossible offset")
     return offset
 
@@ -152,7 +155,7 @@ def _positions(
     earliest = query.from_ - _MILLISECOND
     keys, instants, last = [], [], query.to
     for row in rows:
-        key, instant = _key_and_instant(row, shape)
+        key, instant = _key_and_instant(row, shape.key_fields, shape.instant_field)
         if instant is not None and earliest <= instant <= query.to:
             last = instant
         keys.append(key)
@@ -160,11 +163,16 @@ def _positions(
     return tuple(keys), tuple(instants)
 
 
-def _key_and_instant(row: bytes, shape: ListShape) -> tuple[str, datetime | None]:
+def key_of(row: bytes, key_fields: tuple[str, ...]) -> str:
+    """A row without a usable key is known by its bytes."""
+    return _key_and_instant(row, key_fields, "")[0]
+
+
+def _key_and_instant(
+    row: bytes, key_fields: tuple[str, ...], instant_field: str
+) -> tuple[str, datetime | None]:
     try:
-        *key, instant = msgspec.structs.astuple(
-            _row_decoder(shape.key_fields, shape.instant_field).decode(row)
-        )
+        *key, instant = msgspec.structs.astuple(_row_decoder(key_fields, instant_field).decode(row))
     except (msgspec.DecodeError, RecursionError):
         return f"sha256:{hashlib.sha256(row).hexdigest()}", None
     return "|".join(map(str, key)), parse_instant(instant)
