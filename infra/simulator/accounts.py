@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from infra.simulator.catalog import Market
+from infra.simulator.claims import Claims
 from infra.simulator.disputes import Dispute
 from infra.simulator.finances import Payout, Transaction
 from infra.simulator.mailbox import Mailbox
@@ -107,6 +108,7 @@ class Account:
     next_number: int = 1
     mailbox: Mailbox = field(init=False)
     offers: OfferBook = field(init=False)
+    claims: Claims = field(init=False)
 
     def next_order_id(self) -> str:
         if self.next_number == 1:

@@ -11,6 +11,15 @@ class OrderSort(StrEnum):
     MODIFIED_ASC = "modified_asc"
 
 
+class Counts(StrEnum):
+    """What Post-Order searches say of their length. ZERO: `paginationOutput` is all zeros."""
+
+    USUAL = "usual"
+    ZERO = "zero"
+    WITHOUT_PAGE = "without_page"
+    NONE = "none"
+
+
 @dataclass(slots=True, kw_only=True)
 class Behaviour:
     """Read at each request, so that a change holds from the next one on.
@@ -22,6 +31,8 @@ class Behaviour:
     `stock_changes_per_request`: as `mutations_per_request`, of listings and purchases.
     `my_ebay_page_size`: My eBay's pages are shorter than was asked for. `my_ebay_ceiling`: what
     lies beyond is counted and never shown.
+    `post_order_offset_is_page`: `offset` counts pages from 1, not entries. `post_order_integers`:
+    ids are numbers. `post_order_unknown_id_status`: 404, or 500 with error 2003.
     `trading_warnings`: Trading calls that succeed answer `Warning`, with data.
     `mail_changes_per_request`, `offer_changes_per_request`: like `mutations_per_request`, in a
     mailbox and among Best Offers. `message_headers_per_page`, `best_offers_per_page`: eBay shows no
@@ -47,4 +58,8 @@ class Behaviour:
     message_headers_per_page: int = 0
     best_offers_per_page: int = 0
     summary_names_inbox: bool = False
+    post_order_offset_is_page: bool = False
+    post_order_integers: bool = False
+    post_order_counts: Counts = Counts.USUAL
+    post_order_unknown_id_status: int = 500
     quota_limits: dict[str, int] = field(default_factory=dict)

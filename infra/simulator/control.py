@@ -4,12 +4,13 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from infra.simulator import journal, truth
 from infra.simulator.accounts import Account
 from infra.simulator.answers import Answer, Request, json_answer
-from infra.simulator.behaviour import Behaviour, OrderSort
+from infra.simulator.behaviour import Behaviour
 from infra.simulator.clock import iso
 from infra.simulator.faults import Faults
 from infra.simulator.journal import Journal
@@ -140,8 +141,8 @@ def _switch(behaviour: Behaviour, name: str, value: Any) -> None:
     if name == "quota_limits":
         # The quotas read this very dictionary.
         behaviour.quota_limits.update(value)
-    elif name == "order_sort":
-        behaviour.order_sort = OrderSort(value)
+    elif isinstance(getattr(behaviour, name), StrEnum):
+        setattr(behaviour, name, type(getattr(behaviour, name))(value))
     elif name in _MAY_BE_NONE or isinstance(value, type(getattr(behaviour, name))):
         setattr(behaviour, name, value)
     else:
@@ -173,6 +174,7 @@ _CHANGES: dict[str, Callable[[World, Account, Given], object]] = {
     "sell": lambda world, account, _: world.life.sell(account),
     "pay_out": lambda world, account, _: world.life.pay_out(account),
     "dispute": lambda world, account, _: world.life.dispute(account),
+    "argue": lambda world, account, _: world.life.argue(account),
     "stock": lambda world, account, _: world.stock(account).mutate(world.clock.now_ms()),
     "basket": lambda world, account, _: world.basket(account).mutate(world.clock.now_ms()),
 }

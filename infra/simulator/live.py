@@ -2,6 +2,7 @@
 
 from infra.simulator import disputes, finances
 from infra.simulator.accounts import Account
+from infra.simulator.claims import Claim, Kind
 from infra.simulator.clock import SimulatorClock
 from infra.simulator.finances import Payout
 from infra.simulator.orders import Order, new_order, refund, ship
@@ -101,3 +102,16 @@ class Life:
         if payout:
             account.ledger.add_payout(payout)
         return payout
+
+    def argue(self, account: Account) -> Claim | None:
+        """An open claim moves on to its next stage, or there is a new one."""
+        claims, now = account.claims, self._clock.now_ms()
+        unfinished = claims.unfinished()
+        if unfinished and claims.rng.random() < 0.7:
+            claim = claims.rng.choice(unfinished)
+            claim.move_on(now)
+            return claim
+        if not account.ledger.orders:
+            return None
+        order = claims.rng.choice(account.ledger.orders)
+        return claims.open(claims.rng.choice(list(Kind)), order, now)

@@ -22,6 +22,15 @@ _APIS: Mapping[tuple[str, str, str], Mapping[str, int]] = {
     ("sell", "Account", "v1"): {"sell.account": 25_000},
     ("sell", "Inventory", "v1"): {"sell.inventory": 2_000_000},
     ("sell", "Negotiation", "v1"): {"sell.negotiation": 1_000_000},
+    ("postorder", "PostOrder", "v2"): dict.fromkeys(
+        (
+            "post-order.casemanagement",
+            "post-order.inquiry",
+            "post-order.return",
+            "post-order.cancellation",
+        ),
+        5_000,
+    ),
     ("tradingapi", "TradingAPI", "v1"): dict.fromkeys(
         (
             "GetOrders",

@@ -5,7 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from infra.simulator import disputes_api, finances_api, fulfillment, identity, trading
+from infra.simulator import (
+    disputes_api,
+    finances_api,
+    fulfillment,
+    identity,
+    post_order,
+    trading,
+)
 from infra.simulator.accounts import SCOPE
 from infra.simulator.answers import (
     INTERNAL_ERROR,
@@ -133,6 +140,32 @@ OPERATIONS = (
         "developer.analytics",
         frozenset({SCOPE}),
         user=False,
+    ),
+    *(
+        Operation(
+            search.operation,
+            "GET",
+            _path(f"{post_order.ROOT}{search.path}/search"),
+            Host.API,
+            f"post-order.{search.resource}",
+            frozenset({SCOPE}),
+            answer=post_order.searching(search),
+            manners=post_order.POST_ORDER,
+        )
+        for search in post_order.SEARCHES
+    ),
+    *(
+        Operation(
+            search.detail,
+            "GET",
+            _path(f"{post_order.ROOT}{search.path}/[^/]+"),
+            Host.API,
+            f"post-order.{search.resource}",
+            frozenset({SCOPE}),
+            answer=post_order.reading(search),
+            manners=post_order.POST_ORDER,
+        )
+        for search in post_order.SEARCHES
     ),
     *(
         Operation(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from infra.simulator import (
@@ -16,6 +17,8 @@ from infra.simulator import (
 )
 from infra.simulator.accounts import Account
 from infra.simulator.behaviour import Behaviour
+from infra.simulator.claim_json import render, render_detail
+from infra.simulator.claims import Claim, Kind
 from infra.simulator.clock import iso
 from infra.simulator.world import World
 
@@ -35,10 +38,12 @@ def rows(world: World, account: Account, kind: str) -> list[Row]:
     """(key, version, JSON as lists give it) of every row; raises ValueError for another kind.
 
     Keys: (orderId), (transactionId, transactionType), (payoutId), (paymentDisputeId),
-    (MessageID), (ItemID, BestOfferID). Version: the row's lastModifiedDate, transactionDate,
-    payoutDate, openDate, ReceiveDate or ExpirationTime. A message is {"summary", "detail"}: its
-    header, and itself with its text. "active_inventory": (item, SKU) and "buyer": (item,
-    transaction) of 30 days are as a reader of their XML writes them.
+    (MessageID), (ItemID, BestOfferID), a claim's id. Version: the row's lastModifiedDate,
+    transactionDate, payoutDate, openDate, ReceiveDate or ExpirationTime, or when a claim was made.
+    A message is {"summary", "detail"}: its header, and itself with its text. "active_inventory":
+    (item, SKU) and "buyer": (item, transaction) of 30 days are as a reader of their XML writes
+    them. Beside each kind of claims stands `<kind>.details`; claims that no search has ever shown
+    are left out.
     """
     with world.lock:
         if kind in _OF_NOW:
@@ -87,6 +92,18 @@ def _best_offers(account: Account, behaviour: Behaviour) -> Iterator[Row]:
         yield (offer.item.item_id, offer.offer_id), iso(offer.expires), json.dumps(row).encode()
 
 
+def _claims(
+    kind: Kind,
+    write: Callable[[Claim, Account, Behaviour], bytes],
+    account: Account,
+    behaviour: Behaviour,
+) -> Iterator[Row]:
+    for claim in account.claims.by_kind[kind]:
+        if not claim.hidden_from_the_start:
+            text = write(claim, account, behaviour)
+            yield (str(claim.claim_id),), iso(claim.created), text
+
+
 _KINDS: dict[str, Callable[[Account, Behaviour], Iterator[Row]]] = {
     "orders": _orders,
     "transactions": _transactions,
@@ -94,6 +111,8 @@ _KINDS: dict[str, Callable[[Account, Behaviour], Iterator[Row]]] = {
     "disputes": _disputes,
     "messages": _messages,
     "best_offers": _best_offers,
+    **{kind.value: partial(_claims, kind, render) for kind in Kind},
+    **{f"{kind}.details": partial(_claims, kind, render_detail) for kind in Kind},
 }
 
 

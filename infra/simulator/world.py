@@ -12,6 +12,7 @@ from infra.simulator import disputes, finance_json, finances, mailbox, offers, o
 from infra.simulator.accounts import Account
 from infra.simulator.behaviour import Behaviour
 from infra.simulator.catalog import make_buyers, make_items, market
+from infra.simulator.claims import make_claims
 from infra.simulator.clock import MILLISECOND, SimulatorClock, to_ms
 from infra.simulator.finances import Transaction
 from infra.simulator.listings import Stock, stock_of
@@ -155,6 +156,8 @@ class World:
         _make_payouts(account, start, end)
         own = Random(f"{self.seed}/{account.name}/disputes")
         ledger.disputes = disputes.of_orders(ledger.orders, own, until=end)
+        chance = Random(f"{self.seed}/{account.name}/claims")
+        account.claims = make_claims(chance, account.index, ledger.orders, end)
         self._make_talk(account, start, end)
 
     def _make_talk(self, account: Account, start: int, end: int) -> None:

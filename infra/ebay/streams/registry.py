@@ -3,15 +3,20 @@
 from collections.abc import Mapping
 
 from core.sync.model import Stream
+from infra.ebay.post_order import PostOrderList
 from infra.ebay.rest import RestList
 from infra.ebay.stream_api import StreamApi
 from infra.ebay.streams.active_inventory import ACTIVE_INVENTORY
 from infra.ebay.streams.best_offers import BEST_OFFERS
 from infra.ebay.streams.buyer import BUYER
+from infra.ebay.streams.cancellations import CANCELLATIONS
+from infra.ebay.streams.cases import CASES
 from infra.ebay.streams.disputes import DISPUTES
+from infra.ebay.streams.inquiries import INQUIRIES
 from infra.ebay.streams.messages import MESSAGES
 from infra.ebay.streams.orders import ORDERS
 from infra.ebay.streams.payouts import PAYOUTS
+from infra.ebay.streams.returns import RETURNS
 from infra.ebay.streams.transactions import TRANSACTIONS
 from infra.ebay.trading import TradingList
 
@@ -21,12 +26,16 @@ REST_LISTS: Mapping[str, RestList] = {
 TRADING_LISTS: Mapping[str, TradingList] = {
     api.stream.name: api for api in (ACTIVE_INVENTORY, BUYER)
 }
+POST_ORDER_LISTS: Mapping[str, PostOrderList] = {
+    api.stream.name: api for api in (CASES, INQUIRIES, RETURNS, CANCELLATIONS)
+}
 STREAM_APIS: Mapping[str, StreamApi] = {
     api.stream.name: api
     for api in (
         ORDERS,
         TRANSACTIONS,
         MESSAGES,
+        *POST_ORDER_LISTS.values(),
         PAYOUTS,
         DISPUTES,
         BEST_OFFERS,
