@@ -113,6 +113,11 @@ class Unit:
     window: Window | None
     failures: int
 
+    @property
+    def by_key(self) -> bool:
+        """Its rows are read again by their keys, not from the list."""
+        return self.pass_ is Pass.OPEN and self.stream.open_by_key
+
 
 class UnitKey(NamedTuple):
     account_id: AccountId

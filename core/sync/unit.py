@@ -229,7 +229,7 @@ class UnitRun:
         stopping = self.context.stop_requested() or not self.context.deadline.allows(PAGE_NEEDS_S)
         if window is None or stopping:
             return None
-        if self.unit.pass_ is Pass.OPEN and self.unit.stream.open_by_key:
+        if self.unit.by_key:
             return self.lookahead.submit(self._read_again, window)
         return self.lookahead.submit(self._fetched, query_for(window))
 

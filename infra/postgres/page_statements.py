@@ -9,9 +9,9 @@ A stream's SQL file says which table its rows go to, and what their columns are:
 
 `list` is the member of the page that holds its rows. One column a line. `version: column` where
 eBay gives one; `ends`: rows end when snapshots no longer show them (`ended_at`); `details`: a row
-is `raw`, what one more call said of it is `detail`, kept in the column of that name. A row of the
-page is then `{"summary", "detail"}`, or `{"key", "detail"}` where its `raw` is the one stored; the
-columns that are read from `detail` stay where a page brings none.
+is `raw`, what one more call said of it is `detail`, kept in the column of that name, and the columns
+that are read from `detail` stay where a page brings none; `again`: rows are read again by their
+keys.
 """
 
 import re
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 _HEADER = re.compile(
     r"^-- list: (?P<list_field>\w+), table: (?P<table>[\w.]+), key: (?P<key>[\w ]+?)"
     r"(?:, version: (?P<version>\w+))?"
-    r"(?P<ends>, ends)?(?P<details>, details)?$",
+    r"(?P<ends>, ends)?(?P<details>, details(?P<again>, again)?)?$",
     re.MULTILINE,
 )
 _COLUMN = re.compile(r"^.* AS (\w+),?$", re.MULTILINE)
@@ -44,6 +44,7 @@ class PageTable:
     version: str | None
     ends: bool
     details: bool
+    again: bool
     columns: tuple[str, ...]
     detailed: frozenset[str]
     rows: str
@@ -58,16 +59,19 @@ class PageTable:
         return (
             "store",
             *(("lacking_details",) if self.details else ()),
+            *(("store_again",) if self.again else ()),
             *(("end_unseen",) if self.ends else ()),
         )
 
     def _names(self) -> dict[str, str]:
+        stored = tuple(f"stored.{name}" for name in self.key)
         return {
             "table": self.table,
             "list_field": self.list_field,
             "key": ", ".join(self.key),
             "key_text": _joined(self.key),
-            "stored_key_text": self._stored_key(),
+            "stored_key": ", ".join(stored),
+            "stored_key_text": _joined(stored),
             "same_key": " AND ".join(f"stored.{name} = entry.{name}" for name in self.key),
             "columns": ", ".join([*self.columns, *(["detail"] if self.details else [])]),
             "rows": self.rows,
@@ -76,7 +80,7 @@ class PageTable:
     def _parts(self) -> dict[str, str]:
         version = self.version
         return {
-            "detailed": "true" if self.details else "false",
+            "raw": "entry -> 'summary'" if self.details else "entry",
             "detail": "NULLIF(entry -> 'detail', 'null')" if self.details else _NOTHING,
             "stored_detail": "stored.detail" if self.details else _NOTHING,
             "newest": f"{version} DESC NULLS LAST," if version else "",
@@ -84,13 +88,19 @@ class PageTable:
             "alive": "stored.ended_at IS NULL" if self.ends else "true",
             "differs": " OR ".join(self._differences()) or "false",
             "settings": ", ".join(self._settings()),
+            "again": ", ".join(f"{name} = entry.{name}" for name in (*self._own(), "detail")),
         }
 
-    def _stored_key(self) -> str:
-        return _joined(tuple(f"stored.{name}" for name in self.key))
+    def _own(self) -> list[str]:
+        return [name for name in self.columns if name not in self.key]
 
     def _not_older(self) -> str:
-        """By the version, then by when it was asked for, which alone decides where one is null."""
+        """By the version, then by when it was asked for, which alone decides where one is null.
+
+        What was read by key later says nothing of the list, whose pages come from one unit only.
+        """
+        if self.again:
+            return "true"
         asked_later = "stored.updated_at <= EXCLUDED.updated_at"
         if self.version is None:
             return asked_later
@@ -110,10 +120,9 @@ class PageTable:
             "{0} = CASE WHEN EXCLUDED.detail IS NULL"
             " THEN COALESCE(EXCLUDED.{0}, stored.{0}) ELSE EXCLUDED.{0} END"
         )
-        names = [name for name in self.columns if name not in self.key]
         detail = [kept.format("detail")] if self.details else []
         ended = ["ended_at = NULL"] if self.ends else []
-        own = [(kept if name in self.detailed else plain).format(name) for name in names]
+        own = [(kept if name in self.detailed else plain).format(name) for name in self._own()]
         return own + detail + ended
 
 
@@ -130,6 +139,7 @@ def page_table(source: str, rows: str) -> PageTable:
         version=header["version"],
         ends=header["ends"] is not None,
         details=header["details"] is not None,
+        again=header["again"] is not None,
         columns=columns,
         detailed=_read_from_detail(rows),
         rows=rows,

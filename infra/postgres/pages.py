@@ -31,12 +31,16 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageWriter:
-    """One page of one account into its stream's tables, on an open transaction."""
+    """One page of one account into its stream's tables, on an open transaction.
+
+    `again`: its rows were read by their keys.
+    """
 
     connection: sa.Connection
     account_id: AccountId
     stream: Stream
     read_at: datetime
+    again: bool = False
 
     def store(self, page: Page) -> Stored:
         """The page as it came, one statement. Raises RejectedContentError for its content."""
@@ -67,7 +71,8 @@ class PageWriter:
 
     def _store_text(self, text: str) -> Stored:
         values = {"page": text, "account_id": self.account_id, "read_at": self.read_at}
-        changed = self.connection.execute(load(self.stream.name)["store"], values).one()
+        name = "store_again" if self.again else "store"
+        changed = self.connection.execute(load(self.stream.name)[name], values).one()
         return Stored(inserted=changed.inserted, updated=changed.updated)
 
     def quarantine(self, run_id: RunId, stored: Stored, rows: int) -> None:

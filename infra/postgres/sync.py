@@ -312,7 +312,11 @@ class _Write:
 
 def _writer(connection: sa.Connection, unit: Unit, read_at: datetime) -> PageWriter:
     return PageWriter(
-        connection=connection, account_id=unit.account.id, stream=unit.stream, read_at=read_at
+        connection=connection,
+        account_id=unit.account.id,
+        stream=unit.stream,
+        read_at=read_at,
+        again=unit.by_key,
     )
 
 

@@ -68,7 +68,7 @@ _SHARES = {Kind.RETURNS: 45, Kind.CANCELLATIONS: 25, Kind.INQUIRIES: 20, Kind.CA
 class Claim:
     """`created` never changes; `stage` does. `changes` are the instants of all stages so far.
 
-    `hidden_from_the_start`: its search has never shown it.
+    `hidden_from_the_start`: its search has never shown it. `forgotten`: eBay has no details of it.
     """
 
     kind: Kind
@@ -78,6 +78,7 @@ class Claim:
     variety: int
     changes: list[int] = field(default_factory=list)
     hidden_from_the_start: bool = False
+    forgotten: bool = False
 
     @property
     def path(self) -> Sequence[tuple[str, str]]:

@@ -127,7 +127,7 @@ def reading(search: Search) -> Callable[[World, Request], Answer]:
         _check_headers(request)
         claim_id = request.path.rstrip("/").rpartition("/")[2]
         claim = request.seller.claims.find(search.kind, claim_id)
-        if claim is None:
+        if claim is None or claim.forgotten:
             status = world.behaviour.post_order_unknown_id_status
             error_id = 2003 if status == 500 else 2002
             raise RefusedError(_error(request, status, error_id, "ACCESS", "Internal error"))

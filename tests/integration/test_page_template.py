@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from core.ids import RunId
-from core.sync.model import Page, Stream, Unit, Walk
+from core.sync.model import Page, Pass, Stream, Unit, Walk
 from core.sync.ports import Progress, Saved
 from infra.postgres import pages, sync
 from infra.postgres.queries import load, statements
@@ -41,6 +41,7 @@ CREATE TABLE ebay.scratch (
   first_seen_at timestamptz NOT NULL, updated_at timestamptz NOT NULL, ended_at timestamptz,
   PRIMARY KEY (account_id, thing_id, sku))
 """
+AGAIN = DETAILED.replace(", ends, details", ", details, again", 1)
 Row = dict[str, Any]
 
 
@@ -54,6 +55,10 @@ def thing(number: int | str, **more: Any) -> Row:
 
 def detailed(row: Row, detail: Row | None = None) -> Row:
     return {"summary": row, "detail": detail}
+
+
+def thing_1(**detail: Any) -> Row:
+    return {"key": "thing-1|", "detail": detail}
 
 
 class Scratch:
@@ -96,8 +101,23 @@ class Scratch:
 
     def unit(self, account: str = "shop") -> Unit:
         """As it stands now."""
-        [found] = self.store.candidates([account], [])
-        return found.unit
+        found = self.store.candidates([account], [])
+        return next(each.unit for each in found if each.unit.pass_ is Pass.NEW)
+
+    def read_again(self, *rows: Row, at: float) -> Saved:
+        """As the open pass stores them, taken by the same run."""
+        self.sql(
+            "INSERT INTO ebay.sync_states"
+            " (account_id, stream, pass, interval_s, fence, leased_by, leased_until)"
+            " SELECT account_id, stream, 'open', interval_s, fence, leased_by, leased_until"
+            " FROM ebay.sync_states WHERE pass = 'new' ON CONFLICT DO NOTHING"
+        )
+        stream = replace(self.unit().stream, open_by_key=True)
+        unit = replace(self.unit(), stream=stream, pass_=Pass.OPEN)
+        page = page_of(rows)
+        return self.store.save_page(
+            self.run_id, "ebay-cycle", unit, page, read_at=minute(at), progress=None
+        )
 
     def save(
         self,
@@ -167,7 +187,13 @@ def scratch(
 
 
 def made_from(*sources: str) -> pytest.MarkDecorator:
-    names = {PLAIN: "plain", VERSIONED: "versioned", ENDING: "ending", DETAILED: "detailed"}
+    names = {
+        PLAIN: "plain",
+        VERSIONED: "versioned",
+        ENDING: "ending",
+        DETAILED: "detailed",
+        AGAIN: "again",
+    }
     return pytest.mark.parametrize("scratch", sources, indirect=True, ids=names.__getitem__)
 
 
@@ -393,15 +419,56 @@ def test_new_details_replace_old_ones_and_leave_nothing_of_them(scratch: Scratch
     assert scratch.column("text") == [None]
 
 
-@made_from(DETAILED)
+@made_from(AGAIN)
 def test_a_row_read_by_its_key_keeps_what_was_listed(scratch: Scratch) -> None:
     scratch.save(detailed(thing(1), {"text": "a"}))
 
-    saved = scratch.save({"key": "thing-1|", "detail": {"text": "b"}}, at=1)
+    saved = scratch.read_again(thing_1(text="b"), at=1)
 
-    assert (saved.updated, saved.quarantined) == (1, 0)
+    assert (saved.inserted, saved.updated, saved.quarantined) == (0, 1, 0)
     assert scratch.column("raw") == [thing(1)]
     assert (scratch.column("text"), scratch.column("title")) == (["b"], ["first"])
+    assert scratch.column("updated_at") == [minute(1)]
+
+
+@made_from(AGAIN)
+def test_what_a_key_brings_again_unchanged_or_asked_for_earlier_writes_nothing(
+    scratch: Scratch,
+) -> None:
+    scratch.save(detailed(thing(1), {"text": "a"}), at=1)
+
+    same = scratch.read_again(thing_1(text="a"), at=2)
+    older = scratch.read_again(thing_1(text="z"), at=0)
+    unknown = scratch.read_again({"key": "thing-9|", "detail": {"text": "x"}}, at=3)
+
+    assert (same.updated, older.updated, unknown.updated) == (0, 0, 0)
+    assert scratch.column("text") == ["a"]
+    assert scratch.column("updated_at") == [minute(1)]
+
+
+@made_from(AGAIN)
+def test_a_list_asked_for_before_a_row_was_read_by_its_key_still_brings_what_it_lists(
+    scratch: Scratch,
+) -> None:
+    scratch.save(detailed(thing(1), {"text": "a"}))
+    scratch.read_again(thing_1(text="b"), at=2)
+
+    saved = scratch.save(detailed(thing(1, title="second")), at=1)
+
+    assert saved.updated == 1
+    assert (scratch.column("title"), scratch.column("text")) == (["second"], ["b"])
+    assert scratch.column("updated_at") == [minute(2)]
+
+
+@made_from(AGAIN)
+def test_an_odd_row_read_by_its_key_is_kept_aside(scratch: Scratch) -> None:
+    scratch.save(detailed(thing(1), {"text": "a"}), detailed(thing(2), {"text": "a"}))
+    odd = {"key": "thing-2|", "detail": {"text": "\udead"}}
+
+    saved = scratch.read_again(thing_1(text="b"), odd, at=1)
+
+    assert (saved.updated, saved.quarantined) == (2, 0)
+    assert sorted(scratch.column("text")) == ["b", "\ufffd"]
 
 
 @made_from(DETAILED)

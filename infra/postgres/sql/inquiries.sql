@@ -1,4 +1,4 @@
--- list: members, table: ebay.inquiries, key: inquiry_id, details
+-- list: members, table: ebay.inquiries, key: inquiry_id, details, again
 
 -- name: rows
 -- Details are asked for after the row was listed, so what they say is the newer.

@@ -1,4 +1,4 @@
--- list: members, table: ebay.returns, key: return_id, details
+-- list: members, table: ebay.returns, key: return_id, details, again
 
 -- name: rows
 -- Details are asked for after the row was listed, and bring a row of their own: what they say is the newer.

@@ -220,6 +220,10 @@ SELECT account.name AS account, state.stream, state.cursor_at, state.due_at,
          WHEN 'best_offers' THEN (SELECT count(*) FROM ebay.best_offers WHERE best_offers.account_id = account.id AND ended_at IS NULL)
          WHEN 'active_inventory' THEN (SELECT count(*) FROM ebay.listings WHERE listings.account_id = account.id AND ended_at IS NULL)
          WHEN 'buyer' THEN (SELECT count(*) FROM ebay.purchases WHERE purchases.account_id = account.id)
+         WHEN 'cases' THEN (SELECT count(*) FROM ebay.cases WHERE cases.account_id = account.id)
+         WHEN 'inquiries' THEN (SELECT count(*) FROM ebay.inquiries WHERE inquiries.account_id = account.id)
+         WHEN 'returns' THEN (SELECT count(*) FROM ebay.returns WHERE returns.account_id = account.id)
+         WHEN 'cancellations' THEN (SELECT count(*) FROM ebay.cancellations WHERE cancellations.account_id = account.id)
        END AS rows
   FROM ebay.sync_states state
   JOIN ebay.accounts account ON account.id = state.account_id

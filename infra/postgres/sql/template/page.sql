@@ -3,13 +3,8 @@
 -- name: store
 -- Of two answers the later one is true; where eBay gives a version, an older one never replaces a newer one.
 -- Why stored hashes are made and looked up like this: see orders.sql.
--- A row that was read by its key comes without `summary`: what was listed of it stays.
 WITH page AS (
-  SELECT CASE WHEN <<detailed>>
-              THEN COALESCE(entry -> 'summary', (
-                     SELECT stored.raw FROM <<table>> stored
-                      WHERE stored.account_id = :account_id AND <<stored_key_text>> = entry ->> 'key'))
-              ELSE entry END AS raw, <<detail>> AS detail, place
+  SELECT <<raw>> AS raw, <<detail>> AS detail, place
     FROM jsonb_array_elements(CAST(:page AS jsonb) -> '<<list_field>>') WITH ORDINALITY AS element (entry, place)
 ), entry AS MATERIALIZED (
   SELECT DISTINCT ON (<<key>>) own.*, raw, detail, hashtextextended(CAST(raw AS text), 0) AS content_hash
@@ -30,12 +25,35 @@ WITH page AS (
     FROM fresh
    ORDER BY <<key>>
   ON CONFLICT (account_id, <<key>>) DO UPDATE
-     SET <<settings>>, raw = EXCLUDED.raw, content_hash = EXCLUDED.content_hash, updated_at = EXCLUDED.updated_at
+     SET <<settings>>, raw = EXCLUDED.raw, content_hash = EXCLUDED.content_hash,
+         updated_at = GREATEST(stored.updated_at, EXCLUDED.updated_at)
    WHERE <<not_older>>
      AND (stored.content_hash <> EXCLUDED.content_hash OR <<differs>>)
   RETURNING stored.xmax = 0 AS inserted
 )
 SELECT count(*) FILTER (WHERE inserted) AS inserted, count(*) FILTER (WHERE NOT inserted) AS updated FROM changed;
+
+-- name: store_again
+-- Rows that were read by their keys. What was listed of them stays: only the list brings a later `raw`.
+-- Locked by key, like the rows of a page: locked in any other order, the two could wait for each other.
+WITH page AS (
+  SELECT entry ->> 'key' AS key, entry -> 'detail' AS detail
+    FROM jsonb_array_elements(CAST(:page AS jsonb) -> '<<list_field>>') AS element (entry)
+), known AS MATERIALIZED (
+  SELECT stored.raw, page.detail
+    FROM <<table>> stored JOIN page ON <<stored_key_text>> = page.key
+   WHERE stored.account_id = :account_id AND stored.updated_at <= :read_at AND stored.detail IS DISTINCT FROM page.detail
+   ORDER BY <<stored_key>>
+     FOR UPDATE OF stored
+), entry AS MATERIALIZED (
+  SELECT own.*, detail FROM known CROSS JOIN LATERAL (<<rows>>) AS own
+), changed AS (
+  UPDATE <<table>> stored SET <<again>>, updated_at = :read_at
+    FROM entry
+   WHERE stored.account_id = :account_id AND <<same_key>>
+  RETURNING 1
+)
+SELECT 0 AS inserted, count(*) AS updated FROM changed;
 
 -- name: lacking_details
 -- Rows that are new, or have changed since their details were asked for.
