@@ -9,9 +9,8 @@ A stream's SQL file says which table its rows go to, and what their columns are:
 
 `list` is the member of the page that holds its rows. One column a line. `version: column` where
 eBay gives one; `ends`: rows end when snapshots no longer show them (`ended_at`); `details`: a row
-is `raw`, what one more call said of it is `detail`, kept in the column of that name, and the columns
-that are read from `detail` stay where a page brings none; `again`: rows are read again by their
-keys.
+is `raw`, what one more call said of it is `detail`, kept in the column of that name; the columns
+that are read from it stay where a page brings none. `again`: rows are read again by their keys.
 """
 
 import re

@@ -39,3 +39,12 @@ def trading_sample(name: str) -> bytes:
     if not FOLDER.is_dir():
         pytest.skip(f"{FOLDER} is not there")
     return (FOLDER / "trading" / "samples" / f"{name}.xml").read_bytes()
+
+
+def post_order() -> dict[str, Any]:
+    """The read side of Post-Order, transcribed from its documents."""
+    return _json("post_order/post_order_v2_transcribed_oas3.json")
+
+
+def post_order_sample(name: str) -> dict[str, Any]:
+    return _json(f"post_order/samples/{name}.json")
