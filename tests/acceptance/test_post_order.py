@@ -179,6 +179,7 @@ def test_the_open_pass_sees_a_state_that_changed_without_moving(site: Site, stre
     site.run()
     key = f"{KEYS[stream]} = '{claim.claim_id}'"
     [before] = site.sql(f"SELECT is_open FROM ebay.{stream} WHERE {key} AND account_id = 1")
+    site.sql(f"UPDATE ebay.{stream} SET note = 'call him', tags = '{{mine}}'")
     move(site, claim)
 
     report = site.run(accounts=(SICK,), streams=(stream,))
@@ -186,6 +187,8 @@ def test_the_open_pass_sees_a_state_that_changed_without_moving(site: Site, stre
     [after] = site.sql(f"SELECT is_open FROM ebay.{stream} WHERE {key} AND account_id = 1")
     assert (before[0], after[0]) == (True, False)
     assert unit(report, stream, pass_="open").updated == 1
+    kept = site.sql(f"SELECT DISTINCT note, tags FROM ebay.{stream}")
+    assert [list(each) for each in kept] == [["call him", ["mine"]]]
     if stream in DETAILED:
         details = truth(site, SICK, f"{stream}.details")
         assert stored(site, SICK, stream, "detail") == details

@@ -32,7 +32,12 @@ def operation(api: RestList) -> dict[str, Any]:
 
 
 def test_streams_come_in_order_of_priority() -> None:
-    assert [stream.name for stream in STREAMS][:3] == ["orders", "transactions", "messages"]
+    assert [stream.name for stream in STREAMS][:4] == [
+        "orders",
+        "transactions",
+        "messages",
+        "cases",
+    ]
 
 
 def test_offers_mean_every_kind_of_offers() -> None:
@@ -56,6 +61,10 @@ def test_streams_are_read_as_eBay_allows() -> None:  # noqa: N802  (its name)
         "best_offers": (Walk.SNAPSHOT, 100, 10_000, timedelta(minutes=10)),
         "active_inventory": (Walk.SNAPSHOT, 200, 25_000, timedelta(hours=1)),
         "buyer": (Walk.SNAPSHOT, 200, None, timedelta(hours=1)),
+        "cases": (Walk.HALVED, 200, None, timedelta(minutes=15)),
+        "inquiries": (Walk.HALVED, 50, None, timedelta(minutes=15)),
+        "returns": (Walk.HALVED, 50, None, timedelta(minutes=15)),
+        "cancellations": (Walk.HALVED, 200, None, timedelta(minutes=15)),
     }
 
 
