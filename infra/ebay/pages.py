@@ -36,6 +36,13 @@ class Envelope(msgspec.Struct, kw_only=True):
     next: str | None = None
 
 
+class Counted(msgspec.Struct, kw_only=True):
+    """What is left of it where pages have numbers; without any row the member may be missing."""
+
+    rows: list[msgspec.Raw] | None = None
+    total: Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListShape:
     """Which fields of a row are its key, and which is the instant that the window filters by."""
@@ -68,6 +75,30 @@ def read_page(
         raise bad_answer(answer, str(error), secrets) from error
     except (msgspec.DecodeError, OtherPageError) as error:
         raise unreadable(answer, str(error), secrets) from error
+
+
+def read_rows(
+    answer: Answer, list_field: str, *, secrets: Sequence[str] = ()
+) -> tuple[tuple[bytes, ...], int]:
+    """Rows and `total` of a list whose pages have numbers.
+
+    Raises as `read_page`, and BadAnswerError where `total` is missing.
+    """
+    try:
+        _, listed = decoded(answer.body, _rows_decoder(list_field))
+        return _counted(listed, list_field)
+    except (msgspec.ValidationError, RecursionError, ShapeError) as error:
+        raise bad_answer(answer, str(error), secrets) from error
+    except msgspec.DecodeError as error:
+        raise unreadable(answer, str(error), secrets) from error
+
+
+def _counted(listed: "Counted", list_field: str) -> tuple[tuple[bytes, ...], int]:
+    rows = tuple(bytes(row) for row in listed.rows or ())
+    if listed.total and listed.rows is None:
+        raise ShapeError(f"`{list_field}` is missing")
+    check_rows(rows, list_field)
+    return rows, listed.total
 
 
 def _page(answer: Answer, shape: ListShape, query: PageQuery) -> Page:
@@ -183,6 +214,14 @@ def _envelope_decoder(list_field: str) -> "msgspec.json.Decoder[Envelope]":
     rows = ("rows", list[msgspec.Raw], msgspec.field(name=list_field))
     return msgspec.json.Decoder(
         msgspec.defstruct("Listed", [rows], bases=(Envelope,), kw_only=True)
+    )
+
+
+@cache
+def _rows_decoder(list_field: str) -> "msgspec.json.Decoder[Counted]":
+    rows = ("rows", list[msgspec.Raw] | None, msgspec.field(name=list_field, default=None))
+    return msgspec.json.Decoder(
+        msgspec.defstruct("CountedList", [rows], bases=(Counted,), kw_only=True)
     )
 
 

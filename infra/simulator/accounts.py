@@ -9,6 +9,7 @@ from infra.simulator.catalog import Market
 from infra.simulator.claims import Claims
 from infra.simulator.disputes import Dispute
 from infra.simulator.finances import Payout, Transaction
+from infra.simulator.inventory import Stock
 from infra.simulator.mailbox import Mailbox
 from infra.simulator.offers import OfferBook
 from infra.simulator.orders import Order, Shop
@@ -42,6 +43,7 @@ class Ledger:
     transactions: list[Transaction] = field(default_factory=list)
     payouts: list[Payout] = field(default_factory=list)
     disputes: list[Dispute] = field(default_factory=list)
+    inventory: list[Stock] = field(default_factory=list)
     by_id: dict[str, Order] = field(default_factory=dict)
     unpaid: dict[str, list[Transaction]] = field(default_factory=dict)
     version: int = 0

@@ -175,6 +175,7 @@ _CHANGES: dict[str, Callable[[World, Account, Given], object]] = {
     "pay_out": lambda world, account, _: world.life.pay_out(account),
     "dispute": lambda world, account, _: world.life.dispute(account),
     "argue": lambda world, account, _: world.life.argue(account),
+    "inventory": lambda world, account, _: world.life.restock(account),
     "stock": lambda world, account, _: world.stock(account).mutate(world.clock.now_ms()),
     "basket": lambda world, account, _: world.basket(account).mutate(world.clock.now_ms()),
 }

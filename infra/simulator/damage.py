@@ -15,6 +15,8 @@ _KEYS = {
     "transactions": "transactionId",
     "payouts": "payoutId",
     "paymentDisputeSummaries": "paymentDisputeId",
+    "inventoryItems": "sku",
+    "offers": "offerId",
 }
 _ROWS = tuple(_KEYS)
 _DATES = {
@@ -22,6 +24,29 @@ _DATES = {
     "transactions": "transactionDate",
     "payouts": "payoutDate",
     "paymentDisputeSummaries": "openDate",
+    "inventoryItems": "locale",
+    "offers": "listingStartDate",
+}
+Path = tuple[str | int, ...]
+_TEXTS: dict[str, Path] = {
+    "orders": ("lineItems", 0, "title"),
+    "transactions": ("transactionMemo",),
+    "payouts": ("payoutStatusDescription",),
+    "paymentDisputeSummaries": ("buyerUsername",),
+    "inventoryItems": ("product", "title"),
+    "offers": ("listingDescription",),
+}
+_NUMBERS: dict[str, Path] = {
+    "orders": ("lineItems", 0, "quantity"),
+    "transactions": ("amount", "value"),
+    "payouts": ("transactionCount",),
+    "paymentDisputeSummaries": ("amount", "value"),
+    "inventoryItems": ("availability", "shipToLocationAvailability", "quantity"),
+    "offers": ("availableQuantity",),
+}
+_MONEY: dict[str, Path] = {
+    "orders": ("pricingSummary", "total"),
+    "offers": ("pricingSummary", "price"),
 }
 _MARK = "@@here@@"
 _HTML = (
@@ -141,28 +166,21 @@ def _chosen(rule: Rule, body: Body, kind: str) -> list[Body]:
     return rows[: rule.rows]
 
 
+def _put(row: Body, path: Path, value: Any) -> None:
+    inner: Any = row
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+
+
 def _mark_text(rule: Rule, body: Body, kind: str) -> None:
     for row in _chosen(rule, body, kind):
-        match kind:
-            case "orders":
-                row["lineItems"][0]["title"] += f" {_MARK}"
-            case "transactions":
-                row["transactionMemo"] = f"memo {_MARK}"
-            case "paymentDisputeSummaries":
-                row["buyerUsername"] += f" {_MARK}"
-            case _:
-                row["payoutStatusDescription"] += f" {_MARK}"
+        _put(row, _TEXTS[kind], f"text {_MARK}")
 
 
 def _mark_number(rule: Rule, body: Body, kind: str) -> None:
     for row in _chosen(rule, body, kind):
-        match kind:
-            case "orders":
-                row["lineItems"][0]["quantity"] = _MARK
-            case "transactions" | "paymentDisputeSummaries":
-                row["amount"]["value"] = _MARK
-            case _:
-                row["transactionCount"] = _MARK
+        _put(row, _NUMBERS[kind], _MARK)
 
 
 def _spoil_rows(rule: Rule, body: Body, kind: str) -> None:
@@ -175,8 +193,8 @@ def _spoil_rows(rule: Rule, body: Body, kind: str) -> None:
             case "missing_id":
                 del row[_KEYS[kind]]
             case _:
-                money = row["pricingSummary"]["total"] if kind == "orders" else row["amount"]
-                money["value"] = "12,5x"
+                money = {"value": "12,5x", "currency": "EUR"}
+                _put(row, _MONEY.get(kind, ("amount",)), money)
 
 
 def _foreign_next(_rule: Rule, body: Body, _kind: str) -> None:

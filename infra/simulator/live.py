@@ -1,6 +1,6 @@
 """A source that changes while it is read: orders move, new ones come, money is paid out."""
 
-from infra.simulator import disputes, finances
+from infra.simulator import disputes, finances, inventory
 from infra.simulator.accounts import Account
 from infra.simulator.claims import Claim, Kind
 from infra.simulator.clock import SimulatorClock
@@ -79,6 +79,18 @@ class Life:
                 number, order = len(ledger.disputes), rng.choice(ledger.orders)
                 new = disputes.open_new(order, number, now, rng.getrandbits(32))
                 ledger.disputes.append(new)
+
+    def restock(self, account: Account, count: int = 1) -> None:
+        """Prices change, SKUs come, offers go; `count` changes."""
+        stock, rng = account.ledger.inventory, account.rng
+        for _ in range(count):
+            chance = rng.random()
+            if chance < 0.1 or not stock:
+                stock.append(inventory.add(stock, account.shop, rng))
+            elif chance < 0.2:
+                rng.choice(stock).offers.clear()
+            else:
+                inventory.change(rng.choice(stock), rng)
 
     def pay_out(self, account: Account) -> list[Payout]:
         """Settle the payouts under way, then pay out what is ready, one payout per currency."""

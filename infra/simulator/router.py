@@ -10,6 +10,7 @@ from infra.simulator import (
     finances_api,
     fulfillment,
     identity,
+    inventory_api,
     post_order,
     trading,
 )
@@ -59,6 +60,7 @@ TOKEN = "token"  # noqa: S105 -- the name of an operation
 RATE_LIMITS = "getRateLimits"
 _FULFILLMENT = frozenset({f"{SCOPE}/sell.fulfillment", f"{SCOPE}/sell.fulfillment.readonly"})
 _FINANCES = frozenset({f"{SCOPE}/sell.finances"})
+_INVENTORY = frozenset({f"{SCOPE}/sell.inventory", f"{SCOPE}/sell.inventory.readonly"})
 _DISPUTES = frozenset({f"{SCOPE}/sell.payment.dispute"})
 _IDENTITY = frozenset({f"{SCOPE}/commerce.identity.readonly"})
 
@@ -86,6 +88,24 @@ OPERATIONS = (
         "sell.fulfillment",
         _FULFILLMENT,
         answer=fulfillment.get_order,
+    ),
+    Operation(
+        "getInventoryItems",
+        "GET",
+        _path("/sell/inventory/v1/inventory_item"),
+        Host.API,
+        "sell.inventory",
+        _INVENTORY,
+        answer=inventory_api.get_inventory_items,
+    ),
+    Operation(
+        "getOffers",
+        "GET",
+        _path("/sell/inventory/v1/offer"),
+        Host.API,
+        "sell.inventory",
+        _INVENTORY,
+        answer=inventory_api.get_offers,
     ),
     Operation(
         "getPaymentDisputeSummaries",

@@ -36,7 +36,7 @@ From another process, JSON (all below `/_simulator`, on either port, no authenti
     POST   /clock                 {"shift_s": 86400}
     POST   /behaviour             any fields of behaviour.Behaviour
     POST   /mutate                {"account", "count", "order_id", "what":
-                                  any|modify|sell|pay_out|dispute|argue|stock|basket}
+                                  any|modify|sell|pay_out|dispute|argue|inventory|stock|basket}
     POST   /account               {"account", "revoked", "scopes", "without_scopes",
                                   "expire_tokens"}
     POST   /authorization_code    {"account"} -> {"code"}
@@ -44,7 +44,7 @@ From another process, JSON (all below `/_simulator`, on either port, no authenti
     POST   /transactions          {"account", "count", "from", "to"} adds charges
     GET    /truth?account=&kind=orders|transactions|payouts|disputes|cases|inquiries|returns|
                                   cancellations&form=digest (claims: also <kind>.details)
-                                  also active_inventory|buyer
+                                  also inventory_offers|active_inventory|buyer
                                   JSON lines {"key": […], "version", "row" or "sha256"}
 
 `serve(options, announce)` blocks until SIGINT or SIGTERM, for a command line. As a child process:

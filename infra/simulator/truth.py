@@ -9,6 +9,7 @@ from typing import Any
 from infra.simulator import (
     disputes,
     finance_json,
+    inventory,
     listings,
     mailbox,
     offers,
@@ -37,13 +38,13 @@ def digest(value: Any) -> str:
 def rows(world: World, account: Account, kind: str) -> list[Row]:
     """(key, version, JSON as lists give it) of every row; raises ValueError for another kind.
 
-    Keys: (orderId), (transactionId, transactionType), (payoutId), (paymentDisputeId),
-    (MessageID), (ItemID, BestOfferID), a claim's id. Version: the row's lastModifiedDate,
-    transactionDate, payoutDate, openDate, ReceiveDate or ExpirationTime, or when a claim was made.
-    A message is {"summary", "detail"}: its header, and itself with its text. "active_inventory":
-    (item, SKU) and "buyer": (item, transaction) of 30 days are as a reader of their XML writes
-    them. Beside each kind of claims stands `<kind>.details`; claims that no search has ever shown
-    are left out.
+    Keys: (orderId), (transactionId, transactionType), (payoutId), (paymentDisputeId), (MessageID),
+    (ItemID, BestOfferID), (offerId), a claim's id. Version: the row's lastModifiedDate,
+    transactionDate, payoutDate, openDate, ReceiveDate or ExpirationTime, or when a claim was made;
+    none of an inventory's offer. A message is {"summary", "detail"}: its header, and itself with
+    its text. "active_inventory": (item, SKU) and "buyer": (item, transaction) of 30 days are as a
+    reader of their XML writes them. Beside each kind of claims stands `<kind>.details`; claims that
+    no search has ever shown are left out.
     """
     with world.lock:
         if kind in _OF_NOW:
@@ -104,6 +105,12 @@ def _claims(
             yield (str(claim.claim_id),), iso(claim.created), text
 
 
+def _offers(account: Account, behaviour: Behaviour) -> Iterator[Row]:
+    for stock in account.ledger.inventory:
+        for offer in stock.offers:
+            yield (offer.offer_id,), "", inventory.render_offer(offer, behaviour)
+
+
 _KINDS: dict[str, Callable[[Account, Behaviour], Iterator[Row]]] = {
     "orders": _orders,
     "transactions": _transactions,
@@ -113,6 +120,7 @@ _KINDS: dict[str, Callable[[Account, Behaviour], Iterator[Row]]] = {
     "best_offers": _best_offers,
     **{kind.value: partial(_claims, kind, render) for kind in Kind},
     **{f"{kind}.details": partial(_claims, kind, render_detail) for kind in Kind},
+    "inventory_offers": _offers,
 }
 
 

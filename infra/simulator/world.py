@@ -8,7 +8,7 @@ from bisect import bisect_right
 from datetime import datetime, timedelta
 from random import Random
 
-from infra.simulator import disputes, finance_json, finances, mailbox, offers, order_json
+from infra.simulator import disputes, finance_json, finances, inventory, mailbox, offers, order_json
 from infra.simulator.accounts import Account
 from infra.simulator.behaviour import Behaviour
 from infra.simulator.catalog import make_buyers, make_items, market
@@ -158,6 +158,8 @@ class World:
         ledger.disputes = disputes.of_orders(ledger.orders, own, until=end)
         chance = Random(f"{self.seed}/{account.name}/claims")
         account.claims = make_claims(chance, account.index, ledger.orders, end)
+        own = Random(f"{self.seed}/{account.name}/inventory")
+        ledger.inventory = inventory.of_shop(account.shop, own)
         self._make_talk(account, start, end)
 
     def _make_talk(self, account: Account, start: int, end: int) -> None:

@@ -65,6 +65,7 @@ def test_streams_are_read_as_eBay_allows() -> None:  # noqa: N802  (its name)
         "inquiries": (Walk.HALVED, 50, None, timedelta(minutes=15)),
         "returns": (Walk.HALVED, 50, None, timedelta(minutes=15)),
         "cancellations": (Walk.HALVED, 200, None, timedelta(minutes=15)),
+        "inventory_offers": (Walk.SNAPSHOT, 5, None, timedelta(minutes=360)),
     }
 
 

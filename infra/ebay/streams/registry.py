@@ -13,6 +13,7 @@ from infra.ebay.streams.cancellations import CANCELLATIONS
 from infra.ebay.streams.cases import CASES
 from infra.ebay.streams.disputes import DISPUTES
 from infra.ebay.streams.inquiries import INQUIRIES
+from infra.ebay.streams.inventory_offers import INVENTORY_OFFERS
 from infra.ebay.streams.messages import MESSAGES
 from infra.ebay.streams.orders import ORDERS
 from infra.ebay.streams.payouts import PAYOUTS
@@ -44,6 +45,7 @@ STREAM_APIS: Mapping[str, StreamApi] = {
         BEST_OFFERS,
         ACTIVE_INVENTORY,
         BUYER,
+        INVENTORY_OFFERS,
     )
 }
 STREAMS: tuple[Stream, ...] = tuple(api.stream for api in STREAM_APIS.values())

@@ -215,6 +215,7 @@ SELECT account.name AS account, state.stream, state.cursor_at, state.due_at,
          WHEN 'orders' THEN (SELECT count(*) FROM ebay.orders WHERE orders.account_id = account.id)
          WHEN 'transactions' THEN (SELECT count(*) FROM ebay.transactions WHERE transactions.account_id = account.id)
          WHEN 'payouts' THEN (SELECT count(*) FROM ebay.payouts WHERE payouts.account_id = account.id)
+         WHEN 'inventory_offers' THEN (SELECT count(*) FROM ebay.inventory_offers offers WHERE offers.account_id = account.id)
          WHEN 'disputes' THEN (SELECT count(*) FROM ebay.disputes WHERE disputes.account_id = account.id)
          WHEN 'messages' THEN (SELECT count(*) FROM ebay.messages WHERE messages.account_id = account.id)
          WHEN 'best_offers' THEN (SELECT count(*) FROM ebay.best_offers WHERE best_offers.account_id = account.id AND ended_at IS NULL)
