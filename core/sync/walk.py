@@ -256,6 +256,8 @@ def _through(stream: Stream, window: Window, page: Page, seen: AbstractSet[str])
     """In strides of `limit`: a short page is not the end, and eBay gives pages, not rows."""
     offset = window.offset or 0
     following, rows = offset + window.limit, len(page.rows)
+    if offset > 0 and page.total == 0:
+        return _gone(window)
     more = rows >= window.limit if page.total is None else following < page.total
     if not more:
         return Step(store=True, window=None)
@@ -267,3 +269,13 @@ def _through(stream: Stream, window: Window, page: Page, seen: AbstractSet[str])
     if rows and set(page.keys) <= seen:
         raise BadAnswerError(f"the list repeats itself at offset {offset}")
     return Step(store=True, window=replace(window, offset=following, total=page.total))
+
+
+def _gone(window: Window) -> Step:
+    """Where a page was due there is no list at all: emptied, or an answer that says nothing.
+
+    Its first page tells which. Not at once, or a list that is gone at its second page each time
+    would be read for ever.
+    """
+    failure = UpstreamUnavailableError(f"the list is gone at offset {window.offset}")
+    return Step(store=True, window=replace(window, offset=0, total=None), failure=failure)

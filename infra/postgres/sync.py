@@ -276,6 +276,8 @@ class _Write:
         """The keys of a snapshot's page; its last page marks what has ended. How many have."""
         if self.progress is None or self.progress.snapshot is None:
             return 0
+        if not self.unit.stream.ends_unseen:
+            return 0
         snapshot = {
             "account_id": self.unit.account.id,
             "stream": self.unit.stream.name,
@@ -288,8 +290,6 @@ class _Write:
         return self._end_unseen(connection, {**snapshot, "since": self.unit.cursor_at})
 
     def _end_unseen(self, connection: sa.Connection, snapshot: Mapping[str, object]) -> int:
-        if not self.unit.stream.ends_unseen:
-            return 0
         values = {**snapshot, "read_at": self.read_at}
         ended = connection.execute(load(self.unit.stream.name)["end_unseen"], values).rowcount
         _rows(connection, "forget_unseen", snapshot)

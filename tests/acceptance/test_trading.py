@@ -304,6 +304,36 @@ def test_a_list_that_shrinks_below_its_page_ends_the_pass(site: Site) -> None:
     assert (report.outcome, pages(site)) == (Outcome.DONE, ["400"])
 
 
+def test_a_list_that_is_gone_at_a_later_page_has_not_been_read(site: Site) -> None:
+    site.connect(1, streams=(LISTED,))
+    for _ in range(2):
+        read(site)
+    nothing = (
+        '<GetMyeBaySellingResponse xmlns="urn:ebay:apis:eBLBaseComponents"><Ack>Success</Ack>'
+        "</GetMyeBaySellingResponse>"
+    )
+    site.simulator.faults.add("status", status=200, body=nothing, operation=SELLING, offset=200)
+
+    units = [read(site) for _ in range(3)]
+
+    assert {(unit.outcome, unit.reason) for unit in units} == {(Outcome.FAILED, Reason.UPSTREAM)}
+    assert stored(site, LISTED) == there(site, LISTED)
+
+
+def test_a_list_that_was_emptied_while_it_was_read_is_read_from_its_front(site: Site) -> None:
+    site.connect(1, streams=(LISTED,))
+    read(site)
+    site.simulator.faults.add("status", status=400, operation=SELLING, offset=200)
+    read(site)
+    site.simulator.faults.clear()
+    end(site, *range(450))
+
+    units = [read(site) for _ in range(4)]
+
+    assert [unit.outcome for unit in units] == [Outcome.FAILED, *[Outcome.DONE] * 3]
+    assert stored(site, LISTED) == {}
+
+
 def test_a_list_above_the_ceiling_is_never_complete(site: Site) -> None:
     small = [
         replace(stream, offset_ceiling=400) if stream.name == LISTED else stream

@@ -600,6 +600,18 @@ def test_a_snapshot_beyond_what_ebay_shows_is_stored_and_never_complete() -> Non
     assert "21 rows, and eBay shows 20" in str(step.failure)
 
 
+def test_a_snapshot_that_is_gone_at_a_later_page_is_read_from_its_front_at_the_next_try() -> None:
+    """Emptied, or an answer that says nothing: to take it for complete would end every row."""
+    window = Window(from_=NOW, to=NOW, goal=NOW, limit=4, offset=8, total=12)
+    nothing = Page(text="", rows=(), total=0, next_offset=None)
+
+    step = advance(LISTINGS, window, complete(LISTINGS, query_for(window), nothing), set())
+
+    assert step.window == replace(window, offset=0, total=None)
+    assert isinstance(step.failure, UpstreamUnavailableError)
+    assert "gone at offset 8" in str(step.failure)
+
+
 def test_a_snapshot_that_repeats_itself_is_a_bad_answer() -> None:
     window = Window(from_=NOW, to=NOW, goal=NOW, limit=2, offset=4)
     again = Page(text="", rows=(b"1", b"2"), total=9, next_offset=None, keys=("1", "2"))
