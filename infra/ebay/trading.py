@@ -183,10 +183,20 @@ class TradingList:
         fields = self._asked(query)
         reading = self._call.ask(ebay, account, fields, token, timeout=timeout)
         rows = [row for element in reading.rows for row in self.apart(element)]
-        total = None if reading.rows else 0
-        if self._pages_path in reading.values:
-            total = total_of(reading.values[self._pages_path], query.limit)
-        return page_of(self.stream.list_field, rows, self.key, total)
+        return page_of(self.stream.list_field, rows, self.key, self._total(reading, query))
+
+    def _total(self, reading: Reading, query: PageQuery) -> int:
+        """A list that is not there is empty.
+
+        Raises BadAnswerError where the list does not say how long it is: since pages may be
+        shorter than was asked for, nothing else tells its end.
+        """
+        if not reading.rows and self._pages_path not in reading.values:
+            return 0
+        total = total_of(reading.values.get(self._pages_path), query.limit)
+        if total is None:
+            raise BadAnswerError(f"{self.operation}: {self.container} does not say how long it is")
+        return total
 
     @property
     def _pages_path(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from infra.simulator import damage_xml
 from infra.simulator.answers import SIGNATURE_MISSING, Answer, Request
 from infra.simulator.faults import Kind, Rule
 from infra.simulator.refusals import Manners, Refusal
@@ -108,8 +109,12 @@ _INSTEAD: dict[Kind, Callable[[Rule], Answer]] = {
 
 def misses(rule: Rule, answer: Answer) -> bool:
     """Whether this rule damages answers, and could not damage this one: it is not a good page."""
+    if damage_xml.is_xml(answer):
+        return damage_xml.misses(rule, answer)
     if rule.kind in {Kind.TRUNCATED_JSON, Kind.BIG_BODY}:
         return answer.status != 200
+    if rule.kind in {Kind.XML_BOMB, Kind.FAILURE, Kind.SHORT_PAGE}:
+        return True
     if rule.kind not in _CHANGES:
         return False
     return answer.status != 200 or _page_of(answer) is None
@@ -117,6 +122,8 @@ def misses(rule: Rule, answer: Answer) -> bool:
 
 def damaged(rule: Rule, answer: Answer) -> Answer:
     """`answer` as this rule leaves it."""
+    if damage_xml.is_xml(answer):
+        return damage_xml.damaged(rule, answer)
     body = answer.body or b""
     if rule.kind is Kind.TRUNCATED_JSON:
         return _with_body(answer, body[: len(body) * 2 // 3])

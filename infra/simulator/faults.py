@@ -45,6 +45,10 @@ class Kind(StrEnum):
     WRONG_SHAPE = "wrong_shape"
     HIDE_TOTAL = "hide_total"
     WRONG_TOTAL = "wrong_total"
+    # Of the Trading API only.
+    XML_BOMB = "xml_bomb"
+    FAILURE = "failure"
+    SHORT_PAGE = "short_page"
     # The work is done, then its answer travels badly.
     TRUNCATED_BODY = "truncated_body"
     DRIP = "drip"
@@ -62,7 +66,9 @@ class Rule:
     status, rate_limited, unavailable, server_error); `seconds` (hang, delay: in all; drip,
     slow_headers: per byte); `size` in bytes unpacked (gzip_bomb, big_body); `rows` or `keys`, and
     `variant` (bad_row: money, date, null_id, missing_id; wrong_shape: object, numbers, list,
-    string, null, missing); `value` (wrong_total: what is added).
+    string, null, missing); `value` (wrong_total: what is added). Of Trading calls: `variant`
+    (failure: Failure, PartialFailure; wrong_shape: missing, else another call's answer), `value`
+    (failure: the code), `rows` (short_page: how many are left out).
     """
 
     kind: Kind

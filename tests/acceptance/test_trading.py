@@ -5,23 +5,31 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 from unittest.mock import patch
 
 import pytest
 
-from core.report import Outcome, Reason, UnitReport
+from core.report import Outcome, Reason
 from handlers import wiring
 from infra.ebay.streams.registry import STREAMS
-from infra.simulator.listings import SHARED_ITEM_ID, Listing
+from infra.simulator.listings import SHARED_ITEM_ID
 from infra.simulator.purchases import SHARED_PURCHASE
 from infra.simulator.server import Simulator
+from tests.support.my_ebay import (
+    BOUGHT,
+    BUYING,
+    FIRST,
+    LISTED,
+    SELLING,
+    end,
+    listing,
+    pages,
+    read,
+    stored,
+    there,
+)
 from tests.support.site import Site, site_of
 
-LISTED, BOUGHT = "active_inventory", "buyer"
-SELLING, BUYING = "GetMyeBaySelling", "GetMyeBayBuying"
-KEYS = {LISTED: "ebay.listings.item_id, sku", BOUGHT: "ebay.purchases.item_id, transaction_id"}
-FIRST = "seller-1"
 EVERY = pytest.mark.parametrize("stream", [LISTED, BOUGHT])
 
 
@@ -30,46 +38,6 @@ def site(database_url: str, direct_database_url: str) -> Iterator[Site]:
     """Two sellers, with three pages of listings each."""
     with Simulator(seed=5, accounts=2, orders=3, listings=450) as simulator:
         yield site_of(database_url, direct_database_url, simulator)
-
-
-def read(site: Site, stream: str = LISTED, account: str = FIRST, **more: Any) -> UnitReport:
-    """One unit, due or not."""
-    [unit] = site.run(accounts=(account,), streams=(stream,), **more).units
-    return unit
-
-
-def stored(site: Site, stream: str, account: str = FIRST) -> dict[tuple[str, ...], Any]:
-    """What the table shows as there: its keys and the answers in it."""
-    schema, table, key = KEYS[stream].split(".")
-    alive = "AND ended_at IS NULL" if stream == LISTED else ""
-    found = site.sql(
-        f"SELECT {key}, raw FROM {schema}.{table} WHERE account_id ="
-        f" (SELECT id FROM ebay.accounts WHERE name = '{account}') {alive}"
-    )
-    return {tuple(row[:-1]): row[-1] for row in found}
-
-
-def there(site: Site, stream: str, account: str = FIRST) -> dict[tuple[str, ...], Any]:
-    return {key: row for key, (_, row) in site.simulator.truth(account, stream).items()}
-
-
-def pages(site: Site, operation: str = SELLING) -> list[str | None]:
-    """The offsets that were asked for, as REST lists count them; then forgotten."""
-    asked = [entry.offset for entry in site.simulator.requests.entries(operation=operation)]
-    site.simulator.requests.clear()
-    return asked
-
-
-def listing(site: Site, number: int) -> Listing:
-    stock = site.simulator.world.stock(site.simulator.world.account(FIRST))
-    return next(each for each in stock.active if each.number == number)
-
-
-def end(site: Site, *numbers: int) -> None:
-    stock = site.simulator.world.stock(site.simulator.world.account(FIRST))
-    with site.simulator.world.lock:
-        for number in numbers:
-            stock.end(listing(site, number))
 
 
 @EVERY

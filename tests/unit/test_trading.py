@@ -234,11 +234,17 @@ def test_the_total_is_never_less_than_the_pages_hold(
     assert total_of(result, 200) == total
 
 
-def test_a_list_without_a_count_has_no_total(http: EbayHttp, ebay: respx.MockRouter) -> None:
-    inside = "<Ack>Success</Ack><ActiveList><ItemArray><Item/></ItemArray></ActiveList>"
+@pytest.mark.parametrize(
+    "told", ["", "<PaginationResult/>", "<PaginationResult><Other>1</Other></PaginationResult>"]
+)
+def test_a_list_that_does_not_say_how_long_it_is_is_bad(
+    http: EbayHttp, ebay: respx.MockRouter, told: str
+) -> None:
+    items = "<ItemArray><Item><ItemID>1</ItemID></Item></ItemArray>"
+    inside = f"<Ack>Success</Ack><ActiveList>{items}{told}</ActiveList>"
     ebay.post(host="api.ebay.com").respond(200, text=root(inside))
 
-    assert fetch(http).total is None
+    assert "how long" in str(raised(http, BadAnswerError))
 
 
 @pytest.mark.parametrize("ack", ["Failure", "PartialFailure"])
