@@ -8,7 +8,6 @@ from enum import StrEnum
 from core.ids import Fence, RunId
 from core.report import Holder, Trigger
 
-REPLAY_FOR = timedelta(hours=24)
 TRIP_AFTER = 10
 """Our own faults in a row that stop a worker."""
 PROBE_EVERY = timedelta(hours=1)

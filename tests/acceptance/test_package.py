@@ -167,7 +167,8 @@ def test_the_template_is_made_offline_and_says_what_is_deployed(
     assert (function["MemorySize"], function["Timeout"]) == (768, 900)
     assert function["Environment"]["Variables"] == {"SSM_PREFIX": "/cronshot/dev"}
     routes = {route["RouteKey"] for route in of_type(resources, "AWS::ApiGatewayV2::Route")}
-    assert routes == {"GET /cron/ebay-cycle", "POST /cron/ebay-cycle"}
+    paths = ("/cron/ebay-cycle", "/cron/{worker}/")
+    assert routes == {f"{method} {path}" for method in ("GET", "POST") for path in paths}
     [group] = of_type(resources, "AWS::Logs::LogGroup")
     assert group["RetentionInDays"] == 30
 

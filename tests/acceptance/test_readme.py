@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from handlers import wiring
 from handlers.cli.main import parser
 from infra.postgres.transaction import Database
+from infra.settings import Settings
+from tests.support.postgres import scratch
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"-m core\.run ([^\n#|&]+)")
+COMMAND = re.compile(r"-m core\.run ([^\n#|&>]+)")
 PLAIN = {
     "PATH": os.environ["PATH"],
     "HOME": os.environ.get("HOME", "/"),
@@ -47,6 +50,30 @@ def test_every_command_shown_is_understood() -> None:
         assert parser().parse_args(shlex.split(command)).run is not None
 
 
+def test_the_settings_shown_are_there_for_whoever_runs_in_that_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [shown] = [text for _, text in blocks("sh") if ">>.env" in text]
+    lines = [line for line in shown.splitlines() if "core.run" not in line]
+
+    subprocess.run(["bash", "-c", "\n".join(lines)], cwd=tmp_path, env=PLAIN, check=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CRONSHOT_ENV_FILE")
+    settings = Settings.load()
+
+    assert settings.database_url is not None
+    assert "verify-full" in settings.database_url.get_secret_value()
+    assert wiring.cipher(settings) is not None
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+
+
+def test_cron_has_nothing_to_mail() -> None:
+    lines = [line for _, text in blocks("crontab") for line in text.splitlines()]
+
+    assert lines
+    assert [line for line in lines if not line.endswith(" 2>&1")] == []
+
+
 def test_every_make_target_shown_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     shown = {name for text in DOCUMENTS for name in re.findall(r"make (\w+)", text.read_text())}
@@ -57,19 +84,18 @@ def test_every_make_target_shown_exists() -> None:
 
 
 @pytest.mark.parametrize("text", [text for _, text in blocks("python")])
-def test_the_python_shown_passes_under_pytest(text: str, tmp_path: Path) -> None:
-    (tmp_path / "test_shown.py").write_text(text)
-    environment = PLAIN | {"CRONSHOT_HOME": str(tmp_path / "home")}
-
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
+def test_the_python_shown_passes_under_pytest(text: str) -> None:
+    with scratch() as folder:
+        (folder / "test_shown.py").write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
+            cwd=ROOT,
+            env=PLAIN | {"CRONSHOT_HOME": str(folder / "home")},
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=False,
+        )
 
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 

@@ -9,7 +9,6 @@ from core.ids import Fence, RunId
 from core.report import Holder, Outcome, RunReport
 from core.runs.model import (
     PROBE_EVERY,
-    REPLAY_FOR,
     TRIP_AFTER,
     Beginning,
     Begun,
@@ -25,6 +24,7 @@ from core.runs.model import (
 from core.runs.ports import FINISH_S
 from tests.support.moments import Moments
 
+REPLAY_FOR = timedelta(hours=24)
 WORKED = {Outcome.DONE, Outcome.PARTIAL, Outcome.DEGRADED}
 
 
