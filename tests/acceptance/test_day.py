@@ -6,7 +6,7 @@ is the same.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,8 +20,9 @@ from core.report import Outcome, RunReport, Trigger
 from handlers import wiring
 from handlers.invoke import Call, request_of
 from handlers.parameters import Parameters
+from infra.ebay.streams.registry import STREAMS
 from infra.simulator.server import Simulator
-from tests.support.site import WORKER, Site, site_of
+from tests.support.site import MONEY, WORKER, Site, site_of
 
 TICKS = 288
 EVERY = timedelta(minutes=5)
@@ -65,10 +66,12 @@ class Cron:
 
 
 @contextmanager
-def cron(url: str, admin: str) -> Iterator[Cron]:
-    with Simulator(seed=4, accounts=1, orders=5, days=3) as simulator:
+def cron(
+    url: str, admin: str, *, accounts: int = 1, streams: Sequence[str] = MONEY
+) -> Iterator[Cron]:
+    with Simulator(seed=4, accounts=accounts, orders=5, days=3) as simulator:
         site = site_of(url, admin, simulator)
-        site.connect()
+        site.connect(accounts, streams=streams)
         settings = site.settings()
         with wiring.opened(settings, wiring.log_for(settings)) as ready:
             yield Cron(site, ready)
@@ -105,6 +108,28 @@ def test_a_five_minute_stream_under_a_five_minute_cron_runs_every_time(
             if unit.pass_ == "new":
                 assert unit.cursor_after is not None
                 assert report.started_at - unit.cursor_after < timedelta(minutes=2, seconds=30)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.slow
+def test_a_day_of_five_accounts_with_every_stream_stays_below_every_limit(
+    database_url: str, direct_database_url: str
+) -> None:
+    names = [stream.name for stream in STREAMS]
+
+    with cron(database_url, direct_database_url, accounts=5, streams=names) as calls:
+        reports = [calls.tick(EVERY) for _ in range(TICKS)]
+        quotas = calls.site.simulator.quotas
+        counts = {name: (count, quotas.limit(name)) for name, count in quotas.counts().items()}
+
+    print("\ncalls of a day, 5 accounts, all streams:")
+    for name, (count, limit) in sorted(counts.items()):
+        if count:
+            print(f"  {name:40} {count:6,} of {limit:9,}")
+    assert {report.outcome for report in reports} == {Outcome.DONE}
+    read = {unit.stream for report in reports for unit in report.units}
+    assert read == set(names)
+    assert not {name: each for name, each in counts.items() if each[0] > 0.8 * each[1]}
 
 
 def test_a_cron_that_missed_some_calls_reads_everything_with_the_next_one(
