@@ -73,7 +73,7 @@ def _entry(entry: list[purchases.Purchase], *, unknown: bool) -> str:
 
 def _sold() -> str:
     """A list that nobody asked for, as with `ReturnAll`: its items are sold, not offered."""
-    sold: dict[str, Any] = {"ItemID": "1", "Title": "sold"}
+    sold: dict[str, Any] = {"Item": {"ItemID": "1", "Title": "sold"}}
     return elements(
         {"SoldList": {"OrderTransactionArray": {"OrderTransaction": {"Transaction": sold}}}}
     )
