@@ -59,6 +59,10 @@ class Shape:
     rows: str
     values: tuple[str, ...] = ()
 
+    @property
+    def wholes(self) -> tuple[str, ...]:
+        return (self.rows, *self.values, "Errors")
+
 
 @dataclass(slots=True, kw_only=True)
 class Reading:
@@ -131,46 +135,61 @@ def _content(value: Value) -> str:
 
 
 def _read(body: bytes, shape: Shape) -> Reading:
-    reading, path = Reading(), _Path()
+    reading, place = Reading(), _Place(inside=tuple(f"{each}/" for each in shape.wholes))
     try:
         for event, element in iterparse(io.BytesIO(body), events=("start", "end"), forbid_dtd=True):
             if event == "start":
-                path.enter(element)
-                continue
-            here = path.below_root
-            _take(reading, shape, here, element)
-            path.leave(element, keeps=_is_kept(shape, here))
+                place.enter(element)
+            elif place.is_inside:
+                place.leave()
+            else:
+                _take(reading, shape, place.path, element)
+                place.leave()
+                place.let_go(element)
     except DefusedXmlException as error:
         raise XmlError("it declares a document type, which eBay's answers never do") from error
     except (LookupError, ValueError) as error:
         raise XmlError("its encoding is not one that can be read") from error
-    reading.root = path.root
+    reading.root = place.root
     return reading
 
 
 @dataclass(slots=True)
-class _Path:
-    """Where the parser is. Elements that nobody keeps are emptied as soon as they end."""
+class _Place:
+    """Where the parser is; `inside` are the beginnings of paths within what is kept as a whole."""
 
-    names: list[str] = field(default_factory=list)
+    inside: tuple[str, ...]
+    paths: list[str] = field(default_factory=list)
     parents: list[Element] = field(default_factory=list)
     root: str = ""
 
     def enter(self, element: Element) -> None:
-        self.names.append(_local(element.tag))
-        self.parents.append(element)
-        self.root = self.root or self.names[0]
-        if len(self.names) > MAX_DEPTH:
+        """The root's path is empty, and paths begin below it."""
+        if len(self.paths) >= MAX_DEPTH:
             raise XmlError(f"its elements are nested more than {MAX_DEPTH} deep")
+        name = _local(element.tag)
+        if not self.paths:
+            self.root, name = name, ""
+        elif self.paths[-1]:
+            name = f"{self.paths[-1]}/{name}"
+        self.paths.append(name)
+        self.parents.append(element)
 
     @property
-    def below_root(self) -> str:
-        return "/".join(self.names[1:])
+    def path(self) -> str:
+        return self.paths[-1]
 
-    def leave(self, element: Element, *, keeps: bool) -> None:
-        self.names.pop()
+    @property
+    def is_inside(self) -> bool:
+        return self.paths[-1].startswith(self.inside)
+
+    def leave(self) -> None:
+        self.paths.pop()
         self.parents.pop()
-        if not keeps and self.parents:
+
+    def let_go(self, element: Element) -> None:
+        """Or the answer would stay in memory until its end."""
+        if self.parents:
             self.parents[-1].remove(element)
 
 
@@ -185,16 +204,10 @@ def _take(reading: Reading, shape: Shape, here: str, element: Element) -> None:
         reading.complaints.append(_complaint(_json(element)))
 
 
-def _is_kept(shape: Shape, here: str) -> bool:
-    """Whether the element is a part of one that is taken as a whole, and is not that whole."""
-    wholes = (shape.rows, *shape.values, "Errors")
-    return any(here.startswith(f"{whole}/") for whole in wholes)
-
-
 def _json(element: Element) -> Json:
     attributes = {_local(name): value for name, value in element.attrib.items()}
-    text = (element.text or "").strip()
     if not len(element):
+        text = (element.text or "").strip()
         return {"value": text, **attributes} if attributes else text
     children: dict[str, list[Json]] = {}
     for child in element:
