@@ -15,7 +15,7 @@ from infra.simulator.journal import Entry
 from infra.simulator.server import Simulator
 from infra.simulator.truth import digest
 from tests.support.postgres import Server
-from tests.support.site import Site, site_of
+from tests.support.site import Gate, Site, site_of
 
 STREAMS = tuple(kind.value for kind in Kind)
 DETAILED = ("inquiries", "returns")
@@ -322,7 +322,9 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize(("fault", "how", "reason"), GARBAGE)
-@pytest.mark.parametrize("stream", ["returns", "cancellations"])
+@pytest.mark.parametrize(
+    "stream", ["returns", pytest.param("cancellations", marks=pytest.mark.slow)]
+)
 def test_garbage_for_one_account_moves_no_cursor_and_stops_no_other(
     site: Site, stream: str, fault: str, how: dict[str, Any], reason: Reason
 ) -> None:
@@ -401,6 +403,23 @@ def test_a_run_without_time_for_all_details_keeps_what_it_had(site: Site) -> Non
     reads = [call.path for call in called(site, "getReturn") if call.status == 200]
     still_open = sum(not each.is_final for each in claims(site, "returns"))
     assert len(reads) <= len(set(reads)) + 1 + still_open
+
+
+@pytest.mark.parametrize("operation", ["searchReturns", "getReturn", "searchCancellations"])
+def test_killed_in_the_middle_nothing_is_lost(site: Site, operation: str) -> None:
+    with Gate(site.simulator, operation) as gate:
+        process = site.start("ebay")
+        gate.wait()
+        process.kill()
+        process.communicate(timeout=60)
+
+    done = site.cli("ebay", "--take-over")
+
+    assert done.returncode == 0, done.stderr
+    for stream in STREAMS:
+        for account in (SICK, WELL):
+            complete(site, account, stream)
+    assert site.one("SELECT count(*) FROM ebay.sync_states WHERE leased_by IS NOT NULL") == 0
 
 
 def test_r59_a_spent_quota_stops_that_api_and_no_other(site: Site) -> None:

@@ -893,6 +893,14 @@ def test_without_open_rows_there_is_no_range(ground: Ground) -> None:
     assert (found.oldest, found.newest, found.given_up) == (None, None, 0)
 
 
+def test_without_open_rows_none_are_read_by_key(ground: Ground) -> None:
+    _, unit = one(ground, "returns")
+    now = ground.now()
+    window = Window(from_=now - timedelta(days=9), to=now, goal=now, limit=50)
+
+    assert list(ground.store.open_rows(unit, window)) == []
+
+
 def test_two_accounts_may_have_an_order_of_one_id(ground: Ground) -> None:
     ground.add_account("a", "orders")
     ground.add_account("b", "orders")
