@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from core.errors import OutOfTimeError
+from core.errors import AppError, OutOfTimeError
 from core.sync.fetch import Fetched, UnitPages
 from core.sync.model import Page, Stream, Window
 from core.sync.ports import OpenRow
@@ -22,14 +22,14 @@ def with_details(
 ) -> Fetched:
     """Rows become `{"summary": …, "detail": …}`, with one call for each batch of `wanted` keys.
 
-    `detail` is null where what is stored still holds, or eBay has none. When time runs out in
-    between, the rows still without are left out: the others are worth keeping, or a page that takes
-    longer than a run would never be done.
+    `detail` is null where what is stored still holds, or eBay has none. When time runs out or eBay
+    fails in between, the rows still without are left out: the others are worth keeping, or a page
+    that takes longer than a run, or more calls than eBay allows at once, would never be done.
     """
     missing = [key for key in dict.fromkeys(fetched.page.keys) if key in wanted]
-    found, missing = _asked(missing, stream, pages)
-    page = joined(fetched.page, stream.list_field, found, left_out=set(missing))
-    return replace(fetched, page=page, cut_short=bool(missing))
+    asked = _ask(missing, stream, pages)
+    page = joined(fetched.page, stream.list_field, asked.found, left_out=set(asked.left))
+    return replace(fetched, page=page, cut_short=bool(asked.left), failure=asked.failure)
 
 
 def unfolded(fetched: Fetched, stream: Stream, pages: UnitPages) -> Fetched:
@@ -83,36 +83,52 @@ def read_again(
 ) -> Fetched:
     """A page of `{"key": …, "detail": …}`, for rows that are stored; one call for each batch.
 
-    Rows that eBay has no details of are left out. When time runs out in between, the window begins
-    at the first row that was not asked for: what was had is kept.
+    Rows that eBay has no details of are left out. When time runs out or eBay fails in between, the
+    window begins at the first row that is still to be read: what was had is kept.
     """
-    found, left = _asked([row.key for row in rows], stream, pages)
+    asked = _ask([row.key for row in rows], stream, pages)
     texts = tuple(
         b'{"key":%b,"detail":%b}' % (json.dumps(key).encode(), detail)
-        for key, detail in found.items()
+        for key, detail in asked.found.items()
     )
     page = Page(
         text=_listed(stream.list_field, texts),
         rows=texts,
         total=None,
         next_offset=None,
-        keys=tuple(found),
+        keys=tuple(asked.found),
     )
-    step = Step(store=True, window=_rest(rows, len(left), window))
+    rest = _rest(rows, len(asked.left), window)
+    step = Step(store=True, window=rest, failure=asked.failure)
     return Fetched(page=page, read_at=read_at, offset=0, step=step)
 
 
-def _asked(keys: list[str], stream: Stream, pages: UnitPages) -> tuple[dict[str, bytes], list[str]]:
-    """What eBay said of these rows, and the keys that there was no time for."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What eBay said of rows. `left`: the keys still to be asked for, because of the `failure`.
+
+    Where that is None, there was no more time.
+    """
+
+    found: Mapping[str, bytes]
+    left: Sequence[str]
+    failure: AppError | None = None
+
+
+def _ask(keys: Sequence[str], stream: Stream, pages: UnitPages) -> _Asked:
+    """Raises what the first call raises; what a later one does is told beside what was had."""
     found: dict[str, bytes] = {}
     while keys and pages.may_go_on():
-        batch = keys[: stream.details_per_call]
         try:
-            found |= pages.details(batch)
+            found |= pages.details(keys[: stream.details_per_call])
         except OutOfTimeError:
             break
-        keys = keys[len(batch) :]
-    return found, keys
+        except AppError as failure:
+            if not found:
+                raise
+            return _Asked(found=found, left=keys, failure=failure)
+        keys = keys[stream.details_per_call :]
+    return _Asked(found=found, left=keys)
 
 
 def _rest(rows: Sequence[OpenRow], left: int, window: Window) -> Window | None:

@@ -37,14 +37,16 @@ SAID = ("status", "error_id", "correlation_id", "body")
 class Fetched:
     """`read_at`: when the page was asked for, by the database's clock.
 
-    `cut_short`: rows are left out, because there was no time to ask for their details. `step`: what
-    to do with the page, where its walk does not decide that.
+    `cut_short`: rows are left out, because of the `failure` or, where that is None, for lack of
+    time to ask for their details. `step`: what to do with the page, where its walk does not decide
+    that.
     """
 
     page: Page
     read_at: datetime
     offset: int
     cut_short: bool = False
+    failure: AppError | None = None
     step: Step | None = None
 
 

@@ -173,14 +173,15 @@ class UnitRun:
                 fetched, ahead = ahead.result(), None
                 step = fetched.step or advance(self.unit.stream, window, fetched.page, self.seen)
                 progress, following = self._after(window, step)
-                ahead = None if fetched.cut_short else self._ask(following)
+                going_on = not fetched.cut_short and step.failure is None
+                ahead = self._ask(following) if going_on else None
                 if fetched.cut_short:
                     self.kept.save(fetched, None)
+                    self._fail(fetched.failure)
                     break
                 if step.store:
                     self.kept.save(fetched, progress)
-                if step.failure is not None:
-                    raise step.failure
+                self._fail(step.failure)
                 self._remember(fetched.page.keys, window, following)
                 window = following
         finally:
@@ -188,6 +189,11 @@ class UnitRun:
                 ahead.exception()
         if window is not None:
             raise OutOfTimeError("the run's time was used up")
+
+    @staticmethod
+    def _fail(failure: AppError | None) -> None:
+        if failure is not None:
+            raise failure
 
     def _after(self, window: Window, step: Step) -> tuple[Progress | None, Window | None]:
         """What to store with this page, and what to read next."""

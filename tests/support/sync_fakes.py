@@ -187,6 +187,8 @@ class FakeSource:
     folds: Mapping[str, Page] = field(default_factory=dict)
     unfolded: list[str] = field(default_factory=list)
     unknown: set[str] = field(default_factory=set)
+    fails_after: int = 0
+    failure: Exception | None = None
 
     def operation(self, stream: Stream) -> str:
         return f"list {stream.name}"
@@ -215,6 +217,8 @@ class FakeSource:
         self.clock.advance(min(self.takes_s, timeout))
         if self.detail_errors:
             raise self.detail_errors.pop(0)
+        if self.failure is not None and len(self.detailed) > self.fails_after:
+            raise self.failure
         return {key: json.dumps({"of": key}).encode() for key in keys if key not in self.unknown}
 
     def unfold(

@@ -1088,3 +1088,37 @@ def test_a_dry_run_says_that_the_sandbox_lacks_a_list() -> None:
     work = preview.run_once(context, Selection())
 
     assert [unit.reason for unit in work.units] == [Reason.UNSUPPORTED]
+
+
+def test_details_that_fail_in_the_middle_of_a_page_leave_what_was_had() -> None:
+    """Or a page with more rows than eBay takes calls for at once would never be done."""
+    scene = Scene(stream=replace(RETURNS, page_size=20), orders=6)
+    scene.source.fails_after = 4
+    scene.source.failure = RateLimitedError(
+        "slow down", retry_at=None, quota=False, facts=UpstreamFacts()
+    )
+
+    limited = scene.read()
+    first = {key[2][0] for key in scene.store.rows}
+    scene.store.detailed = first
+    scene.source.failure = None
+    done = scene.read()
+
+    assert (limited.reason, limited.fetched, len(first)) == (Reason.RATE_LIMITED, 4, 4)
+    assert limited.cursor_after is None
+    assert (done.outcome, len(scene.store.rows)) == (Outcome.DONE, 6)
+    assert [key for (key,) in scene.source.detailed] == ["0", "1", "2", "3", "4", "4", "5"]
+
+
+def test_rows_read_by_key_that_fail_in_the_middle_leave_what_was_had() -> None:
+    scene = by_key(6, 5, 4, 3)
+    scene.source.fails_after = 2
+    scene.source.failure = BadAnswerError("no list")
+
+    failed = scene.read()
+    scene.source.failure = None
+    done = scene.read()
+
+    assert (failed.reason, failed.fetched) == (Reason.BAD_DATA, 2)
+    assert (done.outcome, done.fetched) == (Outcome.DONE, 2)
+    assert [key for (key,) in scene.source.detailed] == ["0", "1", "2", "2", "3"]
