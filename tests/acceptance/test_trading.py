@@ -4,7 +4,8 @@ import json
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from unittest.mock import patch
 
 import pytest
@@ -15,6 +16,7 @@ from infra.ebay.streams.registry import STREAMS
 from infra.simulator.listings import SHARED_ITEM_ID
 from infra.simulator.purchases import SHARED_PURCHASE
 from infra.simulator.server import Simulator
+from tests.support.ebay_shared import trading_sample
 from tests.support.my_ebay import (
     BOUGHT,
     BUYING,
@@ -403,3 +405,43 @@ def test_no_token_is_told(site: Site) -> None:
     assert report.reason is Reason.TOKEN_REFUSED
     told = json.dumps([entry.headers for entry in site.simulator.requests.entries()])
     assert "#t^" not in told + str(report.detail)
+
+
+def test_the_samples_arrive_field_by_field(site: Site) -> None:
+    site.connect(1, streams=(LISTED, BOUGHT))
+    for operation in (SELLING, BUYING):
+        body = trading_sample(operation).decode()
+        # The sample is the first of two pages, and there is no second one.
+        body = body.replace(">201<", ">1<").replace("Pages>2<", "Pages>1<")
+        site.simulator.faults.add("status", status=200, body=body, operation=operation)
+
+    report = site.run()
+
+    assert report.outcome is Outcome.DONE
+    assert site.sql(
+        "SELECT item_id, sku, title, listing_type, listing_duration, start_time, view_item_url,"
+        " quantity, quantity_available, current_price_value, current_price_currency,"
+        " buy_it_now_price_value, buy_it_now_price_currency, watch_count, bid_count, ended_at"
+        " FROM ebay.listings"
+    ) == [
+        [
+            *("500000000001", "SKU-1", "Sample item title", "FixedPriceItem", "GTC"),
+            datetime(2026, 1, 10, 9, 30, tzinfo=UTC),
+            *("http://cgi.sandbox.ebay.com/sample", 4, 2, Decimal(250), "USD"),
+            *(Decimal(250), "USD", 3, None, None),
+        ]
+    ]
+    assert site.sql(
+        "SELECT item_id, transaction_id, order_line_item_id, title, seller_user_id,"
+        " quantity_purchased, current_price_value, current_price_currency, total_price_value,"
+        " total_price_currency, buyer_paid_status, end_time, paid_time, shipped_time"
+        " FROM ebay.purchases"
+    ) == [
+        [
+            *("111222333", "987654", "111222333-987654", "Sample item title", "testuser_seller"),
+            *(1, Decimal(100), "USD", Decimal(105), "USD", "Paid"),
+            datetime(2026, 1, 1, tzinfo=UTC),
+            datetime(2026, 1, 1, 1, tzinfo=UTC),
+            None,
+        ]
+    ]
