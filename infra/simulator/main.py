@@ -29,6 +29,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--apiz-port", type=int, help="a second port, for apiz alone")
     parser.add_argument("--accounts", type=int, default=2)
     parser.add_argument("--orders", type=int, default=3000, help="of each account")
+    parser.add_argument("--listings", type=int, help="of each account; as suits its orders")
     parser.add_argument("--days", type=int, default=90)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--now", type=datetime.fromisoformat, help="end of history, with its zone")
@@ -49,6 +50,7 @@ def options_of(given: argparse.Namespace) -> Options:
         apiz_port=given.apiz_port,
         accounts=given.accounts,
         orders=given.orders,
+        listings=given.listings,
         days=given.days,
         seed=given.seed,
         now=given.now,

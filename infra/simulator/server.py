@@ -190,6 +190,7 @@ class Options:
     apiz_port: int | None = None
     accounts: int = 2
     orders: int = 3000
+    listings: int | None = None
     days: int = 90
     seed: int = 1
     now: datetime | None = None
@@ -206,6 +207,7 @@ def build(options: Options) -> Simulator:
         seed=options.seed,
         accounts=options.accounts,
         orders=options.orders,
+        listings=options.listings,
         days=options.days,
         now=options.now,
         clock_offset=options.clock_offset,

@@ -18,7 +18,7 @@ STATUS = Path("/proc/self/status")
 MEASURED = f"""
 import sys
 from handlers.cli.main import main
-code = main(["ebay", "--stream", "orders", "--account", sys.argv[1], "--json"])
+code = main(["ebay", "--account", sys.argv[1], "--stream", sys.argv[2], "--json"])
 with open("{STATUS}") as status:
     [peak] = [line.split()[1] for line in status if line.startswith("VmHWM")]
 print(peak)
@@ -27,11 +27,11 @@ sys.exit(code)
 
 
 @contextmanager
-def simulator_process(orders: int) -> Iterator[dict[str, Any]]:
+def simulator_process(*sizes: str) -> Iterator[dict[str, Any]]:
     """One of its own, so that its memory is not counted."""
     process = subprocess.Popen(
         [sys.executable, "-m", "infra.simulator.main", "--port", "0", "--accounts", "1",
-         "--orders", str(orders), "--seed", str(orders)],
+         "--seed", sizes[-1], *sizes],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -45,10 +45,10 @@ def simulator_process(orders: int) -> Iterator[dict[str, Any]]:
         process.stdout.close()
 
 
-def peak_kb(url: str, orders: int) -> int:
-    """Of the process that reads so many orders of a new account."""
-    name = f"of-{orders}"
-    with simulator_process(orders) as ebay:
+def peak_kb(url: str, stream: str, size: int, *sizes: str) -> int:
+    """Of the process that reads a new account, in which there is so much of this stream."""
+    name = f"{stream}-{size}"
+    with simulator_process(*sizes) as ebay:
         environment = {
             **{kept: value for kept, value in os.environ.items() if kept in KEPT},
             "DATABASE_URL": url,
@@ -58,8 +58,8 @@ def peak_kb(url: str, orders: int) -> int:
         token = ebay["accounts"][0]["refresh_token"]
         add = ("accounts", "add", "--environment", "simulator", "--refresh-token-file", "-")
         _run(environment, "-m", "core.run", *add, "--name", name, typed=token)
-        report, peak = _run(environment, "-c", MEASURED, name).splitlines()
-    assert json.loads(report)["counts"]["inserted"] == orders
+        report, peak = _run(environment, "-c", MEASURED, name, stream).splitlines()
+    assert json.loads(report)["counts"]["inserted"] >= size
     return int(peak)
 
 
@@ -82,6 +82,21 @@ def _run(environment: dict[str, str], *arguments: str, typed: str = "") -> str:
 @pytest.mark.timeout(300)
 @pytest.mark.slow
 def test_50000_orders_need_no_more_memory_than_5000(database_url: str) -> None:
-    short, long = peak_kb(database_url, 5_000), peak_kb(database_url, 50_000)
+    short, long = (
+        peak_kb(database_url, "orders", size, "--orders", str(size)) for size in (5_000, 50_000)
+    )
+
+    assert long <= 1.2 * short, (short, long)
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="the peak of memory is read in /proc")
+@pytest.mark.timeout(300)
+@pytest.mark.slow
+def test_r56_25000_listings_need_no_more_memory_than_2500(database_url: str) -> None:
+    """As many as eBay shows."""
+    short, long = (
+        peak_kb(database_url, "active_inventory", size, "--orders", "3", "--listings", str(size))
+        for size in (2_500, 25_000)
+    )
 
     assert long <= 1.2 * short, (short, long)
