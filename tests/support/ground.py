@@ -28,6 +28,7 @@ from tests.support.launcher import Request
 from tests.support.oracle import Oracle
 from tests.support.postgres import execute
 from tests.support.site import MONEY, only
+from tests.support.source_changes import change
 
 ROOT = Path(__file__).parents[2]
 LEASE_S = 2.0
@@ -181,6 +182,7 @@ class Ground:
     second: Launcher
     oracle: Oracle
     folder: Path
+    streams: Sequence[str] = MONEY
     printed: list[str] = field(default_factory=list)
 
     def sql(self, statement: str) -> Sequence[Sequence[Any]]:
@@ -227,8 +229,7 @@ class Ground:
             for account in self.simulator.world.accounts:
                 for _ in range(changes):
                     self.simulator.world.life.modify_any(account)
-                self.simulator.world.life.mutate(account, 3)
-                self.simulator.world.life.sell(account)
+                change(self.simulator.world, account, self.streams)
 
     def change_every_order(self) -> None:
         with self.simulator.world.lock:
@@ -296,8 +297,12 @@ def ground(
     seed: int = 1,
     parallel: int = 1,
     lease_s: float = LEASE_S,
+    streams: Sequence[str] = MONEY,
 ) -> Iterator[Ground]:
-    """Two sellers, connected and not read yet, in the migrated, empty database `url`."""
+    """Two sellers, connected and not read yet, in the migrated, empty database `url`.
+
+    They have these streams only.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="cronshot-chaos-") as name,
         Simulator(seed=seed, accounts=2, orders=orders, clock_offset=-BEHIND) as simulator,
@@ -316,9 +321,11 @@ def ground(
             "WORKERS_MAX_PARALLEL": str(parallel),
         }
         oracle = Oracle(
-            simulator, admin, secrets_of(simulator), lease_s, directly=url.port == admin.port
+            *(simulator, admin, secrets_of(simulator), lease_s),
+            directly=url.port == admin.port,
+            streams=streams,
         )
-        made = Ground(simulator, admin, environment, launcher, second, oracle, Path(name))
+        made = Ground(simulator, admin, environment, launcher, second, oracle, Path(name), streams)
         _connect_sellers(made)
         oracle.install()
         yield made
@@ -341,4 +348,4 @@ def _connect_sellers(made: Ground) -> None:
             *("--refresh-token-file", str(file)),
         )
         assert done.status == 0, done.err
-    made.sql(only(MONEY))
+    made.sql(only(made.streams))

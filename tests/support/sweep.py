@@ -59,6 +59,18 @@ def kill(each: Ground, point: str) -> str:
     return "killed"
 
 
+def kill_where_it_gets(each: Ground, point: str) -> str:
+    """As `kill`, of a source so lively that a run may have less to do, and not reach the point."""
+    make_work(each, 3)
+
+    ended = each.run("ebay", at=point)
+
+    check(each)
+    follow(each)
+    check(each)
+    return "killed" if ended.killed else "passed"
+
+
 def follow(each: Ground) -> None:
     """The next run takes over at once and does all that was due."""
     next_run = each.run("ebay", "--take-over", "--json")
