@@ -125,7 +125,7 @@ def test_an_answer_that_finds_no_room_is_an_error(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["ebay --account", "accounts test", "accounts pause", "workers pause", "runs", "runs --worker"],
+    ["ebay --account", "accounts test", "accounts pause", "workers pause", "runs"],
 )
 def test_a_name_that_is_no_utf_8_is_refused(site: Site, arguments: str) -> None:
     done = shell(site, f"$RUN {arguments} $'\\xff'")
