@@ -58,7 +58,8 @@ class UnitStore:
         )
         cursor_at = None if progress is None else progress.cursor_at
         self.tally.stored(len(fetched.page.rows), saved, cursor_at)
-        self._observe(fetched.page.total)
+        # A folded list counts its entries, not the rows that they name.
+        self._observe(None if self.unit.stream.folded else fetched.page.total)
         self._tell(fetched, saved, progress, counted=not unsure)
         if saved.switched_off is not None:
             raise SwitchedOffError(saved.switched_off)

@@ -267,8 +267,14 @@ def _through(stream: Stream, window: Window, page: Page, seen: AbstractSet[str])
         failure = TooManyRowsError(f"the list has {told} rows, and eBay shows {ceiling} of them")
         return Step(store=True, window=None, failure=failure)
     if rows and set(page.keys) <= seen:
-        raise BadAnswerError(f"the list repeats itself at offset {offset}")
+        raise _repeated(stream, offset)
     return Step(store=True, window=replace(window, offset=following, total=page.total))
+
+
+def _repeated(stream: Stream, offset: int) -> AppError:
+    """Folded pages are small: a few new entries at the front shift them by a page, for a moment."""
+    error = UpstreamUnavailableError if stream.folded else BadAnswerError
+    return error(f"the list repeats itself at offset {offset}")
 
 
 def _gone(window: Window) -> Step:

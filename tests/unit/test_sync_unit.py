@@ -844,6 +844,8 @@ def test_entries_of_a_folded_list_become_the_rows_that_they_name() -> None:
     assert (report.outcome, report.fetched, report.inserted) == (Outcome.DONE, 3, 3)
     assert (report.pages, report.calls) == (2, 5)
     assert {key[2][0] for key in scene.store.rows} == {"a", "b", "c"}
+    # Three entries are not the number of rows to come.
+    assert [seen.total for seen in scene.run.observed] == [None, None]
     assert scene.state.cursor_at == NOW
 
 

@@ -21,7 +21,7 @@ from core.sync.walk import (
     query_for,
     resumed,
 )
-from tests.support.sync_fakes import LISTINGS, NOW, ORDERS, RETURNS, TRANSACTIONS
+from tests.support.sync_fakes import LISTINGS, NOW, OFFERS, ORDERS, RETURNS, TRANSACTIONS, page_of
 
 FROM, TO = NOW - timedelta(days=1), NOW - timedelta(minutes=2)
 SEEDS = st.integers(min_value=0, max_value=2**32)
@@ -618,6 +618,14 @@ def test_a_snapshot_that_repeats_itself_is_a_bad_answer() -> None:
 
     with pytest.raises(BadAnswerError, match="repeats itself at offset 4"):
         advance(replace(LISTINGS, page_size=2), window, again, {"1", "2"})
+
+
+def test_a_folded_snapshot_that_shifts_by_a_page_is_asked_for_again_soon() -> None:
+    at = Window(from_=NOW, to=NOW, goal=NOW, limit=2, offset=2)
+    rows = page_of([{}], total=9, keys=["seen"])
+
+    with pytest.raises(UpstreamUnavailableError, match="repeats itself at offset 2"):
+        advance(OFFERS, at, rows, {"seen"})
 
 
 def test_every_walk_has_a_stream_here() -> None:
