@@ -36,18 +36,24 @@ def unfolded(fetched: Fetched, stream: Stream, pages: UnitPages) -> Fetched:
     """The page of the rows that the entries of a folded list name, with one call for each.
 
     An entry that names nothing is passed on to the store, which puts it into quarantine. When time
-    runs out in between, what was found is worth keeping, as in `with_details`.
+    runs out or eBay fails in between, what was found is worth keeping, as in `with_details`.
     """
     found: list[Page] = []
+    failure: AppError | None = None
     entries = list(zip(fetched.page.keys, fetched.page.rows, strict=True))
     while entries and pages.may_go_on():
         try:
             found.append(_named_by(*entries[0], pages))
         except OutOfTimeError:
             break
+        except AppError as error:
+            if not found:
+                raise
+            failure = error
+            break
         del entries[0]
     page = _together(fetched.page, stream.list_field, found)
-    return replace(fetched, page=page, cut_short=bool(entries))
+    return replace(fetched, page=page, cut_short=bool(entries), failure=failure)
 
 
 def _named_by(key: str, entry: bytes, pages: UnitPages) -> Page:

@@ -229,6 +229,8 @@ class FakeSource:
         self.clock.advance(min(self.takes_s, timeout))
         if self.detail_errors:
             raise self.detail_errors.pop(0)
+        if self.failure is not None and len(self.unfolded) > self.fails_after:
+            raise self.failure
         return self.folds.get(key, page_of([]))
 
 

@@ -910,6 +910,17 @@ def test_entries_that_cannot_be_unfolded_leave_the_page_unread() -> None:
     assert (report.fetched, scene.state.cursor_at) == (0, None)
 
 
+def test_what_was_unfolded_before_ebay_failed_is_kept() -> None:
+    scene = Scene(stream=OFFERS, orders=2)
+    scene.source.folds = {"0": offers("a"), "1": offers("b")}
+    scene.source.failure, scene.source.fails_after = AWAY, 1
+
+    report = scene.read()
+
+    assert (report.outcome, report.reason) == (Outcome.FAILED, Reason.UPSTREAM)
+    assert (report.fetched, scene.state.cursor_at) == (1, None)
+
+
 def test_an_entry_that_names_nothing_is_quarantined_and_costs_no_call() -> None:
     scene = Scene(stream=OFFERS, orders=2)
     scene.rows[0]["orderId"] = ""
