@@ -177,6 +177,8 @@ _CHANGES: dict[str, Callable[[World, Account, Given], object]] = {
     "argue": lambda world, account, _: world.life.argue(account),
     "inventory": lambda world, account, _: world.life.restock(account),
     "stock": lambda world, account, _: world.stock(account).mutate(world.clock.now_ms()),
+    "mail": lambda world, account, _: account.mailbox.mutate(world.clock.now_ms()),
+    "offer": lambda world, account, _: account.offers.mutate(world.clock.now_ms()),
     "basket": lambda world, account, _: world.basket(account).mutate(world.clock.now_ms()),
 }
 

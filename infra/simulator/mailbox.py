@@ -70,7 +70,7 @@ class Mailbox:
         message = Message(
             message_id=self._message_id(number),
             external_id=str(1_137_000_000 + number * 3 + self.offset),
-            folder=_folder(variety) if folder is None else folder,
+            folder=self._folder(variety) if folder is None else folder,
             other=rng.choice(buyers).username,
             sent=sent,
             text=_TEXTS[number % len(_TEXTS)],
@@ -106,6 +106,14 @@ class Mailbox:
                 message.folder = self.rng.choice([INBOX, *self.folders])
             case _:
                 self.messages.remove(message)
+
+    def _folder(self, variety: int) -> int:
+        if variety % 10 < 6:
+            return INBOX
+        if variety % 10 < 9:
+            return SENT
+        # Every other seller has put nothing into his own folder yet.
+        return list(_FOLDERS)[variety // 10 % 2] if self.offset % 2 == 0 else ARCHIVE
 
     def _message_id(self, number: int) -> str:
         if number == 0:
@@ -171,12 +179,6 @@ def whole(message: Message, owner: str, *, unknown: bool) -> dict[str, Any] | No
 def _subject(message: Message) -> str:
     about = f" #{message.item[0]}" if message.item else ""
     return f"{message.other} sent a message about “{message.text[:20].strip()}”{about}"
-
-
-def _folder(variety: int) -> int:
-    if variety % 10 < 6:
-        return INBOX
-    return SENT if variety % 10 < 9 else list(_FOLDERS)[variety // 10 % 2]
 
 
 def _kind(number: int, *, unknown: bool) -> str:

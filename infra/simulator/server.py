@@ -44,7 +44,7 @@ From another process, JSON (all below `/_simulator`, on either port, no authenti
     POST   /transactions          {"account", "count", "from", "to"} adds charges
     GET    /truth?account=&kind=orders|transactions|payouts|disputes|cases|inquiries|returns|
                                   cancellations&form=digest (claims: also <kind>.details)
-                                  also inventory_offers|active_inventory|buyer
+                                  also inventory_offers|active_inventory|buyer|messages|best_offers
                                   JSON lines {"key": […], "version", "row" or "sha256"}
 
 `serve(options, announce)` blocks until SIGINT or SIGTERM, for a command line. As a child process:
@@ -242,3 +242,5 @@ def live_a_little(simulator: Simulator) -> None:
             simulator.world.life.mutate(account)
             simulator.world.stock(account).mutate(simulator.clock.now_ms())
             simulator.world.basket(account).mutate(simulator.clock.now_ms())
+            account.mailbox.mutate(simulator.clock.now_ms())
+            account.offers.mutate(simulator.clock.now_ms())

@@ -301,7 +301,7 @@ def test_what_is_old_news_costs_few_calls(site: Site) -> None:
 
     assert the_unit(report).inserted == 0
     assert asked.calls["ReturnSummary"] == 1
-    # Inbox, Sent and two of the seller's own: one call each, one more for each with messages.
+    # Inbox, Sent and two more folders: one call each, one more for each with new messages.
     assert asked.calls["ReturnHeaders"] <= 8
 
 

@@ -52,6 +52,7 @@ class Mailbox:
     page: int = 200
     places: bool = True
     repeats_its_end: bool = False
+    names_all: bool = False
     instead: Mapping[int, httpx.Response] = field(default_factory=dict)
     asked: list[ET.Element] = field(default_factory=list)
 
@@ -66,9 +67,10 @@ class Mailbox:
         match asked.findtext("DetailLevel"):
             case "ReturnSummary":
                 told = "".join(
-                    f"<FolderSummary><FolderID>{each}</FolderID></FolderSummary>"
-                    for each in self.folders
-                    if each not in {"0", "1"}
+                    f"<FolderSummary><FolderID>{folder}</FolderID>"
+                    f"<TotalMessageCount>{len(ids)}</TotalMessageCount></FolderSummary>"
+                    for folder, ids in self.folders.items()
+                    if folder not in {"0", "1"} or self.names_all
                 )
                 return answer(f"<Summary>{told}</Summary>")
             case "ReturnMessages":
@@ -149,7 +151,32 @@ def test_every_folder_is_read_until_a_page_brings_nothing_new(ebay: Ebay, serve:
 
     assert page.keys == ("1", "2", "3", "4")
     assert page.total is None
-    assert mailbox.calls == ["summary", "0/1", "0/2", "1/1", "1/2", "7/1", "2/1", "2/2"]
+    assert mailbox.calls == ["0/1", "0/2", "1/1", "1/2", "summary", "2/1", "2/2"]
+
+
+def test_a_summary_that_names_inbox_and_sent_names_nothing_new(ebay: Ebay, serve: Serve) -> None:
+    mailbox = serve(Mailbox({"0": [1], "1": [2], "2": [3]}, names_all=True))
+
+    assert fetch(ebay).keys == ("1", "2", "3")
+    assert mailbox.calls == ["0/1", "0/2", "1/1", "1/2", "summary", "2/1", "2/2"]
+
+
+def test_the_inbox_is_read_before_the_folders_into_which_messages_are_moved(
+    ebay: Ebay, serve: Serve
+) -> None:
+    folders: dict[str, list[object]] = {"0": [1], "2": []}
+
+    class Moving(Mailbox):
+        def _answer(self, asked: ET.Element) -> str:
+            told = super()._answer(asked)
+            folders["2"] += folders["0"]
+            folders["0"].clear()
+            return told
+
+    mailbox = serve(Moving(folders))
+
+    assert fetch(ebay).keys == ("1", "1")
+    assert mailbox.calls[0] == "0/1"
 
 
 def test_headers_are_asked_for_by_folder_window_and_page(ebay: Ebay, serve: Serve) -> None:
@@ -157,7 +184,7 @@ def test_headers_are_asked_for_by_folder_window_and_page(ebay: Ebay, serve: Serv
 
     fetch(ebay, days=2, to=DAY)
 
-    assert [(each.tag, each.text) for each in mailbox.asked[1].iter()][1:] == [
+    assert [(each.tag, each.text) for each in mailbox.asked[0].iter()][1:] == [
         ("DetailLevel", "ReturnHeaders"),
         ("FolderID", "0"),
         ("StartTime", "2026-02-24T23:59:59.000Z"),
@@ -174,7 +201,7 @@ def test_a_full_page_may_not_be_the_only_one(ebay: Ebay, serve: Serve) -> None:
     page = fetch(ebay)
 
     assert len(page.rows) == 200, "which halves the window"
-    assert mailbox.calls == ["summary", "0/1"]
+    assert mailbox.calls == ["0/1"]
 
 
 def test_folders_together_fill_a_page_too(ebay: Ebay, serve: Serve) -> None:
@@ -193,7 +220,7 @@ def test_short_pages_without_an_end_in_sight_halve_the_window(ebay: Ebay, serve:
     mailbox = serve(Mailbox({"0": range(1000)}, page=25))
 
     assert len(fetch(ebay).rows) == 200
-    assert len(mailbox.calls) == 9
+    assert len(mailbox.calls) == 8
 
 
 def test_an_end_that_is_shown_again_is_the_end(ebay: Ebay, serve: Serve) -> None:
@@ -213,7 +240,7 @@ def test_r55_a_header_without_a_folder_lies_where_it_was_found(ebay: Ebay, serve
 def test_rows_without_an_id_are_kept_for_quarantine(ebay: Ebay, serve: Serve) -> None:
     rows = "<Message><Subject>a</Subject></Message><Message><Subject>b</Subject></Message>"
     found = httpx.Response(200, text=answer(f"<Messages>{rows}<Message>?</Message></Messages>"))
-    serve(Mailbox(instead={2: found}))
+    serve(Mailbox(instead={1: found}))
 
     page = fetch(ebay)
 
@@ -316,10 +343,10 @@ def test_the_calls_of_a_page_share_its_time() -> None:
 
 def test_the_samples_are_read_field_by_field(ebay: Ebay, serve: Serve) -> None:
     served = {
-        1: httpx.Response(200, content=trading_sample("GetMyMessages_ReturnSummary")),
-        2: httpx.Response(200, content=trading_sample("GetMyMessages_ReturnHeaders")),
+        1: httpx.Response(200, content=trading_sample("GetMyMessages_ReturnHeaders")),
+        2: httpx.Response(200, content=trading_sample("GetMyMessages_empty")),
         3: httpx.Response(200, content=trading_sample("GetMyMessages_empty")),
-        4: httpx.Response(200, content=trading_sample("GetMyMessages_empty")),
+        4: httpx.Response(200, content=trading_sample("GetMyMessages_ReturnSummary")),
         5: httpx.Response(200, content=trading_sample("GetMyMessages_ReturnMessages")),
     }
     mailbox = serve(Mailbox(instead=served))
@@ -327,7 +354,7 @@ def test_the_samples_are_read_field_by_field(ebay: Ebay, serve: Serve) -> None:
     page = fetch(ebay)
     found = details(ebay, *page.keys)
 
-    assert mailbox.calls == ["summary", "0/1", "0/2", "1/1", "5882110 5882111"]
+    assert mailbox.calls == ["0/1", "0/2", "1/1", "summary", "5882110 5882111"]
     assert page.keys == ("5882110", "5882111")
     assert list(found) == ["5882110"]
     header, whole = json.loads(page.rows[0]), json.loads(found["5882110"])

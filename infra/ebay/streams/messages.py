@@ -7,11 +7,12 @@ new; a folder without messages costs one call, any other one more.
 A window with a page's worth of messages is halved all the same (HALVED), not paged through: what is
 deleted or moved meanwhile leaves the list, and all that follows shifts into pages already read.
 
-Inbox and Sent are not in the summary of folders, which tells the others. They come first: messages
-are moved out of the Inbox, so one that is moved while we read is seen twice, not never.
+Inbox and Sent are not in the summary of folders, which tells the others. They are read first, then
+the summary is asked for: messages are moved out of the Inbox, so one that is moved while we read is
+seen twice, not never.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -89,9 +90,13 @@ def _caller(ebay: Ebay, account: Account, token: Secret, timeout: float) -> _Cal
     return _Caller(ebay=ebay, account=account, token=token, ends=ends)
 
 
-def _folders(caller: _Caller) -> Sequence[str]:
-    told = [text_at(row, "FolderID") for row in caller.ask(_SUMMARY, "ReturnSummary", {}).rows]
-    return list(dict.fromkeys([INBOX, SENT, *filter(None, told)]))
+def _folders(caller: _Caller) -> Iterator[str]:
+    """One after another; what comes after them is asked for when they are read."""
+    yield from (INBOX, SENT)
+    for row in caller.ask(_SUMMARY, "ReturnSummary", {}).rows:
+        folder = text_at(row, "FolderID")
+        if folder not in {"", INBOX, SENT} and text_at(row, "TotalMessageCount") != "0":
+            yield folder
 
 
 def _headers(caller: _Caller, folder: str, query: PageQuery, *, most: int) -> Sequence[Json]:
