@@ -1,5 +1,6 @@
 """Mailboxes and Best Offers from the simulator into PostgreSQL, row by row."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -383,11 +384,12 @@ def test_the_days_calls_of_one_call_name_stop_that_stream_only(site: Site) -> No
     assert len(stored_offers(site)) > 0
 
 
-def test_the_word_offers_means_best_offers_too(site: Site) -> None:
-    site.connect(streams=(MESSAGES, OFFERS))
+def test_the_word_offers_means_both_kinds(site: Site) -> None:
+    site.connect(streams=(MESSAGES, OFFERS, "inventory_offers"))
 
     done = site.cli("ebay", "--stream", "offers", "--json")
 
     assert done.returncode == 0, done.stderr
-    assert len(stored_offers(site)) > 0
+    read_now = {unit["stream"] for unit in json.loads(done.stdout)["units"]}
+    assert read_now == {OFFERS, "inventory_offers"}
     assert stored_messages(site) == {}
