@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import measure
+from tests.benchmarks import measure, streams
 from tests.benchmarks.contenders import CONTENDERS, Contender, Phase, Place
 from tests.benchmarks.ground import Ebay, Ground, prepared
 from tests.benchmarks.report import Result, Sample
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     # Otherwise the server and the simulators would outlive us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if options.stream:
+        return streams.main(options.stream, options.rows, options.reps)
     chosen = [each for each in CONTENDERS if _chosen(each, options.only)]
     say(f"preparing {options.size:,} orders, and as many shared by {options.accounts} accounts")
     with prepared(options.size, options.accounts) as ground:
@@ -61,6 +63,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--accounts", type=int, default=4, help="accounts side by side")
     parser.add_argument("--json", type=Path, metavar="FILE", help="everything, for programs")
     parser.add_argument("--only", action="append", default=[], metavar="WORD", help="in its name")
+    parser.add_argument(
+        "--stream", action="append", default=[], choices=sorted(streams.TRIALS),
+        help="measure Cronshot alone on this stream, and nothing else",
+    )  # fmt: skip
+    parser.add_argument("--rows", type=int, metavar="N", help="of that stream, about")
     parser.add_argument(
         "--full-reps", type=int, default=1, help="repetitions that read all of it again as well"
     )

@@ -70,14 +70,30 @@ def prepared(orders: int, accounts: int) -> Iterator[Ground]:
     """
     with (
         scratch() as folder,
-        EmbeddedPostgres(folder / "server") as postgres,
+        _server(folder) as (server, template),
         _simulator(folder, accounts=1, orders=orders) as one,
         _simulator(folder, accounts=accounts, orders=orders // accounts) as several,
     ):
-        url = postgres.url
-        server = Server(url, url, "embedded")
+        yield Ground(server, template, folder, one, several)
+
+
+@contextmanager
+def prepared_alone(orders: int, listings: int) -> Iterator[Ground]:
+    """The same with one seller only, who has so many listings."""
+    with (
+        scratch() as folder,
+        _server(folder) as (server, template),
+        _simulator(folder, accounts=1, orders=orders, listings=listings) as one,
+    ):
+        yield Ground(server, template, folder, one, one)
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[tuple[Server, str]]:
+    with EmbeddedPostgres(folder / "server") as postgres:
+        server = Server(postgres.url, postgres.url, "embedded")
         with migrated_template(server) as template:
-            yield Ground(server, template, folder, one, several)
+            yield server, template
 
 
 def cronshot_settings(url: DatabaseUrl, ebay: Ebay, folder: Path, key: str) -> Mapping[str, str]:
@@ -94,10 +110,13 @@ def encryption_key() -> str:
 
 
 @contextmanager
-def _simulator(folder: Path, *, accounts: int, orders: int) -> Iterator[Ebay]:
+def _simulator(
+    folder: Path, *, accounts: int, orders: int, listings: int | None = None
+) -> Iterator[Ebay]:
     command = measure.python(
         "infra.simulator.main", "--port", "0", "--days", str(HISTORY_DAYS), "--render-all",
         "--accounts", str(accounts), "--orders", str(orders),
+        *([] if listings is None else ["--listings", str(listings)]),
     )  # fmt: skip
     with subprocess.Popen(
         command, cwd=folder, env=measure.environment({}), stdout=subprocess.PIPE, text=True

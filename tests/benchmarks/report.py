@@ -90,7 +90,7 @@ class Result:
     def table(self, phase: Phase) -> str:
         rows = [_row(line) for line in self.lines(phase)]
         head = ("", "n", "wall s", "slowest", "orders/s", "cpu s", "peak MB", "WAL MB")
-        return "\n".join([f"{phase} of {self.orders:,} orders", *_aligned(head, rows)])
+        return "\n".join([f"{phase} of {self.orders:,} orders", *aligned(head, rows)])
 
     def verdicts(self, phase: Phase) -> str:
         return "\n".join(_sentence(ratio) for ratio in self.ratios(phase))
@@ -155,7 +155,7 @@ def _row(line: Line) -> Sequence[str]:
     )
 
 
-def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     return [
         "  ".join(
