@@ -216,7 +216,7 @@ def test_an_inquiry_that_was_escalated_is_followed_although_no_search_shows_it(s
 
 
 @EVERY
-def test_two_accounts_may_have_a_row_of_one_id(site: Site, stream: str) -> None:
+def test_r17_two_accounts_may_have_a_row_of_one_id(site: Site, stream: str) -> None:
     site.run(streams=(stream,))
 
     shared = site.sql(
@@ -325,7 +325,7 @@ GARBAGE = [
 @pytest.mark.parametrize(
     "stream", ["returns", pytest.param("cancellations", marks=pytest.mark.slow)]
 )
-def test_garbage_for_one_account_moves_no_cursor_and_stops_no_other(
+def test_r7_r29_garbage_for_one_account_moves_no_cursor_and_stops_no_other(
     site: Site, stream: str, fault: str, how: dict[str, Any], reason: Reason
 ) -> None:
     site.simulator.faults.add(fault, operation=SEARCHES[stream], account=SICK, **how)
