@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from infra.env_file import ENV_FILE
@@ -21,7 +22,14 @@ from tests.support.postgres import (
 DATABASE_FIXTURES = {"postgres_server", "database_name", "empty_database_name"}
 
 
+# A busy machine takes long over an example; that is no fault of the example's.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("unhurried")
     forget_what_somebody_works_with()
     config.addinivalue_line(
         "markers", "direct_only(reason): cannot go through a pooler, left out with TEST_PGBOUNCER=1"
