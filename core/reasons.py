@@ -13,6 +13,7 @@ from core.errors import (
     OutOfTimeError,
     PermanentError,
     QuarantineLimitError,
+    RateLimitedError,
     ReauthorizationRequiredError,
     RejectedContentError,
     SignatureRequiredError,
@@ -43,6 +44,7 @@ REASONS: tuple[tuple[type[AppError], Outcome, Reason], ...] = (
     (TooManyRowsError, Outcome.FAILED, Reason.TOO_MANY),
     (BadAnswerError, Outcome.FAILED, Reason.BAD_DATA),
     (PermanentError, Outcome.FAILED, Reason.BAD_DATA),
+    (RateLimitedError, Outcome.FAILED, Reason.RATE_LIMITED),
     (UpstreamUnavailableError, Outcome.FAILED, Reason.UPSTREAM),
 )
 

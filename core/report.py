@@ -66,7 +66,7 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.LEASE_LOST: "Another run took this work over; nothing more was written here.",
     Reason.ALL_NEED_RECONNECT: (
         "No account can be read: eBay wants each owner's consent again. Import a new refresh token"
-        " with `accounts add --replace`."
+        " with `accounts reconnect`."
     ),
     Reason.ALREADY_RUNNING: "Another run is at it; wait for it to end, or use --take-over.",
     Reason.PAUSED: (
@@ -91,10 +91,10 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.ACCOUNT_INACTIVE: "The account is paused or disconnected; `accounts resume` starts it.",
     Reason.NEEDS_RECONNECT: (
         "eBay no longer accepts the account's refresh token; import a new one with"
-        " `accounts add --replace`."
+        " `accounts reconnect`."
     ),
     Reason.NOT_DUE: "It was read a moment ago and is not due yet.",
-    Reason.NO_TOKEN: "The account has no refresh token; import one with `accounts add --replace`.",
+    Reason.NO_TOKEN: "The account has no refresh token; import one with `accounts reconnect`.",
     Reason.DECRYPT_FAILED: (
         "The stored token does not open with ENCRYPTION_KEYS; put the old key back beside the new."
     ),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from core.accounts.manage import ManageAccounts
 from core.context import Observation, RunContext
@@ -24,9 +25,13 @@ from core.sync.preview import PreviewAccounts
 from core.sync.tries import SAVING
 from core.sync.unit import SyncPorts
 from core.sync.worker import SyncAccounts
+from core.tokens.canary import KeyTest
 from core.tokens.keep import KeepTokens
 from core.tokens.ports import Cipher
+from core.tokens.rekey import RekeyTokens
+from core.tokens.worker import RefreshTokens, chosen
 from handlers.parameters import Parameters
+from infra.crypto import AesGcmCipher
 from infra.dead_man import DeadManPings
 from infra.ebay.client import EbayHttp
 from infra.ebay.hosts import EbayHosts
@@ -44,7 +49,9 @@ from infra.postgres.accounts import PostgresAccounts
 from infra.postgres.engine import make_engine
 from infra.postgres.history import PostgresHistory
 from infra.postgres.migrator import SchemaState, check, migrate
+from infra.postgres.roster import PostgresRoster
 from infra.postgres.runs import PostgresRuns
+from infra.postgres.sealed import PostgresCanary, PostgresSealed
 from infra.postgres.sync import PostgresSync
 from infra.postgres.tokens import PostgresTokens
 from infra.postgres.transaction import Database
@@ -54,7 +61,8 @@ from infra.settings import SIMULATOR_CLIENT_ID, SIMULATOR_CLIENT_SECRET, Setting
 STOP = threading.Event()
 """Set by SIGTERM and Ctrl-C: the runs of this process end at their next page."""
 
-EBAY_CYCLE = "ebay-cycle"
+LATEST = 5
+EBAY_CYCLE, TOKEN_REFRESH = "ebay-cycle", "token-refresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +209,17 @@ def _unobserved(_: Observation) -> None:
 
 
 def pings(settings: Settings, log: Log) -> DeadManPings:
-    urls = {}
-    if settings.heartbeat_url_ebay_cycle is not None:
-        urls[EBAY_CYCLE] = Secret(settings.heartbeat_url_ebay_cycle.get_secret_value())
+    given = {
+        EBAY_CYCLE: settings.heartbeat_url_ebay_cycle,
+        TOKEN_REFRESH: settings.heartbeat_url_token_refresh,
+    }
+    urls = {
+        worker: Secret(url.get_secret_value()) for worker, url in given.items() if url is not None
+    }
     return DeadManPings(urls, log)
 
 
-def cipher(settings: Settings) -> Cipher:
+def cipher(settings: Settings) -> AesGcmCipher:
     """Raises ConfigurationError where ENCRYPTION_KEYS is missing beside a database of one's own."""
     if settings.encryption_keys is not None:
         return cipher_from(settings.encryption_keys.get_secret_value())
@@ -219,19 +231,27 @@ def cipher(settings: Settings) -> Cipher:
     )
 
 
+def key_test(ready: Opened, sealing: AesGcmCipher) -> KeyTest:
+    return KeyTest(canary=PostgresCanary(ready.database), cipher=sealing)
+
+
 def sync_store(ready: Opened) -> PostgresSync:
     streams: Mapping[str, Stream] = {stream.name: stream for stream in STREAMS}
     lease = timedelta(seconds=ready.settings.lease_s)
     return PostgresSync(database=ready.database, streams=streams, lease=lease)
 
 
-def ebay_cycle(ready: Opened, parameters: Parameters) -> Work:
-    """The work of `ebay-cycle`. What can be wrong with names is found before the run begins."""
+def _refuse_take_over(parameters: Parameters) -> None:
     if parameters.take_over and (parameters.named or parameters.dry_run):
         raise UsageError(
-            "--take-over ends the other runs and reads what is due: it goes without --account,"
+            "--take-over ends the other runs and does what is due: it goes without --account,"
             " --stream, --since and --dry-run"
         )
+
+
+def ebay_cycle(ready: Opened, parameters: Parameters) -> Work:
+    """The work of `ebay-cycle`. What can be wrong with names is found before the run begins."""
+    _refuse_take_over(parameters)
     waiting = sync_store(ready)
     parameters = parameters.expanded(STREAM_ALIASES)
     if parameters.named:
@@ -240,6 +260,7 @@ def ebay_cycle(ready: Opened, parameters: Parameters) -> Work:
     def work(context: RunContext) -> WorkReport:
         store = replace(waiting, time_left=lambda: context.deadline.remaining_to(SAVING))
         sealing = cipher(ready.settings)
+        key_test(ready, sealing).check()
         with ExitStack() as stack:
             http = EbayHttp(stopping=STOP.is_set)
             stack.callback(http.close)
@@ -261,7 +282,38 @@ def ebay_cycle(ready: Opened, parameters: Parameters) -> Work:
     return work
 
 
-WORKERS: Mapping[str, Callable[[Opened, Parameters], Work]] = {EBAY_CYCLE: ebay_cycle}
+def token_refresh(ready: Opened, parameters: Parameters) -> Work:
+    """The work of `token-refresh`; wrong names are found before the run begins."""
+    if parameters.streams or parameters.since is not None:
+        raise UsageError(f"{TOKEN_REFRESH} has no streams and no past; name accounts, or nothing")
+    _refuse_take_over(parameters)
+    roster = PostgresRoster(ready.database)
+    if parameters.accounts:
+        chosen(roster.look(), parameters.accounts)
+
+    def work(context: RunContext) -> WorkReport:
+        sealing = cipher(ready.settings)
+        key_test(ready, sealing).check()
+        with ExitStack() as stack:
+            http = EbayHttp(stopping=STOP.is_set)
+            stack.callback(http.close)
+            worker = RefreshTokens(
+                roster=roster,
+                tokens=_tokens(ready, http, sealing, "run", context.run_id),
+                sleep=_sleep,
+                parallel=ready.settings.workers_max_parallel,
+            )
+            if parameters.dry_run:
+                return worker.preview(context, parameters.accounts)
+            return worker.run_once(context, parameters.accounts)
+
+    return work
+
+
+WORKERS: Mapping[str, Callable[[Opened, Parameters], Work]] = {
+    EBAY_CYCLE: ebay_cycle,
+    TOKEN_REFRESH: token_refresh,
+}
 
 
 def embedded_psql() -> Path:
@@ -304,9 +356,26 @@ def manage_accounts(ready: Opened) -> Iterator[ManageAccounts]:
             identities=TokenOwners(Identity(http=http, hosts=where, clock=WallClock())),
             sealer=sealing,
             tokens=_tokens(ready, http, sealing, "manual"),
+            test_keys=key_test(ready, sealing).check,
         )
     finally:
         http.close()
+
+
+def last_refreshes(ready: Opened, name: str) -> Sequence[dict[str, Any]]:
+    """Of the account with this name, newest first; none where there is no such account."""
+    known = account_store(ready).find(name)
+    return [] if known is None else PostgresTokens(ready.database).refreshes(known.id, LATEST)
+
+
+def rekey_tokens(ready: Opened) -> RekeyTokens:
+    sealing = cipher(ready.settings)
+    return RekeyTokens(
+        tokens=PostgresSealed(ready.database),
+        cipher=sealing,
+        keys=key_test(ready, sealing),
+        sleep=_sleep,
+    )
 
 
 def hosts(settings: Settings) -> EbayHosts:

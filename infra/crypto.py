@@ -61,17 +61,20 @@ def generate_key(random_bytes: Callable[[int], bytes] = os.urandom) -> str:
     return base64.b64encode(random_bytes(KEY_BYTES)).decode("ascii")
 
 
-def key_id(sealed: str) -> str:
-    """Which key seals a stored value. Raises DecryptError."""
-    return _parts(sealed)[0]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AesGcmCipher:
     """The Cipher over a keyring; threads may share it."""
 
     keyring: Keyring
     random_bytes: Callable[[int], bytes] = os.urandom
+
+    @property
+    def newest(self) -> str:
+        return self.keyring.newest
+
+    def key_of(self, sealed: str) -> str:
+        """Which key seals a stored value. Raises DecryptError."""
+        return _parts(sealed)[0]
 
     def seal(self, secret: Secret, *, account_id: AccountId, field: str) -> str:
         name = self.keyring.newest
@@ -97,19 +100,6 @@ class AesGcmCipher:
                 f"the {field} of account {account_id} does not open: it was changed, or belongs to"
                 " another row"
             ) from None
-
-
-def check(cipher: AesGcmCipher) -> None:
-    """Seal and open a canary with every key, before any account depends on them.
-
-    Raises DecryptError.
-    """
-    account_id = AccountId(0)
-    for name, key in cipher.keyring.keys.items():
-        single = AesGcmCipher(keyring=Keyring({name: key}), random_bytes=cipher.random_bytes)
-        sealed = single.seal(Secret("canary"), account_id=account_id, field="canary")
-        if cipher.open(sealed, account_id=account_id, field="canary") != Secret("canary"):
-            raise DecryptError(f"the key {name} does not open what it sealed")
 
 
 def _parse_key(name: str, encoded: str) -> bytes:

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     ebay_simulator_api_url: str | None = None
     ebay_simulator_apiz_url: str | None = None
     heartbeat_url_ebay_cycle: SecretStr | None = None
+    heartbeat_url_token_refresh: SecretStr | None = None
     base_path: str = ""
     workers_max_parallel: int = Field(default=4, ge=1, le=64)
     http_deadline_s: float = Field(default=25.0, gt=0)
@@ -71,7 +72,7 @@ class Settings(BaseSettings):
             raise ValueError("must be ASCII without spaces, as a header carries it")
         return secret
 
-    @field_validator("heartbeat_url_ebay_cycle")
+    @field_validator("heartbeat_url_ebay_cycle", "heartbeat_url_token_refresh")
     @classmethod
     def _address(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not _is_address(url.get_secret_value()):

@@ -1,7 +1,7 @@
-"""Adding, testing, pausing and resuming accounts."""
+"""Adding, testing, reconnecting, pausing and resuming accounts."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from shlex import quote
@@ -63,11 +63,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManageAccounts:
+    """`test_keys` raises ConfigurationError where ours are not those of this database."""
+
     store: AccountStore
     refresher: Refresher
     identities: IdentityService
     sealer: Sealer
     tokens: TokenSource
+    test_keys: Callable[[], None]
 
     def add(
         self,
@@ -77,19 +80,22 @@ class ManageAccounts:
         *,
         marketplace_ids: Sequence[str],
         replace: bool,
+        consent_lasts: timedelta | None = None,
     ) -> KnownAccount:
         """Import a refresh token: it is used once, so that a wrong one is refused here and now.
 
-        What can be refused without eBay is refused before the token is sent anywhere. Raises
-        UsageError, and what a refresh raises; nothing is stored then.
+        What can be refused without eBay is refused before the token is sent anywhere.
+        `consent_lasts`: as its owner knows, where eBay does not tell. Raises UsageError,
+        ConfigurationError, and what a refresh raises; nothing is stored then.
         """
         known = self._known(name, environment, replace=replace)
         _check_marketplaces(marketplace_ids, replace=replace)
+        self.test_keys()
         grant = self._first_grant(environment, refresh_token)
         identity = self.identities.who(environment, grant.access_token, timeout=ASK_S)
 
         def seal(account_id: AccountId) -> SealedPair:
-            return self._sealed(account_id, refresh_token, grant)
+            return self._sealed(account_id, refresh_token, grant, consent_lasts)
 
         self._refuse_second(known, environment, identity)
         if known is None:
@@ -107,6 +113,19 @@ class ManageAccounts:
             self.store.replace_token(known.id, identity, seal)
         return self.get(name)
 
+    def reconnect(
+        self, name: str, refresh_token: Secret, *, consent_lasts: timedelta | None = None
+    ) -> KnownAccount:
+        """A new token of the same seller; unless it is paused, every stream is due at once."""
+        return self.add(
+            name,
+            self.get(name).environment,
+            refresh_token,
+            marketplace_ids=(),
+            replace=True,
+            consent_lasts=consent_lasts,
+        )
+
     def get(self, name: str) -> KnownAccount:
         known = self.store.find(name)
         if known is None:
@@ -116,6 +135,7 @@ class ManageAccounts:
     def test(self, name: str) -> Identity | None:
         """One authenticated call; None where the consent does not allow to ask who it is."""
         known = self.get(name)
+        self.test_keys()
         token = self.tokens.get(known.id, known.environment, rejected=None, timeout=ASK_S)
         try:
             return self.identities.who(known.environment, token, timeout=ASK_S)
@@ -148,7 +168,7 @@ class ManageAccounts:
             _check_name(name)
             if self.store.find(name) is not None:
                 raise UsageError(
-                    f"there is an account {name!r} already; --replace changes its token"
+                    f"there is an account {name!r} already; `accounts reconnect` changes its token"
                 )
             return None
         known = self.get(name)
@@ -179,7 +199,13 @@ class ManageAccounts:
                     f" {_replacing(other)} changes its token"
                 )
 
-    def _sealed(self, account_id: AccountId, refresh_token: Secret, grant: FirstGrant) -> Pair:
+    def _sealed(
+        self,
+        account_id: AccountId,
+        refresh_token: Secret,
+        grant: FirstGrant,
+        consent_lasts: timedelta | None,
+    ) -> Pair:
         return Pair(
             refresh_token=self.sealer.seal(
                 # One that comes with the answer has replaced what was imported.
@@ -187,7 +213,7 @@ class ManageAccounts:
                 account_id=account_id,
                 field="refresh_token",
             ),
-            refresh_expires_in=grant.refresh_token_expires_in,
+            refresh_expires_in=grant.refresh_token_expires_in or consent_lasts,
             access_token=self.sealer.seal(
                 grant.access_token, account_id=account_id, field="access_token"
             ),
@@ -197,10 +223,7 @@ class ManageAccounts:
 
 def _replacing(known: KnownAccount) -> str:
     """The command, as it can be typed."""
-    return (
-        f"`python -m core.run accounts add --name {quote(known.name)} --environment"
-        f" {known.environment} --refresh-token-file FILE --replace`"
-    )
+    return f"`python -m core.run accounts reconnect {quote(known.name)} --refresh-token-file FILE`"
 
 
 def _home(identity: Identity | None) -> tuple[str, ...]:

@@ -10,25 +10,22 @@ from core.errors import (
     AccessTokenRefusedError,
     AppError,
     ConfigurationError,
-    OutOfTimeError,
     PermanentError,
     RateLimitedError,
     TokenRefusedError,
     UpstreamUnavailableError,
 )
-from core.retry import RetryPolicy
 from core.secret import Secret
 from core.sync.model import Account, Page, PageQuery, Stream
 from core.sync.ports import AccessTokens, Event, PageSource
 from core.sync.walk import Step, complete
+from core.tries import WORTH_TRYING_S, Tries
 
 T = TypeVar("T")
 
 REQUEST_S = 20.0
 PAGE_S = 25.0
 """All tries for one page, token refresh and waits included, take at most this long."""
-WORTH_TRYING_S = 0.5
-TRIES = RetryPolicy(base=0.5, cap=8.0)
 TELLING = (AccessTokenRefusedError, PermanentError, RateLimitedError, UpstreamUnavailableError)
 SAID = ("status", "error_id", "correlation_id", "body")
 
@@ -120,7 +117,7 @@ class UnitPages:
         ends = self._ticks() + min(PAGE_S, self.context.deadline.remaining())
         token: Secret | None = None
         rejected: Secret | None = None
-        attempt = 1
+        tries = Tries(context=self.context, sleep=self.sleep, ends=ends)
         while True:
             try:
                 token = self._token(rejected, ends)
@@ -130,8 +127,7 @@ class UnitPages:
                     raise TokenRefusedError(str(error), error.facts) from error
                 rejected = token
             except UpstreamUnavailableError as error:
-                self._wait_or_give_up(error, attempt, ends)
-                attempt += 1
+                tries.after(error)
 
     def _ticks(self) -> float:
         return self.context.clock.monotonic()
@@ -165,17 +161,6 @@ class UnitPages:
             if not isinstance(error, ConfigurationError):
                 self.calls.made += requests
                 self.calls.events.append(self._event(facts, at, self._ticks() - began, error))
-
-    def _wait_or_give_up(self, error: UpstreamUnavailableError, attempt: int, ends: float) -> None:
-        delay = TRIES.jittered(attempt, self.context.rng)
-        stopping = self.context.stop_requested()
-        if not stopping and self._ticks() + delay + WORTH_TRYING_S < ends:
-            self.sleep(delay)
-            return
-        cut_short = attempt == 1 and not self.context.deadline.allows(0.001)
-        if stopping or cut_short:
-            raise OutOfTimeError("the run's time was used up") from error
-        raise error
 
     def _event(
         self, facts: Mapping[str, object], at: datetime, took: float, error: AppError | None

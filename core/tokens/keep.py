@@ -1,6 +1,6 @@
 """An access token when one is needed: from memory, from the database, or by one refresh."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +12,9 @@ from core.errors import (
     ApplicationRefusedError,
     LeaseLostError,
     NoTokenError,
+    RateLimitedError,
     ReauthorizationRequiredError,
+    UpstreamFacts,
     UpstreamUnavailableError,
 )
 from core.events import Log
@@ -31,9 +33,18 @@ from core.tokens.model import (
 from core.tokens.ports import Cipher, TokenEndpoint, TokenStore
 
 LOOK_AGAIN_S = 0.1
+LAST_MINUTE_S = 60.0
+"""What an old token must have left to be used when it cannot be refreshed."""
+TRY_AGAIN_S = 60.0
 REQUEST_S = 20.0
 VOUCHED_S = 2.0
 """How long the first refreshes of a run wait for one of them to show that our keys are good."""
+NOT_OPENED = Secret("")
+"""Somebody else's new token, for those who only want it to be there."""
+
+
+class BeingRefreshedError(UpstreamUnavailableError):
+    """Somebody else has been refreshing this token all the time."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +64,7 @@ class KeepTokens:
     triggered_by: str
     stopping: Callable[[], bool] = lambda: False
     log: Log
+    _asked: Counter[AccountId] = field(default_factory=Counter)
     _opened: dict[AccountId, tuple[Secret, float]] = field(default_factory=dict)
     _locks: defaultdict[AccountId, Lock] = field(default_factory=lambda: defaultdict(Lock))
     _refused: dict[str, ApplicationRefusedError] = field(default_factory=dict)
@@ -65,44 +77,95 @@ class KeepTokens:
         """A token that is good for a while, and another one than `rejected`.
 
         Raises ReauthorizationRequiredError, ApplicationRefusedError, NoTokenError, DecryptError,
-        UpstreamUnavailableError (also when somebody else refreshes for longer than `timeout`).
+        UpstreamUnavailableError (also when somebody else refreshes for longer than `timeout`). A
+        token that cannot be refreshed just now is used as long as it is good.
         """
-        ends = self.ticks() + timeout
-        lock = self._locks[account_id]
-        # The wait for another thread is part of the time: four of them would make 100 s of 25.
-        if not lock.acquire(timeout=max(timeout, 0.0)):
-            raise UpstreamUnavailableError("another unit has been refreshing this token")
-        try:
+        with self._alone(account_id, timeout) as ends:
             token, good_until = self._opened.get(account_id, (None, 0.0))
             if token is not None and token != rejected and self.ticks() < good_until:
                 return token
-            return self._obtain(account_id, environment, rejected, ends)
+            try:
+                return self._obtain(
+                    account_id,
+                    environment,
+                    ends,
+                    lambda stored: self._usable(account_id, stored, rejected),
+                )
+            except (UpstreamUnavailableError, RateLimitedError) as error:
+                return self._old_one(account_id, rejected, error)
+
+    def renew(
+        self, account_id: AccountId, environment: str, version: int, *, timeout: float
+    ) -> None:
+        """A pair newer than `version` is stored, whoever did it; raises as `get`."""
+        with self._alone(account_id, timeout) as ends:
+            self._obtain(
+                account_id,
+                environment,
+                ends,
+                lambda stored: None if stored.version == version else NOT_OPENED,
+            )
+
+    def asked(self, account_id: AccountId) -> int:
+        return self._asked[account_id]
+
+    @contextmanager
+    def _alone(self, account_id: AccountId, timeout: float) -> Iterator[float]:
+        """Until when, for this thread only.
+
+        The wait for another thread is part of the time: four of them would make 100 s of 25.
+        """
+        ends = self.ticks() + timeout
+        lock = self._locks[account_id]
+        if not lock.acquire(timeout=max(timeout, 0.0)):
+            raise BeingRefreshedError("another unit has been refreshing this token")
+        try:
+            yield ends
         finally:
             lock.release()
 
     def _obtain(
-        self, account_id: AccountId, environment: str, rejected: Secret | None, ends: float
+        self,
+        account_id: AccountId,
+        environment: str,
+        ends: float,
+        good: Callable[[StoredToken], Secret | None],
     ) -> Secret:
+        """What `good` says of the stored pair, or else a new one."""
         while True:
-            stored = self.store.read(account_id)
-            if stored is None:
-                raise NoTokenError(
-                    "the account has no refresh token; import one with `accounts add --replace`"
-                )
-            if stored.needs_reconnect:
-                raise ReauthorizationRequiredError(
-                    "eBay wants the owner's consent again; import a new refresh token with"
-                    " `accounts add --replace`"
-                )
-            token = self._usable(account_id, stored, rejected)
-            if token is not None:
-                return token
-            token = self._refresh(account_id, environment, stored, ends)
+            stored = self._read(account_id)
+            token = good(stored) or self._refresh(account_id, environment, stored, ends)
             if token is not None:
                 return token
             if self.stopping() or self.ticks() + LOOK_AGAIN_S >= ends:
-                raise UpstreamUnavailableError("another process has been refreshing this token")
+                raise BeingRefreshedError("another process has been refreshing this token")
             self.sleep(LOOK_AGAIN_S)
+
+    def _read(self, account_id: AccountId) -> StoredToken:
+        stored = self.store.read(account_id)
+        if stored is None:
+            raise NoTokenError(
+                "the account has no refresh token; import one with `accounts reconnect`"
+            )
+        if stored.needs_reconnect:
+            raise ReauthorizationRequiredError(
+                "eBay wants the owner's consent again; import a new refresh token with"
+                " `accounts reconnect`"
+            )
+        return stored
+
+    def _old_one(self, account_id: AccountId, rejected: Secret | None, error: AppError) -> Secret:
+        """The token that should have been replaced, for another minute; else raises `error`."""
+        stored = self._read(account_id)
+        left = stored.still_good().total_seconds() - LAST_MINUTE_S
+        if stored.access_token is None or left <= 0:
+            raise error
+        token = self.cipher.open(stored.access_token, account_id=account_id, field=ACCESS_TOKEN)
+        if token == rejected:
+            raise error
+        self.log.warning("token.used_longer", account_id=account_id, error=str(error))
+        self._opened[account_id] = (token, self.ticks() + min(left, TRY_AGAIN_S))
+        return token
 
     def _usable(
         self, account_id: AccountId, stored: StoredToken, rejected: Secret | None
@@ -120,6 +183,13 @@ class KeepTokens:
         self, account_id: AccountId, environment: str, stored: StoredToken, ends: float
     ) -> Secret | None:
         """One refresh by us; None when another process is at it or was faster."""
+        if stored.retry_at is not None and stored.read_at < stored.retry_at:
+            raise RateLimitedError(
+                "eBay asked for no refresh before an instant that has not come yet",
+                retry_at=stored.retry_at,
+                quota=False,
+                facts=UpstreamFacts(),
+            )
         refresh_token = self.cipher.open(
             stored.refresh_token, account_id=account_id, field=REFRESH_TOKEN
         )
@@ -158,6 +228,7 @@ class KeepTokens:
         ends: float,
     ) -> Grant:
         timeout = max(min(ends - self.ticks(), REQUEST_S), 0.0)
+        self._asked[account_id] += 1
         try:
             grant = self.endpoint.refresh(environment, refresh_token, timeout=timeout)
         except ReauthorizationRequiredError as error:
@@ -179,8 +250,16 @@ class KeepTokens:
     ) -> None:
         event = "account.reauthorization_required" if revoked else "token.refresh_failed"
         self.log.warning(event, account_id=account_id, code=code, error=str(error))
+        retry_at = error.retry_at if isinstance(error, RateLimitedError) else None
         try:
-            self.store.fail(account_id, refresh, code=code, message=str(error), revoked=revoked)
+            self.store.fail(
+                account_id,
+                refresh,
+                code=code,
+                message=str(error),
+                revoked=revoked,
+                retry_at=retry_at,
+            )
         except LeaseLostError:
             return
 

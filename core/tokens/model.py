@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.ids import Fence
+from core.ids import AccountId, Fence
 from core.secret import Secret
 
 FRESH_ENOUGH = timedelta(minutes=15)
 FRESH_SHARE = 0.2
 REFRESH_LEASE = timedelta(seconds=30)
+LONG_AGO = timedelta(minutes=60)
+"""So old a token is refreshed whatever is left of it: two missed calls of the worker do no harm."""
+WARN_DAYS = (30, 7, 1)
 REFRESH_TOKEN, ACCESS_TOKEN = "refresh_token", "access_token"
 
 
@@ -32,7 +35,14 @@ class StoredToken:
     access_token: str | None
     access_expires_at: datetime | None
     refreshed_at: datetime | None
+    retry_at: datetime | None
     read_at: datetime
+
+    def still_good(self) -> timedelta:
+        """What is really left of the access token's life."""
+        if self.access_expires_at is None:
+            return timedelta(0)
+        return max(self.access_expires_at - self.read_at, timedelta(0))
 
     def left(self) -> timedelta:
         """How long the access token may still be used."""
@@ -65,3 +75,52 @@ class SealedGrant:
     expires_in: timedelta
     refresh_token: str | None
     refresh_token_expires_in: timedelta | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """An account and its token as the worker sees them, nothing opened.
+
+    `version` None: there is no token. `consent_ends_at` None: nobody told. `warned_days`: the last
+    warning before that end.
+    """
+
+    account_id: AccountId
+    account: str
+    environment: str
+    status: str
+    version: int | None = None
+    access_expires_at: datetime | None = None
+    refreshed_at: datetime | None = None
+    retry_at: datetime | None = None
+    consent_ends_at: datetime | None = None
+    warned_days: int | None = None
+
+    def due_at(self, now: datetime) -> datetime:
+        """When its access token should be refreshed; `now` for one that has none."""
+        if self.access_expires_at is None or self.refreshed_at is None:
+            due = now
+        else:
+            life = self.access_expires_at - self.refreshed_at
+            due = min(self.access_expires_at - spare(life), self.refreshed_at + LONG_AGO)
+        return due if self.retry_at is None else max(due, self.retry_at)
+
+    def warning(self, now: datetime) -> int | None:
+        """The step that its consent's end has come to and of which nothing was said yet."""
+        if self.consent_ends_at is None:
+            return None
+        left = self.consent_ends_at - now
+        reached = [days for days in WARN_DAYS if left <= timedelta(days=days)]
+        if not reached or (self.warned_days is not None and self.warned_days <= min(reached)):
+            return None
+        return min(reached)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedPair:
+    """An account's values as they lie in the database."""
+
+    account_id: AccountId
+    account: str
+    refresh_token: str
+    access_token: str | None

@@ -1,35 +1,42 @@
-"""Accounts: `accounts add|list|test|pause|resume`."""
+"""Accounts: `accounts add|list|test|reconnect|pause|resume`."""
 
 import argparse
 import json
 import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from getpass import getpass
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import unquote
 
 from core.accounts.model import KnownAccount, Status
-from core.errors import UsageError
+from core.errors import AppError, UsageError
 from core.report import SENTENCES, Reason, instant
 from core.secret import Secret
 from core.sync.model import Environment
 from handlers import wiring
 from handlers.cli.ready import opened
 from handlers.cli.text import PROGRAM, as_typed, moment, table
+from handlers.parameters import read_since
 
 LONGEST_FILE = 64 * 1024
+SOON = timedelta(days=30)
 
 
 def register(commands: Any) -> None:
-    accounts = commands.add_parser("accounts", help="add, list, test, pause and resume accounts")
+    accounts = commands.add_parser(
+        "accounts", help="add, list, test, reconnect, pause and resume accounts"
+    )
     actions = accounts.add_subparsers(title="actions", metavar="ACTION", required=True)
     _register_add(actions)
+    _register_reconnect(actions)
     listing = actions.add_parser("list", help="every account, and what it needs")
     listing.add_argument("--json", action="store_true", help="one JSON object on stdout")
     listing.set_defaults(run=_list)
     ones = (
-        ("test", _test, "one call to eBay with the account's token"),
+        ("test", _test, "one call to eBay with the account's token, and its last refreshes"),
         ("pause", _pause, "read nothing of it; a run that is at it stops at its next page"),
         ("resume", _resume, "read it again, all its streams at once"),
     )
@@ -49,10 +56,7 @@ def _register_add(actions: Any) -> None:
         choices=[each.value for each in Environment],
         help="where the token was made; `simulator` is for development",
     )
-    add.add_argument(
-        "--refresh-token-file", required=True, metavar="FILE",
-        help="holds the token on one line; - reads it from stdin",
-    )  # fmt: skip
+    _token_options(add)
     add.add_argument(
         "--marketplace", action="append", default=[], metavar="EBAY_DE",
         help="may be given more than once; default: where the seller is registered",
@@ -61,6 +65,46 @@ def _register_add(actions: Any) -> None:
         "--replace", action="store_true", help="a new token for the account that has this name"
     )
     add.set_defaults(run=_add)
+
+
+def _register_reconnect(actions: Any) -> None:
+    what = "a new refresh token of the same seller, for an account that has lost its own or will"
+    reconnect = actions.add_parser("reconnect", help=what, description=what)
+    reconnect.add_argument("name", metavar="NAME", help="as `accounts list` shows it")
+    _token_options(reconnect)
+    reconnect.set_defaults(run=_reconnect)
+
+
+def _token_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--refresh-token-file", required=True, metavar="FILE",
+        help="holds the token on one line; - reads it from stdin",
+    )  # fmt: skip
+    command.add_argument(
+        "--consent-ends", type=_date, metavar="2028-05-22",
+        help="when the owner's consent ends, 18 months after it was given: eBay tells it only"
+        " then, and without it nobody can warn you",
+    )  # fmt: skip
+
+
+def _date(text: str) -> datetime:
+    """A day is its midnight in UTC."""
+    try:
+        at = read_since(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date like 2028-05-22") from error
+    if isinstance(at, timedelta):
+        raise argparse.ArgumentTypeError(f"{text!r} is no date like 2028-05-22")
+    return at
+
+
+def _lasts(consent_ends: datetime | None) -> timedelta | None:
+    if consent_ends is None:
+        return None
+    left = consent_ends - wiring.WallClock().now()
+    if left <= timedelta(0):
+        raise UsageError("--consent-ends: that day is over; ask for a new consent")
+    return left
 
 
 def _token(file: str) -> Secret:
@@ -112,26 +156,62 @@ def _add(options: argparse.Namespace) -> int:
             token,
             marketplace_ids=options.marketplace,
             replace=options.replace,
+            consent_lasts=_lasts(options.consent_ends),
         )
+    _welcome(added)
+    return 0
+
+
+def _reconnect(options: argparse.Namespace) -> int:
+    token = _token(options.refresh_token_file)
+    with opened() as ready, wiring.manage_accounts(ready) as manage:
+        added = manage.reconnect(options.name, token, consent_lasts=_lasts(options.consent_ends))
+    _welcome(added)
+    return 0
+
+
+def _welcome(added: KnownAccount) -> None:
     who = added.username or "a seller whose name the consent does not show"
     if added.status is Status.PAUSED:
         resume = as_typed(f"{PROGRAM} accounts resume {quote(added.name)}")
         print(f"{added.name}: {added.environment}, {who}; still paused, `{resume}` ends that")
-        return 0
+        return
     print(f"{added.name}: {added.environment}, {who}; every stream is due now")
     print(as_typed(f"next: {PROGRAM} ebay --account {quote(added.name)}"))
-    return 0
 
 
 def _test(options: argparse.Namespace) -> int:
     with opened() as ready, wiring.manage_accounts(ready) as manage:
-        identity = manage.test(options.name)
+        refreshes = wiring.last_refreshes(ready, options.name)
+        try:
+            identity = manage.test(options.name)
+        except AppError:
+            # That is when people want to know; what is refused leaves nothing on stdout.
+            _tell_refreshes(refreshes, sys.stderr)
+            raise
+    _tell_refreshes(refreshes, sys.stdout)
     if identity is None:
         who = "who the seller is, the consent does not let us ask"
     else:
         who = f"the seller is {identity.username or identity.ebay_user_id}"
     print(f"{options.name}: eBay accepts the token; {who}")
     return 0
+
+
+def _tell_refreshes(refreshes: Sequence[Mapping[str, Any]], where: TextIO) -> None:
+    if not refreshes:
+        return
+    head = ("last refreshes", "by", "how it ended", "good until")
+    rows = [
+        (
+            moment(each["started_at"]),
+            each["triggered_by"],
+            "refreshed" if each["success"] else f"{each['error_code']}: {each['error_message']}",
+            "" if each["new_expires_at"] is None else moment(each["new_expires_at"]),
+        )
+        for each in refreshes
+    ]
+    print(table(head, rows), file=where)
 
 
 def _pause(options: argparse.Namespace) -> int:
@@ -159,7 +239,10 @@ def _list(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"accounts": [_as_json(account) for account in known]}))
         return 0
-    head = ("id", "name", "environment", "status", "seller", "last success", "failing streams")
+    head = (
+        "id", "name", "environment", "status", "seller", "last success", "failing streams",
+        "consent ends",
+    )  # fmt: skip
     rows = [
         (
             account.id,
@@ -169,18 +252,30 @@ def _list(options: argparse.Namespace) -> int:
             account.username or account.ebay_user_id or "not told",
             moment(account.last_success_at),
             account.failing or "none",
+            _consent(account),
         )
         for account in known
     ]
     print(table(head, rows) if rows else SENTENCES[Reason.NO_ACCOUNTS])
     for account in known:
+        command = f"{PROGRAM} accounts reconnect {quote(account.name)} --refresh-token-file FILE"
+        way_out = f"`{as_typed(command)}`"
         if account.status is Status.NEEDS_RECONNECT:
-            way_out = as_typed(
-                f"{PROGRAM} accounts add --name {quote(account.name)} --environment"
-                f" {account.environment} --refresh-token-file FILE --replace"
-            )
-            print(f"{account.name}: {account.status_reason}; import a new one with `{way_out}`")
+            print(f"{account.name}: {account.status_reason}; import a new one with {way_out}")
+        elif account.refresh_expires_at is not None and _left(account.refresh_expires_at) <= SOON:
+            print(f"{account.name}: the owner's consent ends soon; renew it with {way_out}")
     return 0
+
+
+def _consent(account: KnownAccount) -> str:
+    ends_at = account.refresh_expires_at
+    if ends_at is None:
+        return "not told"
+    return f"{ends_at.date()} ({max(_left(ends_at).days, 0)} days)"
+
+
+def _left(ends_at: datetime) -> timedelta:
+    return ends_at - wiring.WallClock().now()
 
 
 def _as_json(account: KnownAccount) -> dict[str, object]:

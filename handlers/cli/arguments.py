@@ -8,7 +8,7 @@ from core.errors import UsageError
 from handlers import wiring
 from handlers.parameters import read_since, read_span
 
-ALIASES = {"ebay-cycle": "ebay"}
+ALIASES = {"ebay-cycle": "ebay", "token-refresh": "tokens"}
 """What people type for a worker."""
 
 

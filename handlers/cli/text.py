@@ -9,6 +9,8 @@ from shlex import quote
 
 from core.report import SENTENCES, RunReport, UnitReport
 
+WRITTEN = {"token-refresh": "tokens refreshed"}
+
 PROGRAM = "python -m core.run"
 """As sentences name it; `as_typed` puts the interpreter that is there in its place."""
 
@@ -88,8 +90,9 @@ def _last_line(report: RunReport) -> str:
     """How it ended, in a line that a log viewer shows whole; why and what to do below it."""
     reason = "" if report.reason is None else f", {report.reason}"
     written = report.counts.get("written", 0)
+    what = WRITTEN.get(report.worker, "rows written")
     took = f"{report.duration_ms / 1000:.1f} s"
-    head = f"{report.worker}: {report.outcome}{reason}: {written} rows written in {took}"
+    head = f"{report.worker}: {report.outcome}{reason}: {written} {what} in {took}"
     lines = [f"{head} [run {report.run_id}]"]
     if report.message is not None:
         lines.append(report.message)

@@ -1,4 +1,4 @@
-"""Running workers: `ebay`, `tick`, `workers`."""
+"""Running workers: `ebay`, `tokens`, `tick`, `workers`."""
 
 import argparse
 import json
@@ -26,7 +26,11 @@ from handlers.invoke import Call, run_once
 from handlers.parameters import Parameters, names
 
 WORST_FIRST = (EX_SOFTWARE, EX_CONFIG, EX_UNAVAILABLE, EX_NOPERM, 1, EX_TEMPFAIL)
-ABOUT = {"ebay-cycle": "read once what is due of every account"}
+ABOUT = {
+    "ebay-cycle": "read once what is due of every account",
+    "token-refresh": "refresh once the access tokens that are due, and warn of consents that end",
+}
+STREAMLESS = {"token-refresh"}
 
 
 def register(commands: Any) -> None:
@@ -38,6 +42,10 @@ def register(commands: Any) -> None:
             help=ABOUT.get(worker, f"run {worker} once"),
             description=ABOUT.get(worker),
         )
+        if worker in STREAMLESS:
+            run.set_defaults(stream=[], since=None)
+        else:
+            _stream_options(run)
         _run_options(run)
         run.set_defaults(run=_run, worker=worker)
     tick = commands.add_parser("tick", help="run every worker that is due, one after the other")
@@ -65,18 +73,25 @@ def _register_workers(commands: Any) -> None:
         switch.set_defaults(run=_switch, enabled=enabled)
 
 
-def _run_options(run: argparse.ArgumentParser) -> None:
-    for which, words in (("account", ""), ("stream", "; offers: both kinds")):
-        run.add_argument(
-            f"--{which}", action="append", default=[], metavar="NAME",
-            help=f"this {which} now, due or not; may be given more than once{words}",
-        )  # fmt: skip
+def _stream_options(run: argparse.ArgumentParser) -> None:
+    _names(run, "stream", "; offers: both kinds")
     run.add_argument(
         "--since", type=since, metavar="2026-11-01|7d",
         help="read from here to the cursor again; the cursor stays",
     )  # fmt: skip
+
+
+def _names(run: argparse.ArgumentParser, which: str, words: str = "") -> None:
+    run.add_argument(
+        f"--{which}", action="append", default=[], metavar="NAME",
+        help=f"this {which} now, due or not; may be given more than once{words}",
+    )  # fmt: skip
+
+
+def _run_options(run: argparse.ArgumentParser) -> None:
+    _names(run, "account")
     run.add_argument("--deadline", type=deadline, metavar="20s", help="start nothing after it")
-    run.add_argument("--dry-run", action="store_true", help="one page per unit, nothing is kept")
+    run.add_argument("--dry-run", action="store_true", help="look, and keep nothing of it")
     run.add_argument("--take-over", action="store_true", help="revoke the run that is at it")
     run.add_argument("--ok-if-running", action="store_true", help="then exit 0 instead of 75")
     run.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -131,9 +146,11 @@ def _due() -> Sequence[str]:
     """Paused ones too: they say so. All where nobody can tell: each says what is wrong."""
     try:
         with opened() as ready:
-            return [row.worker for row in wiring.worker_states(ready) if row.due]
+            states = wiring.worker_states(ready)
     except (ConfigurationError, StoreUnavailableError):
         return list(wiring.WORKERS)
+    # A newer release, which migrates first, may have brought workers that we do not know.
+    return [row.worker for row in states if row.due and row.worker in wiring.WORKERS]
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -29,6 +29,7 @@ from core.sync.ports import (
 from infra.ebay.clean import clean_json_text
 from infra.postgres.pages import PageWriter, Stored
 from infra.postgres.queries import load
+from infra.postgres.reports import record_units
 from infra.postgres.transaction import Database
 
 FEATURE = "sync"
@@ -190,13 +191,13 @@ class PostgresSync:
                 if _is_recorded(connection, run_id, report):
                     return
                 raise
-            _record_units(connection, run_id, [report])
+            record_units(connection, run_id, [report])
             if events:
                 _record_events(connection, run_id, events)
 
     def record(self, run_id: RunId, reports: Sequence[UnitReport]) -> None:
         with self._transaction() as connection:
-            _record_units(connection, run_id, reports)
+            record_units(connection, run_id, reports)
 
     def summary(self) -> Accounts:
         with self._transaction() as connection:
@@ -426,19 +427,6 @@ def _place(window: Window | None) -> dict[str, object]:
         "window_total": None if window is None else window.total,
         "window_pass": None if window is None else window.pass_number,
     }
-
-
-def _record_units(connection: sa.Connection, run_id: RunId, reports: Sequence[UnitReport]) -> None:
-    units = json.dumps([_unit_row(report) for report in reports])
-    connection.execute(load(FEATURE)["record_units"], {"run_id": run_id, "units": units})
-
-
-def _unit_row(report: UnitReport) -> dict[str, object]:
-    row = {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in asdict(report).items()
-    }
-    return row | {"pass": report.pass_, "error": report.detail}
 
 
 def _record_events(connection: sa.Connection, run_id: RunId, events: Sequence[Event]) -> None:

@@ -1,6 +1,6 @@
 """Sealed tokens in PostgreSQL, and the right to refresh them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,6 +33,7 @@ class PostgresTokens:
             access_token=row.access_token,
             access_expires_at=row.access_expires_at,
             refreshed_at=row.refreshed_at,
+            retry_at=row.retry_at,
             read_at=row.read_at,
         )
 
@@ -69,15 +70,29 @@ class PostgresTokens:
             self._log(connection, account_id, refresh, new_expires_at=saved.access_expires_at)
 
     def fail(
-        self, account_id: AccountId, refresh: Refresh, *, code: str, message: str, revoked: bool
+        self,
+        account_id: AccountId,
+        refresh: Refresh,
+        *,
+        code: str,
+        message: str,
+        revoked: bool,
+        retry_at: datetime | None = None,
     ) -> None:
         with self.database.transaction() as connection:
             if revoked:
                 _first(connection, "lock_account", {"account_id": account_id})
-            _fenced(connection, "give_back", account_id, refresh, {})
+            _fenced(connection, "give_back", account_id, refresh, {"retry_at": retry_at})
             if revoked:
                 _first(connection, "revoke", {"account_id": account_id, "reason": message})
             self._log(connection, account_id, refresh, error_code=code, error_message=message)
+
+    def refreshes(self, account_id: AccountId, most: int) -> Sequence[dict[str, Any]]:
+        """The latest, newest first."""
+        values = {"account_id": account_id, "most": most}
+        with self.database.transaction() as connection:
+            rows = connection.execute(load("tokens")["refreshes"], values).mappings()
+            return [dict(row) for row in rows]
 
     def _log(
         self,

@@ -248,7 +248,7 @@ def test_a_token_that_ebay_does_not_know_is_refused_and_nothing_stored(
 def test_a_name_is_used_once(site: Site, folder: Path) -> None:
     add(site, folder / "seller-1")
 
-    refused(add(site, folder / "seller-2"), 65, "'shop'", "--replace")
+    refused(add(site, folder / "seller-2"), 65, "'shop'", "accounts reconnect")
     assert accounts(site) == 1
 
 
@@ -294,8 +294,10 @@ def test_a_new_consent_brings_a_revoked_account_back(site: Site, folder: Path) -
     assert site.run().reason == "all_need_reconnect"
     told = site.cli("accounts", "list")
     assert "needs_reconnect" in told.stdout
-    assert "accounts add --name shop --environment simulator" in told.stdout
-    refused(site.cli("accounts", "resume", "shop"), 65, "needs_reconnect", "--replace")
+    assert "accounts reconnect shop --refresh-token-file FILE" in told.stdout
+    refused(
+        site.cli("accounts", "resume", "shop"), 65, "needs_reconnect", "accounts reconnect shop"
+    )
     refused(site.cli("accounts", "test", "shop"), 77, "consent")
 
     seller.revoked = False
@@ -418,7 +420,8 @@ def test_the_list_of_none_says_what_to_do(site: Site) -> None:
     [
         (), ("ebay",), ("tick",), ("workers",), ("workers", "list"), ("workers", "pause"),
         ("accounts",), ("accounts", "add"), ("accounts", "list"), ("accounts", "test"),
-        ("accounts", "pause"), ("accounts", "resume"), ("runs",), ("migrate",), ("serve",),
+        ("accounts", "reconnect"), ("accounts", "pause"), ("accounts", "resume"), ("runs",),
+        ("tokens",), ("rekey",), ("migrate",), ("serve",),
         ("simulator",), ("demo",),
     ],
 )  # fmt: skip

@@ -34,8 +34,7 @@ def is_due(site: Site) -> bool:
     """Whether `tick` would run it."""
     settings = site.settings()
     with wiring.opened(settings, wiring.log_for(settings)) as ready:
-        [state] = wiring.worker_states(ready)
-    return state.due
+        return next(each.due for each in wiring.worker_states(ready) if each.worker == WORKER)
 
 
 def later(site: Site, minutes: float) -> None:
@@ -59,8 +58,10 @@ def test_a_worker_on_time_is_running_and_was_seen_this_moment(site: Site) -> Non
     later(site, 9)
 
     assert alive(site) == [(WORKER, WORKER, "running")]
-    assert site.one("SELECT last_heartbeat_at BETWEEN now() - interval '1 minute' AND"
-                    " clock_timestamp() FROM ops.worker_heartbeats")  # fmt: skip
+    assert site.one(
+        "SELECT last_heartbeat_at BETWEEN now() - interval '1 minute' AND clock_timestamp()"
+        f" FROM ops.worker_heartbeats WHERE worker_id = '{WORKER}'"
+    )
 
 
 def test_a_worker_that_is_not_called_any_more_is_degraded_and_last_seen_then(site: Site) -> None:
@@ -73,6 +74,7 @@ def test_a_worker_that_is_not_called_any_more_is_degraded_and_last_seen_then(sit
     assert alive(site) == []
     assert site.one(
         "SELECT last_heartbeat_at = (SELECT finished_at FROM ops.runs) FROM ops.worker_heartbeats"
+        f" WHERE worker_id = '{WORKER}'"
     )
 
 
@@ -107,6 +109,7 @@ def test_a_run_that_died_is_degraded_from_the_end_of_its_lease(site: Site) -> No
     assert status(site) == "degraded"
     assert site.one(
         "SELECT last_heartbeat_at = (SELECT expires_at FROM ops.runs) FROM ops.worker_heartbeats"
+        f" WHERE worker_id = '{WORKER}'"
     )
 
 

@@ -284,7 +284,7 @@ def ours(request: pytest.FixtureRequest, site: Site, tmp_path: Path) -> Ours:
         *,
         begin: AbstractContextManager[Any] | None = None,
         command: tuple[str, ...] = ("-m", "core.run"),
-        **environment: str | None,
+        **environment: Any,
     ) -> AbstractContextManager[Way]:
         if name == "http":
             return over_http_after(begin or nullcontext(), command, environment)

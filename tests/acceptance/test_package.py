@@ -161,31 +161,38 @@ def of_type(resources: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 def test_the_template_is_made_offline_and_says_what_is_deployed(
     resources: dict[str, Any],
 ) -> None:
-    [function] = of_type(resources, "AWS::Lambda::Function")
-    assert function["Handler"] == "handlers/ebay_cycle.handler"
-    assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
-    assert (function["MemorySize"], function["Timeout"]) == (768, 900)
-    assert function["Environment"]["Variables"] == {"SSM_PREFIX": "/cronshot/dev"}
+    functions = of_type(resources, "AWS::Lambda::Function")
+    assert {each["Handler"]: (each["MemorySize"], each["Timeout"]) for each in functions} == {
+        "handlers/ebay_cycle.handler": (768, 900),
+        "handlers/token_refresh.handler": (512, 300),
+    }
+    for function in functions:
+        assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+        assert function["Environment"]["Variables"] == {"SSM_PREFIX": "/cronshot/dev"}
     routes = {route["RouteKey"] for route in of_type(resources, "AWS::ApiGatewayV2::Route")}
-    paths = ("/cron/ebay-cycle", "/cron/{worker}/")
+    paths = ("/cron/ebay-cycle", "/cron/token-refresh", "/cron/{worker}/")
     assert routes == {f"{method} {path}" for method in ("GET", "POST") for path in paths}
-    [group] = of_type(resources, "AWS::Logs::LogGroup")
-    assert group["RetentionInDays"] == 30
+    groups = of_type(resources, "AWS::Logs::LogGroup")
+    assert [group["RetentionInDays"] for group in groups] == [30, 30]
 
 
 def test_the_schedule_never_retries_and_names_its_deliveries(
     resources: dict[str, Any],
 ) -> None:
-    [schedule] = of_type(resources, "AWS::Scheduler::Schedule")
-    [invocation] = of_type(resources, "AWS::Lambda::EventInvokeConfig")
-    assert (schedule["ScheduleExpression"], schedule["State"]) == ("rate(5 minutes)", "ENABLED")
-    assert schedule["Target"]["RetryPolicy"]["MaximumRetryAttempts"] == 0
-    assert invocation["MaximumRetryAttempts"] == 0
-    assert json.loads(schedule["Target"]["Input"]) == {
-        "worker": "ebay-cycle",
-        "schedule_arn": "<aws.scheduler.schedule-arn>",
-        "scheduled_time": "<aws.scheduler.scheduled-time>",
-    }
+    schedules = of_type(resources, "AWS::Scheduler::Schedule")
+    invocations = of_type(resources, "AWS::Lambda::EventInvokeConfig")
+    assert [each["MaximumRetryAttempts"] for each in invocations] == [0, 0]
+    told = {}
+    for schedule in schedules:
+        assert schedule["State"] == "ENABLED"
+        assert schedule["Target"]["RetryPolicy"]["MaximumRetryAttempts"] == 0
+        given = json.loads(schedule["Target"]["Input"])
+        told[given.pop("worker")] = schedule["ScheduleExpression"]
+        assert given == {
+            "schedule_arn": "<aws.scheduler.schedule-arn>",
+            "scheduled_time": "<aws.scheduler.scheduled-time>",
+        }
+    assert told == {"ebay-cycle": "rate(5 minutes)", "token-refresh": "rate(10 minutes)"}
 
 
 def test_the_function_may_read_its_parameters_and_write_its_logs(
@@ -222,8 +229,8 @@ def test_the_route_and_the_schedule_can_be_switched_off(service: Path, tmp_path:
 
     resources = template(service, tmp_path, *options)
 
-    [schedule] = of_type(resources, "AWS::Scheduler::Schedule")
-    assert schedule["State"] == "DISABLED"
+    schedules = of_type(resources, "AWS::Scheduler::Schedule")
+    assert [schedule["State"] for schedule in schedules] == ["DISABLED", "DISABLED"]
     assert of_type(resources, "AWS::ApiGatewayV2::Api") == []
 
 

@@ -25,6 +25,7 @@ PASSWORD = "canary-database-password"
 HEARTBEAT = "canary-heartbeat-address"
 PRODUCTION = "canary-production-client-secret"
 PREVIOUS = "canary-previous-cron-secret"
+OTHER_KEYS = "other:" + base64.b64encode(b"another key of thirty-two bytes!").decode()
 GIVEN = "v^1.1#i^1#canary-token-that-was-given"
 BASIC = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
 ACCESS = "#t^eyJ"
@@ -53,7 +54,7 @@ class Ground:
     def secrets(self) -> list[str]:
         tokens = [account.refresh_token for account in self.site.simulator.world.accounts]
         plain = [*tokens, ACCESS, GIVEN, CLIENT_SECRET, BASIC, PASSWORD, HEARTBEAT, PRODUCTION]
-        plain += [CRON_SECRET, PREVIOUS, KEYS.partition(":")[2]]
+        plain += [CRON_SECRET, PREVIOUS, KEYS.partition(":")[2], OTHER_KEYS.partition(":")[2]]
         quoted = [quote(secret, safe="") for secret in plain]
         # Cut tokens are still tokens.
         tails = [token[-20:] for token in tokens]
@@ -193,6 +194,35 @@ def test_a_withdrawn_consent_tells_no_secret(ground: Ground) -> None:
     assert ground.cli("ebay", "--json", "-v") == 1
     assert ground.cli("accounts", "list") == 0
 
+    assert ground.found() == []
+
+
+def test_r44_token_care_tells_no_secret_whatever_fails(ground: Ground, tmp_path: Path) -> None:
+    simulator = ground.site.simulator
+    (tmp_path / "token").write_text(simulator.world.account("seller-1").refresh_token)
+    reconnect = ("accounts", "reconnect", "seller-1", "--refresh-token-file")
+    address = f"http://127.0.0.1:{free_port()}/{HEARTBEAT}"
+
+    assert ground.cli("tokens", "--account", "seller-1", HEARTBEAT_URL_TOKEN_REFRESH=address) == 0
+    assert ground.cli(*reconnect, str(tmp_path / "token")) == 0
+    for status in (200, 400, 401, 418, 429, 503):
+        with Echo(simulator, "token", status) as token:
+            ground.site.sql("UPDATE ebay.tokens SET retry_at = NULL")
+            ground.cli("tokens", "--json", "--account", "seller-1", "--deadline", "4s")
+            ground.cli(*reconnect, str(tmp_path / "token"))
+        assert token.times > 0
+    ground.site.sql(
+        "UPDATE ebay.tokens SET retry_at = NULL, refresh_expires_at = now() + interval '1 hour'"
+    )
+    simulator.world.account("seller-1").revoked = True
+    assert ground.cli("tokens", "--json", "--account", "seller-1") == 1
+    assert ground.cli("accounts", "test", "seller-1") == 77
+    assert ground.cli("accounts", "list") == 0
+    assert ground.cli("rekey", ENCRYPTION_KEYS=f"{OTHER_KEYS},{KEYS}") == 0
+    assert ground.cli("rekey") == 78
+    assert ground.cli("tokens") == 78
+
+    assert any("ping.failed" in text for text in ground.said)
     assert ground.found() == []
 
 

@@ -52,7 +52,7 @@ def logged(site: Site, account: str) -> Sequence[Sequence[Any]]:
     )
 
 
-def test_ten_processes_that_need_one_token_at_once_refresh_it_once(sellers: Site) -> None:
+def test_r39_ten_processes_that_need_one_token_at_once_refresh_it_once(sellers: Site) -> None:
     with Gate(sellers.simulator, "token") as gate:
         processes = [sellers.start("accounts", "test", "seller-1") for _ in range(10)]
         gate.wait()
@@ -154,26 +154,80 @@ def test_wrong_keys_of_ours_stop_the_run_with_one_call_and_harm_no_account(site:
     assert site.run().outcome == "done"
 
 
-def test_wrong_encryption_keys_let_no_request_out_and_show_no_ciphertext(sellers: Site) -> None:
+@pytest.mark.parametrize("keys", [OTHER_KEYS, OTHER_KEYS.replace("test:", "other:")])
+def test_r41_r42_wrong_keys_let_no_request_out_and_show_no_ciphertext(
+    sellers: Site, keys: str
+) -> None:
+    """Another key under the same name, and under a name of its own."""
     sealed = [row[0] for row in sellers.sql("SELECT refresh_token FROM ebay.tokens")]
-
-    run = sellers.cli("ebay", "--json", environment=sellers.environment(ENCRYPTION_KEYS=OTHER_KEYS))
-    test = sellers.cli(
-        "accounts", "test", "seller-1", environment=sellers.environment(ENCRYPTION_KEYS=OTHER_KEYS)
+    sealed += [row[0] for row in sellers.sql("SELECT sealed FROM ops.key_canary")]
+    wrong = sellers.environment(ENCRYPTION_KEYS=keys)
+    commands = (
+        *(("ebay", "--json"), ("ebay", "--account", "seller-1"), ("ebay", "--dry-run")),
+        *(("tokens", "--json"), ("tokens", "--account", "seller-1")),
+        *(("accounts", "test", "seller-1"), ("rekey",)),
     )
 
-    assert {unit["reason"] for unit in json.loads(run.stdout)["units"]} == {"decrypt_failed"}
-    assert (run.returncode, test.returncode) == (1, 78)
-    assert "put the old key back beside the new" in test.stderr
+    ended = [sellers.cli(*command, environment=wrong) for command in commands]
+
+    assert {each.returncode for each in ended} == {78}
     assert len(sellers.simulator.requests) == 0
+    assert [each.stderr for each in ended[:-1] if "ENCRYPTION_KEYS" not in each.stderr] == []
+    assert sellers.one("SELECT count(*) FROM ops.run_units") == 0
     rows = sellers.sql(
-        "SELECT to_jsonb(unit)::text FROM ops.run_units unit"
-        " UNION ALL SELECT to_jsonb(state)::text FROM ebay.sync_states state"
+        "SELECT to_jsonb(state)::text FROM ebay.sync_states state"
         " UNION ALL SELECT to_jsonb(run)::text FROM ops.runs run"
+        " UNION ALL SELECT to_jsonb(refresh)::text FROM ebay.token_refreshes refresh"
     )
-    said = [run.stdout, run.stderr, test.stdout, test.stderr, *(row[0] for row in rows)]
+    said = [each.stdout + each.stderr for each in ended] + [row[0] for row in rows]
     assert [text for text in said for value in sealed if value.split(".")[2][:20] in text] == []
     assert sellers.run().outcome == "done"
+
+
+def test_r41_a_token_that_does_not_open_stops_its_account_only(sellers: Site) -> None:
+    """The keys are right, the value is another row's."""
+    sellers.sql(
+        "UPDATE ebay.tokens SET refresh_token = (SELECT refresh_token FROM ebay.tokens"
+        " ORDER BY account_id DESC LIMIT 1), access_token = NULL, access_expires_at = NULL"
+        " WHERE account_id = (SELECT min(account_id) FROM ebay.tokens)"
+    )
+    [sealed] = sellers.sql("SELECT refresh_token FROM ebay.tokens ORDER BY account_id LIMIT 1")[0]
+
+    run = sellers.cli("ebay", "--json")
+    refreshed = sellers.cli("tokens", "--json", "--account", "seller-1")
+
+    told = {unit["account"]: unit["reason"] for unit in json.loads(run.stdout)["units"]}
+    assert told == {"seller-1": "decrypt_failed", "seller-2": None}
+    assert [unit["reason"] for unit in json.loads(refreshed.stdout)["units"]] == ["decrypt_failed"]
+    assert refreshes(sellers) == refreshes(sellers, "seller-2") == 1
+    said = run.stdout + run.stderr + refreshed.stdout + refreshed.stderr
+    assert sealed.split(".")[2][:20] not in said
+
+
+def test_r42_a_first_start_makes_the_canary_and_later_ones_ask_it(site: Site) -> None:
+    before = site.one("SELECT count(*) FROM ops.key_canary")
+    ended = site.cli("tokens", "--json")
+
+    assert before == 0
+    assert json.loads(ended.stdout)["reason"] == "no_accounts"
+    [sealed] = site.sql("SELECT sealed FROM ops.key_canary")[0]
+    assert sealed.startswith("v1.test.")
+    # Nothing is sealed yet, so that another key may take its place.
+    assert (
+        site.cli("tokens", environment=site.environment(ENCRYPTION_KEYS=OTHER_KEYS)).returncode == 0
+    )
+    assert site.one("SELECT sealed FROM ops.key_canary") != sealed
+
+
+def test_r42_a_database_of_before_the_canary_is_not_taken_by_wrong_keys(sellers: Site) -> None:
+    sellers.sql("TRUNCATE ops.key_canary")
+
+    wrong = sellers.cli("tokens", environment=sellers.environment(ENCRYPTION_KEYS=OTHER_KEYS))
+    none = sellers.one("SELECT count(*) FROM ops.key_canary")
+    right = sellers.cli("tokens")
+
+    assert (wrong.returncode, none, right.returncode) == (78, 0, 0)
+    assert sellers.one("SELECT count(*) FROM ops.key_canary") == 1
 
 
 def test_an_account_whose_token_is_gone_says_no_token_and_asks_nobody(sellers: Site) -> None:
@@ -186,10 +240,10 @@ def test_an_account_whose_token_is_gone_says_no_token_and_asks_nobody(sellers: S
     assert reasons(report, "seller-1") == {"no_token"}
     assert reasons(report, "seller-2") == {None}
     assert refreshes(sellers) == refreshes(sellers, "seller-2") == 1
-    assert (test.returncode, "accounts add --replace" in test.stderr) == (77, True)
+    assert (test.returncode, "accounts reconnect" in test.stderr) == (77, True)
 
 
-def test_a_401_in_mid_run_costs_one_forced_refresh_for_all_units(site: Site) -> None:
+def test_r47_a_401_in_mid_run_costs_one_forced_refresh_for_all_units(site: Site) -> None:
     site.connect(1)
     site.simulator.requests.clear()
     site.simulator.faults.add("expire_token", operation="getOrders", times=1)
@@ -200,7 +254,7 @@ def test_a_401_in_mid_run_costs_one_forced_refresh_for_all_units(site: Site) -> 
     assert refreshes(site) == 1
 
 
-def test_a_token_that_is_refused_again_after_its_refresh_is_token_refused(site: Site) -> None:
+def test_r47_a_token_that_is_refused_again_after_its_refresh_is_token_refused(site: Site) -> None:
     site.connect(1)
     site.simulator.requests.clear()
     site.simulator.faults.add("unauthorized", operation="getOrders")

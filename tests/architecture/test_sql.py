@@ -23,6 +23,7 @@ ASKS_THE_CLOCK = {
     "accounts": "a person's command belongs to no run, so it has no `:now`",
     "runs": "worker leases, and the run rows that live and die with them",
     "sync": "unit leases and fences",
+    "sealed": "a person's command, and the runs that live by their leases",
     "tokens": "the right to refresh is a lease",
 }
 

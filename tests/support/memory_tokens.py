@@ -25,6 +25,7 @@ class Row:
     access_expires_at: datetime | None = None
     refresh_expires_at: datetime | None = None
     refreshed_at: datetime | None = None
+    retry_at: datetime | None = None
     version: int = 0
     fence: int = 0
     leased_until: datetime | None = None
@@ -66,6 +67,7 @@ class MemoryTokens:
                 access_token=row.access_token,
                 access_expires_at=row.access_expires_at,
                 refreshed_at=row.refreshed_at,
+                retry_at=row.retry_at,
                 read_at=self.now,
             )
 
@@ -97,17 +99,26 @@ class MemoryTokens:
             if grant.refresh_token_expires_in is not None:
                 row.refresh_expires_at = self.now + grant.refresh_token_expires_in
             row.refreshed_at = self.now
+            row.retry_at = None
             row.version += 1
             row.leased_until = None
             ended = self._ended(account_id, refresh)
             self.log.append(replace(ended, new_expires_at=row.access_expires_at))
 
     def fail(
-        self, account_id: AccountId, refresh: Refresh, *, code: str, message: str, revoked: bool
+        self,
+        account_id: AccountId,
+        refresh: Refresh,
+        *,
+        code: str,
+        message: str,
+        revoked: bool,
+        retry_at: datetime | None = None,
     ) -> None:
         with self.lock:
             row = self._held(account_id, refresh)
             row.leased_until = None
+            row.retry_at = retry_at
             if revoked and row.status == "active":
                 row.status, row.reason = "needs_reconnect", message
                 row.due = [None for _ in row.due]
@@ -151,6 +162,15 @@ class PlainCipher:
 
     def seal(self, secret: Secret, *, account_id: AccountId, field: str) -> str:
         return f"sealed({secret.reveal()})"
+
+    @property
+    def newest(self) -> str:
+        return "sealed"
+
+    def key_of(self, sealed: str) -> str:
+        if not sealed.startswith("sealed("):
+            raise DecryptError("nobody sealed this")
+        return "sealed"
 
     def open(self, sealed: str, *, account_id: AccountId, field: str) -> Secret:
         if not sealed.startswith("sealed("):

@@ -32,13 +32,13 @@ from tests.support.simulated import NO_TLS
 ROOT = Path(__file__).resolve().parents[2]
 CRON_SECRET = "canary-cron-secret-0123456789"
 KEYS = "test:" + base64.b64encode(bytes(range(32))).decode()
-WORKER = "ebay-cycle"
+WORKER, TOKENS = "ebay-cycle", "token-refresh"
 COMMAND = ("-m", "core.run")
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "CRONSHOT_ENV_FILE")
 
 RESET = """
 TRUNCATE ops.runs, ops.run_units, ops.run_events, ops.leases, ebay.accounts, ebay.api_budgets,
-  ebay.order_lines, ebay.transaction_fees CASCADE;
+  ebay.order_lines, ebay.transaction_fees, ops.key_canary CASCADE;
 UPDATE ops.workers SET enabled = true, faults = 0, tripped_at = NULL, probe_at = NULL;
 """
 # What most tests are about: the oldest streams, one of each kind of walk over instants.
@@ -138,10 +138,12 @@ class Site:
     def all_due(self) -> None:
         self.sql("UPDATE ebay.sync_states SET due_at = now() - interval '1 second'")
 
-    def run(self, *, delivery_id: str | None = None, **parameters: Any) -> RunReport:
+    def run(
+        self, *, delivery_id: str | None = None, worker: str = WORKER, **parameters: Any
+    ) -> RunReport:
         """In this process, without the environment."""
         call = Call(
-            worker=WORKER,
+            worker=worker,
             trigger=Trigger(via="cli", delivery_id=delivery_id),
             parameters=Parameters(**parameters),
         )
@@ -173,12 +175,12 @@ class Site:
             text=True,
         )
 
-    def hold_lease(self, seconds: int = 30) -> str:
+    def hold_lease(self, seconds: int = 30, worker: str = WORKER) -> str:
         """Somebody else is at work."""
         run_id = str(uuid4())
         self.sql(
             "INSERT INTO ops.leases AS lease (name, fence, run_id, acquired_at, expires_at)"
-            f" VALUES ('{WORKER}', 1, '{run_id}', now(), now() + interval '{seconds} seconds')"
+            f" VALUES ('{worker}', 1, '{run_id}', now(), now() + interval '{seconds} seconds')"
             " ON CONFLICT (name) DO UPDATE SET fence = lease.fence + 1, run_id = EXCLUDED.run_id,"
             " acquired_at = EXCLUDED.acquired_at, expires_at = EXCLUDED.expires_at"
         )

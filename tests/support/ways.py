@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from handlers import ebay_cycle
+from handlers import ebay_cycle, token_refresh
 from handlers.events import RunFailedError
 from tests.support.lambda_runtime import http_event, schedule_event
-from tests.support.site import COMMAND, CRON_SECRET, WORKER, Served, Site
+from tests.support.site import COMMAND, CRON_SECRET, TOKENS, WORKER, Served, Site
 
-PATH = f"/cron/{WORKER}"
+HANDLERS = {WORKER: ebay_cycle.handler, TOKENS: token_refresh.handler}
+COMMANDS = {WORKER: "ebay", TOKENS: "tokens"}
 OPTIONS = {"deadline_s": "--deadline", "account": "--account", "stream": "--stream"}
 
 
@@ -34,23 +35,23 @@ class Seen:
 Way = Callable[..., Seen]
 
 
-def over_http(server: Served) -> Way:
+def over_http(server: Served, worker: str = WORKER) -> Way:
     def run(**parameters: Any) -> Seen:
-        answer = server.call(json=parameters)
+        answer = server.call(path=f"/cron/{worker}", json=parameters)
         return Seen(body=answer.json(), status=answer.status_code, headers=answer.headers)
 
     return run
 
 
-def as_http_event(site: Site, **environment: str | None) -> Way:
+def as_http_event(site: Site, *, worker: str = WORKER, **environment: Any) -> Way:
     def run(**parameters: Any) -> Seen:
         headers = {
             "authorization": f"Bearer {CRON_SECRET}",
             "content-type": "application/json",
         }
-        event = http_event("POST", PATH, **headers) | {"body": json.dumps(parameters)}
+        event = http_event("POST", f"/cron/{worker}", **headers) | {"body": json.dumps(parameters)}
         with site.in_this_process(AWS_LAMBDA_FUNCTION_NAME="ebayCycle", **environment):
-            answer = ebay_cycle.handler(event, context(900))
+            answer = HANDLERS[worker](event, context(900))
         return Seen(
             body=json.loads(answer["body"]),
             status=answer["statusCode"],
@@ -60,13 +61,15 @@ def as_http_event(site: Site, **environment: str | None) -> Way:
     return run
 
 
-def as_event(site: Site, event_of: Callable[..., Any], **environment: str | None) -> Way:
+def as_event(
+    site: Site, event_of: Callable[..., Any], *, worker: str = WORKER, **environment: Any
+) -> Way:
     """A fault on our side is an error of the function, so that AWS counts it."""
 
     def run(**parameters: Any) -> Seen:
         with site.in_this_process(AWS_LAMBDA_FUNCTION_NAME="ebayCycle", **environment):
             try:
-                body = ebay_cycle.handler(event_of(**parameters), context(900))
+                body = HANDLERS[worker](event_of(**parameters), context(900))
             except RunFailedError as error:
                 return Seen(body={"outcome": "failed", "reason": None}, raised=str(error))
         return Seen(body=json.loads(json.dumps(body)))
@@ -102,14 +105,22 @@ def context(remaining_s: float) -> Any:
 
 
 def on_the_command_line(
-    site: Site, command: Sequence[str] = COMMAND, **environment: str | None
+    site: Site,
+    command: Sequence[str] = COMMAND,
+    *,
+    worker: str = WORKER,
+    **environment: Any,
 ) -> Way:
     def run(**parameters: Any) -> Seen:
         options = [
             text for name, value in parameters.items() for text in (OPTIONS[name], str(value))
         ]
         done = site.cli(
-            "ebay", "--json", *options, environment=site.environment(**environment), command=command
+            COMMANDS[worker],
+            "--json",
+            *options,
+            environment=site.environment(**environment),
+            command=command,
         )
         [line] = done.stdout.splitlines()
         return Seen(body=json.loads(line), exit_code=done.returncode, log=done.stderr)

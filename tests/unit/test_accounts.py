@@ -10,6 +10,7 @@ from core.accounts.model import Identity, KnownAccount, NewAccount, Status
 from core.accounts.ports import SealedPair, SealFor
 from core.errors import (
     AccessTokenRefusedError,
+    ConfigurationError,
     ReauthorizationRequiredError,
     TokenRefusedError,
     UsageError,
@@ -98,6 +99,7 @@ class Desk:
     endpoint: Endpoint = field(default_factory=Endpoint)
     owners: Owners = field(default_factory=Owners)
     tokens: Tokens = field(default_factory=Tokens)
+    wrong_keys: ConfigurationError | None = None
 
     def __post_init__(self) -> None:
         self.manage = ManageAccounts(
@@ -106,7 +108,12 @@ class Desk:
             identities=self.owners,
             sealer=PlainCipher(),
             tokens=self.tokens,
+            test_keys=self.test_keys,
         )
+
+    def test_keys(self) -> None:
+        if self.wrong_keys is not None:
+            raise self.wrong_keys
 
     def add(
         self,
@@ -287,10 +294,55 @@ def test_an_account_without_consent_is_neither_paused_nor_resumed(status: Status
 
     with pytest.raises(UsageError, match=status):
         desk.manage.pause("shop")
-    with pytest.raises(UsageError, match="--replace"):
+    with pytest.raises(UsageError, match="accounts reconnect shop"):
         desk.manage.resume("shop")
 
 
 def test_a_name_that_nobody_has_is_told() -> None:
     with pytest.raises(UsageError, match="accounts list"):
         Desk().manage.get("nobody")
+
+
+def test_an_account_is_reconnected_by_a_new_token_of_the_same_seller() -> None:
+    desk = Desk()
+    desk.add()
+    desk.has(Status.NEEDS_RECONNECT)
+
+    known = desk.manage.reconnect("shop", Secret("new"), consent_lasts=timedelta(days=500))
+
+    assert known.status is Status.ACTIVE
+    assert desk.endpoint.asked[-1][:2] == ("production", "new")
+    pair = desk.store.pairs[known.id]
+    assert pair.refresh_token == "sealed(new)"
+    assert pair.refresh_expires_in == timedelta(days=500)
+
+
+def test_only_an_account_that_is_there_is_reconnected_and_only_by_its_seller() -> None:
+    desk = Desk()
+    desk.add()
+    before = dict(desk.store.pairs)
+
+    with pytest.raises(UsageError, match="no account 'shpo'"):
+        desk.manage.reconnect("shpo", Secret("new"))
+    desk.owners.answers = [BERT]
+    with pytest.raises(UsageError, match="another seller's"):
+        desk.manage.reconnect("shop", Secret("new"))
+
+    assert desk.store.pairs == before
+
+
+def test_wrong_encryption_keys_are_found_before_a_token_is_sent() -> None:
+    desk = Desk()
+    desk.add()
+    asked = len(desk.endpoint.asked)
+    desk.wrong_keys = ConfigurationError("ENCRYPTION_KEYS")
+
+    for attempt in (
+        lambda: desk.add("other"),
+        lambda: desk.manage.reconnect("shop", Secret("new")),
+        lambda: desk.manage.test("shop"),
+    ):
+        with pytest.raises(ConfigurationError):
+            attempt()
+
+    assert (len(desk.endpoint.asked), desk.tokens.rejected) == (asked, [])

@@ -18,8 +18,9 @@ from core.errors import (
     UpstreamUnavailableError,
 )
 from core.secret import Secret
-from core.sync.fetch import PAGE_S, REQUEST_S, TRIES, UnitPages
+from core.sync.fetch import PAGE_S, REQUEST_S, UnitPages
 from core.sync.model import Page, PageQuery
+from core.tries import TRIES
 from tests.support.sync_fakes import (
     ACCOUNT,
     NOW,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Barrier, Event, Thread
 
 import pytest
@@ -11,14 +11,16 @@ from core.errors import (
     ApplicationRefusedError,
     DecryptError,
     NoTokenError,
+    RateLimitedError,
     ReauthorizationRequiredError,
     StoreUnavailableError,
+    UpstreamFacts,
     UpstreamUnavailableError,
 )
 from core.ids import AccountId
 from core.secret import Secret
 from core.tokens import keep
-from core.tokens.keep import KeepTokens
+from core.tokens.keep import BeingRefreshedError, KeepTokens
 from core.tokens.model import Grant, StoredToken
 from tests.support.log import ListLog
 from tests.support.memory_tokens import BEGINNING, Endpoint, MemoryTokens, PlainCipher, Row, granted
@@ -128,6 +130,7 @@ def test_a_token_whose_age_is_unknown_is_judged_by_what_is_left() -> None:
         access_token="a",
         access_expires_at=BEGINNING + timedelta(minutes=10),
         refreshed_at=None,
+        retry_at=None,
         read_at=BEGINNING,
     )
 
@@ -179,7 +182,7 @@ def test_a_refresh_token_that_comes_with_the_answer_replaces_ours() -> None:
 def test_an_account_without_token_says_so() -> None:
     keeping = Keeping()
 
-    with pytest.raises(NoTokenError, match="accounts add --replace"):
+    with pytest.raises(NoTokenError, match="accounts reconnect"):
         keeping.get(AccountId(9))
 
 
@@ -466,3 +469,94 @@ def test_keys_that_are_refused_while_others_wait_for_the_verdict_are_not_tried_a
 
     assert told == [str(REFUSED)] * 3
     assert len(keeping.endpoint.asked) == 1
+
+
+def limited(retry_at: datetime | None) -> RateLimitedError:
+    return RateLimitedError("429", retry_at=retry_at, quota=False, facts=UpstreamFacts(status=429))
+
+
+@pytest.mark.parametrize("error", [UpstreamUnavailableError("503"), limited(None)])
+def test_r40_an_old_token_is_used_while_it_is_good_and_no_new_one_comes(error: Exception) -> None:
+    keeping = Keeping()
+    stored(keeping.store.rows[ONE], "old", 10, refreshed_ago=110)
+    keeping.endpoint.answers = [error, error]
+
+    first = keeping.get()
+    again = keeping.get()
+    keeping.pass_time(61)
+    later = keeping.get()
+
+    assert (first, again, later) == ("old", "old", "old")
+    assert len(keeping.endpoint.asked) == 2
+    assert keeping.log.events().count("token.used_longer") == 2
+
+
+@pytest.mark.parametrize(("minutes", "rejected"), [(0.9, None), (-5, None), (10, "old")])
+def test_r40_a_token_in_its_last_minute_or_refused_is_not_used(
+    minutes: float, rejected: str | None
+) -> None:
+    keeping = Keeping()
+    stored(keeping.store.rows[ONE], "old", minutes, refreshed_ago=110)
+    keeping.endpoint.answers = [UpstreamUnavailableError("503")]
+
+    with pytest.raises(UpstreamUnavailableError, match="503"):
+        keeping.get(rejected=rejected)
+
+
+def test_r40_a_consent_that_is_gone_uses_no_old_token() -> None:
+    keeping = Keeping()
+    stored(keeping.store.rows[ONE], "old", 10, refreshed_ago=110)
+    keeping.endpoint.answers = [REVOKED]
+
+    with pytest.raises(ReauthorizationRequiredError):
+        keeping.get()
+
+
+def test_r40_nobody_asks_before_the_instant_that_ebay_named() -> None:
+    keeping = Keeping()
+    keeping.endpoint.answers = [limited(BEGINNING + timedelta(minutes=5))]
+
+    with pytest.raises(RateLimitedError):
+        keeping.get()
+    keeping.tokens = keeping.another()
+    with pytest.raises(RateLimitedError) as caught:
+        keeping.get()
+    keeping.pass_time(301)
+
+    assert caught.value.retry_at == BEGINNING + timedelta(minutes=5)
+    assert keeping.get() == "access-2"
+    assert keeping.store.rows[ONE].retry_at is None
+
+
+def test_a_renewal_refreshes_a_token_that_is_still_good() -> None:
+    keeping = Keeping()
+    stored(keeping.store.rows[ONE], "good", 100)
+
+    keeping.tokens.renew(ONE, "production", 0, timeout=25.0)
+
+    assert keeping.store.rows[ONE].access_token == "sealed(access-1)"
+    assert (keeping.tokens.asked(ONE), keeping.tokens.asked(TWO)) == (1, 0)
+
+
+def test_r39_a_renewal_is_content_with_another_ones_new_pair() -> None:
+    keeping = Keeping()
+
+    def rival() -> None:
+        keeping.store.before_start = lambda: None
+        keeping.another().renew(ONE, "production", 0, timeout=25.0)
+
+    keeping.store.before_start = rival
+
+    keeping.tokens.renew(ONE, "production", 0, timeout=25.0)
+    keeping.tokens.renew(ONE, "production", 0, timeout=25.0)
+
+    assert len(keeping.endpoint.asked) == 1
+    assert keeping.tokens.asked(ONE) == 0
+
+
+def test_a_renewal_that_another_holds_all_the_time_says_so() -> None:
+    keeping = Keeping()
+    keeping.store.rows[ONE].leased_until = BEGINNING + timedelta(hours=1)
+
+    with pytest.raises(BeingRefreshedError):
+        keeping.tokens.renew(ONE, "production", 0, timeout=5.0)

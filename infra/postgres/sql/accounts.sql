@@ -36,6 +36,8 @@ ON CONFLICT (account_id) DO UPDATE
        access_token = EXCLUDED.access_token,
        access_expires_at = EXCLUDED.access_expires_at,
        refreshed_at = EXCLUDED.refreshed_at,
+       retry_at = NULL,
+       warned_days = NULL,
        version = token.version + 1,
        fence = token.fence + 1,
        leased_by = NULL, leased_until = NULL;
