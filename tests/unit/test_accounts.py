@@ -175,12 +175,12 @@ def test_a_refresh_token_that_comes_with_the_first_answer_replaces_the_imported_
 def test_a_way_out_can_be_typed_as_it_is_told() -> None:
     desk = Desk()
     desk.add("b b")
-    add = "accounts add --name 'b b' --environment production --refresh-token-file FILE --replace"
+    way_out = "accounts reconnect 'b b' --refresh-token-file FILE"
 
-    with pytest.raises(UsageError, match=add):
+    with pytest.raises(UsageError, match=way_out):
         desk.add("another")
     desk.store.known["b b"] = replace(desk.store.known["b b"], status=Status.NEEDS_RECONNECT)
-    with pytest.raises(UsageError, match=add):
+    with pytest.raises(UsageError, match=way_out):
         desk.manage.resume("b b")
 
 
