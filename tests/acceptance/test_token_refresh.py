@@ -585,9 +585,9 @@ def test_the_list_of_workers_and_tick_know_it(site: Site) -> None:
 
     ran = [run["worker"] for run in json.loads(ticked.stdout)["runs"]]
     assert ran == ["ebay-cycle", TOKENS]
-    assert [(each["worker"], each["every"], each["status"]) for each in listed] == [
-        ("ebay-cycle", "300 s", "running"),
-        (TOKENS, "600 s", "running"),
+    assert [(each["worker"], each["interval_s"], each["status"]) for each in listed] == [
+        ("ebay-cycle", 300, "running"),
+        (TOKENS, 600, "running"),
     ]
 
 
