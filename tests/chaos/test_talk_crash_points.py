@@ -15,6 +15,8 @@ SAMPLE = 10
 AS_NEW = """
 DELETE FROM ebay.messages; DELETE FROM ebay.best_offers; DELETE FROM ebay.snapshot_seen;
 DELETE FROM ebay.sync_states;
+-- Kills after the last unit leave idle runs to follow, which forgive none.
+UPDATE ops.workers SET faults = 0, tripped_at = NULL, probe_at = NULL;
 INSERT INTO ebay.sync_states (account_id, stream, interval_s, due_at, cursor_at)
 SELECT id, stream, 600, clock_timestamp(), CASE stream WHEN 'messages' THEN clock_timestamp() - interval '3 days' END
   FROM ebay.accounts CROSS JOIN (VALUES ('messages'), ('best_offers')) AS own (stream)
