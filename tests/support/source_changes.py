@@ -17,7 +17,7 @@ RECENTLY_MS = 10 * 60_000
 
 def change(world: World, account: Account, streams: Sequence[str]) -> None:
     """Each of these streams a little; the caller holds the world's lock."""
-    for each in dict.fromkeys(CHANGES[stream] for stream in streams if stream in CHANGES):
+    for each in dict.fromkeys(CHANGES[stream] for stream in streams):
         each(world, account)
 
 
@@ -59,6 +59,10 @@ def _argue(world: World, account: Account) -> None:
     world.life.argue(account)
 
 
+def _restock(world: World, account: Account) -> None:
+    world.life.restock(account)
+
+
 CHANGES: Mapping[str, Callable[[World, Account], None]] = {
     "orders": _trade,
     "transactions": _trade,
@@ -66,6 +70,7 @@ CHANGES: Mapping[str, Callable[[World, Account], None]] = {
     "disputes": _dispute,
     "messages": _write,
     "best_offers": _haggle,
+    "inventory_offers": _restock,
     "active_inventory": _list,
     "buyer": _buy,
     "cases": _argue,
