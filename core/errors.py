@@ -19,6 +19,7 @@ AppError
 ├── ApplicationRefusedError        our own keys are wrong: stop every account
 ├── NoTokenError                   nothing to refresh with: import a token
 ├── DecryptError                   a stored secret does not open with our keys
+├── OutOfCallsError                the day's calls are used up: not before `retry_at`
 ├── OutOfTimeError                 the run's deadline came first: nothing is wrong
 ├── LeaseLostError                 another run owns the row: write nothing
 ├── UnsupportedError               eBay does not have this list in this environment
@@ -136,6 +137,12 @@ class NoTokenError(AppError):
 
 class DecryptError(AppError):
     pass
+
+
+class OutOfCallsError(AppError):
+    def __init__(self, message: str, *, retry_at: datetime) -> None:
+        super().__init__(message)
+        self.retry_at = retry_at
 
 
 class OutOfTimeError(AppError):

@@ -140,6 +140,8 @@ def _nothing_done(reasons: AbstractSet[Reason | None]) -> tuple[Outcome, Reason 
     if reasons <= STANDING_STILL:
         return Outcome.SKIPPED, Reason.PAUSED
     # Beside units held by others, a pass that had nothing to read is no work done.
+    if Reason.CIRCUIT_OPEN in reasons:
+        return Outcome.FAILED, Reason.UPSTREAM
     if Reason.ALREADY_RUNNING in reasons:
         return Outcome.SKIPPED, Reason.ALREADY_RUNNING
     return Outcome.DONE, None

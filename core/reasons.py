@@ -10,6 +10,7 @@ from core.errors import (
     LeaseLostError,
     MissingScopeError,
     NoTokenError,
+    OutOfCallsError,
     OutOfTimeError,
     PermanentError,
     QuarantineLimitError,
@@ -27,6 +28,7 @@ from core.report import Outcome, Reason
 
 REASONS: tuple[tuple[type[AppError], Outcome, Reason], ...] = (
     (OutOfTimeError, Outcome.PARTIAL, Reason.DEADLINE),
+    (OutOfCallsError, Outcome.SKIPPED, Reason.BUDGET),
     (LeaseLostError, Outcome.FAILED, Reason.LEASE_LOST),
     (ReauthorizationRequiredError, Outcome.SKIPPED, Reason.NEEDS_RECONNECT),
     (NoTokenError, Outcome.SKIPPED, Reason.NO_TOKEN),

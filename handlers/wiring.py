@@ -46,6 +46,7 @@ from infra.ebay.streams.registry import STREAM_ALIASES, STREAMS
 from infra.keyring import cipher_beside, cipher_from
 from infra.logs import make_log
 from infra.postgres.accounts import PostgresAccounts
+from infra.postgres.calls import PostgresCalls
 from infra.postgres.engine import make_engine
 from infra.postgres.history import PostgresHistory
 from infra.postgres.migrator import SchemaState, check, migrate
@@ -271,6 +272,7 @@ def ebay_cycle(ready: Opened, parameters: Parameters) -> Work:
                 ),
                 tokens=_tokens(ready, http, sealing, "run", context.run_id),
                 quotas=_quotas(ready.settings, http),
+                calls=PostgresCalls(database=ready.database, time_left=store.time_left),
                 sleep=_sleep,
             )
             selection = parameters.selection(context.started_at)

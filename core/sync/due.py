@@ -9,6 +9,7 @@ from core.sync.verdict import Verdict
 DUE_SHARE = 0.9
 """Due a little early, or a 5-minute stream under a 5-minute cron would run every ten."""
 OPEN_YOUNG = timedelta(days=7)
+AT_THEIR_INSTANT = {Reason.QUOTA, Reason.RATE_LIMITED, Reason.BUDGET, Reason.CIRCUIT_OPEN}
 HOURLY, DAILY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -17,7 +18,7 @@ def due_at(verdict: Verdict | None, usual: datetime, now: datetime) -> datetime:
         return usual
     if verdict.reason is Reason.DEADLINE:
         return now
-    if verdict.reason in {Reason.QUOTA, Reason.RATE_LIMITED, Reason.BUDGET}:
+    if verdict.reason in AT_THEIR_INSTANT:
         return verdict.retry_at or usual
     return min(usual, verdict.retry_at or usual)
 

@@ -16,6 +16,7 @@ from core.errors import (
     UpstreamUnavailableError,
 )
 from core.secret import Secret
+from core.sync.budget import Allowance
 from core.sync.model import Account, Page, PageQuery, Stream
 from core.sync.ports import AccessTokens, Event, PageSource
 from core.sync.walk import Step, complete
@@ -73,6 +74,7 @@ class UnitPages:
     account: Account
     stream: Stream
     context: RunContext
+    allowance: Allowance
     calls: Calls = field(default_factory=Calls)
 
     def fetch(self, query: PageQuery) -> Fetched:
@@ -121,6 +123,7 @@ class UnitPages:
         while True:
             try:
                 token = self._token(rejected, ends)
+                self.allowance.spend(requests)
                 return self._called(ask, token, ends, facts, requests)
             except AccessTokenRefusedError as error:
                 if rejected is not None:

@@ -68,6 +68,7 @@ class PreviewAccounts:
             verdict = self._look(unit, since, pages, tally)
         else:
             verdict = Verdict(outcome=Outcome.SKIPPED, reason=candidate.refused, detail="")
+        pages.allowance.close()
         return tally.report(unit, verdict, pages.calls.made, context.clock.now())
 
     def _look(

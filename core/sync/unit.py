@@ -9,12 +9,14 @@ from core.context import RunContext
 from core.errors import (
     AppError,
     LeaseLostError,
+    OutOfCallsError,
     OutOfTimeError,
     RateLimitedError,
     StoreUnavailableError,
 )
 from core.report import Outcome, Reason, UnitReport, instant
 from core.sync.begin import OPEN_LIMIT, begin, extra_end, impossible_cursor, open_window
+from core.sync.budget import Allowance
 from core.sync.details import read_again, unfolded, with_details
 from core.sync.due import due_at, usual
 from core.sync.fetch import Fetched, UnitPages
@@ -22,6 +24,7 @@ from core.sync.keeping import SwitchedOffError, UnitStore
 from core.sync.model import PageQuery, Pass, Unit, Walk, Window
 from core.sync.ports import (
     AccessTokens,
+    CallStore,
     PageSource,
     Progress,
     Quota,
@@ -43,6 +46,7 @@ class SyncPorts:
     source: PageSource
     tokens: AccessTokens
     quotas: Quotas
+    calls: CallStore
     sleep: Callable[[float], None]
 
     def pages_of(self, unit: Unit, context: RunContext) -> UnitPages:
@@ -53,6 +57,13 @@ class SyncPorts:
             account=unit.account,
             stream=unit.stream,
             context=context,
+            allowance=Allowance(
+                store=self.calls,
+                account=unit.account,
+                stream=unit.stream,
+                pass_=unit.pass_,
+                context=context,
+            ),
         )
 
     def store_of(self, unit: Unit, context: RunContext, tally: Tally) -> UnitStore:
@@ -87,12 +98,20 @@ class UnitRun:
         Where the database went away it is `database`, and stored nowhere: the unit is due when its
         lease ends.
         """
-        return self._settle(self._attempt())
+        return self._settle(self._paid(self._attempt()))
 
-    def put_off(self, until: datetime) -> UnitReport:
-        """Leave the unit for later without a call: the API's day is used up."""
+    def _paid(self, verdict: Verdict | None) -> Verdict | None:
+        """What was reserved and not spent goes back, in a transaction of its own."""
+        try:
+            self.kept.tried(self.pages.allowance.close)
+        except StoreUnavailableError as error:
+            return self._judge(error)
+        return verdict
+
+    def put_off(self, until: datetime, reason: Reason = Reason.BUDGET) -> UnitReport:
+        """Leave the unit for later without a call: the API's day is used up, or eBay is away."""
         return self._settle(
-            Verdict(outcome=Outcome.SKIPPED, reason=Reason.BUDGET, detail="", retry_at=until)
+            Verdict(outcome=Outcome.SKIPPED, reason=reason, detail="", retry_at=until)
         )
 
     def _settle(self, verdict: Verdict | None) -> UnitReport:
@@ -119,8 +138,8 @@ class UnitRun:
             return Verdict(outcome=Outcome.SKIPPED, reason=off.reason, detail=str(off))
         except RateLimitedError as error:
             return self._slow_down(error)
-        except OutOfTimeError as error:
-            return self._out_of_time(error)
+        except (OutOfTimeError, OutOfCallsError) as error:
+            return self._cut_short(error)
         except AppError as error:
             return self._judge(error)
         except Exception as error:
@@ -128,11 +147,13 @@ class UnitRun:
             return self._judge(error)
         return None
 
-    def _out_of_time(self, error: OutOfTimeError) -> Verdict:
+    def _cut_short(self, error: OutOfTimeError | OutOfCallsError) -> Verdict:
         """The window of a unit is kept, an extra one is not: who asked for it must ask again."""
         verdict = self._judge(error)
-        self.tally.more = self.since is None
+        if self.tally.pages:
+            verdict = replace(verdict, outcome=Outcome.PARTIAL)
         if self.since is None:
+            self.tally.more = isinstance(error, OutOfTimeError)
             return verdict
         self.tally.go_on_since = self.tally.reading_from or self.since
         return replace(verdict, detail=f"read again up to {instant(self.tally.go_on_since)}")
@@ -268,7 +289,11 @@ class UnitRun:
         if self.since is not None:
             return now
         started = self.context.started_at, self.tally.started_at
-        return usual(self.unit, self.tally.window_from, *started, now)
+        stretch = self.pages.allowance.stretch(now)
+        if stretch > 1.0:
+            self.kept.warn("interval.stretched", factor=round(stretch, 2))
+        unit = replace(self.unit, interval=self.unit.interval * stretch)
+        return usual(unit, self.tally.window_from, *started, now)
 
 
 def _list_of(window: Window) -> tuple[datetime, datetime, int]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.errors import ApplicationRefusedError, RateLimitedError
+from core.errors import ApplicationRefusedError, OutOfCallsError, RateLimitedError
 from core.reasons import reason_of
 from core.report import Outcome, Reason
 from core.retry import RetryPolicy
@@ -42,9 +42,15 @@ def judge(error: Exception, *, failures: int, now: datetime, quota: Quota | None
         outcome=outcome,
         reason=reason,
         detail=detail,
-        retry_at=_after(now, failures) if reason is Reason.UPSTREAM else None,
+        retry_at=_retry_at(error, reason, failures, now),
         stops_all=isinstance(error, ApplicationRefusedError),
     )
+
+
+def _retry_at(error: Exception, reason: Reason, failures: int, now: datetime) -> datetime | None:
+    if isinstance(error, OutOfCallsError):
+        return error.retry_at
+    return _after(now, failures) if reason is Reason.UPSTREAM else None
 
 
 def _rate_limited(

@@ -13,10 +13,11 @@ from core.ids import RunId
 from core.outcome import Accounts, add_up
 from core.report import Holder, Outcome, Reason, UnitReport, WorkReport, instant
 from core.sync.begin import has_past
+from core.sync.breaker import Breakers
 from core.sync.model import Unit, UnitKey
 from core.sync.ports import Candidate
 from core.sync.tally import Tally
-from core.sync.unit import PAGE_NEEDS_S, SyncPorts, UnitRun
+from core.sync.unit import ASK_S, PAGE_NEEDS_S, SyncPorts, UnitRun
 from core.sync.verdict import Verdict
 
 NOT_ASKED = Accounts(active=True, paused=False, needs_reconnect=False, next_due_at=None)
@@ -66,6 +67,7 @@ class SyncAccounts:
                 selection=selection,
                 waiting=self._named(selection),
                 pages=pages,
+                breakers=Breakers(self.ports.calls),
             )
             crew.work(cycle)
         return self._added_up(cycle, crew)
@@ -113,9 +115,12 @@ class _Cycle:
     selection: Selection
     waiting: deque[Candidate] | None
     pages: Executor
+    breakers: Breakers
     unrecorded: list[UnitReport] = field(default_factory=list)
     blocked: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
     slowed: set[UnitKey] = field(default_factory=set)
+    started: dict[UnitKey, Unit] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
     holder: Holder | None = None
 
     def left_over(self, next_due_at: datetime | None) -> bool:
@@ -142,10 +147,27 @@ class _Cycle:
         return bool(taken)
 
     def ended(self, report: UnitReport) -> None:
+        key = UnitKey(report.account_id, report.stream, report.pass_)
         if report.reason in {Reason.QUOTA, Reason.RATE_LIMITED}:
-            self.slowed.add(UnitKey(report.account_id, report.stream, report.pass_))
+            self.slowed.add(key)
         if report.reason is Reason.QUOTA:
             self.blocked.clear()
+        unit = self.started.pop(key, None)
+        if unit is not None and report.reason is not Reason.DATABASE:
+            self.breakers.ended(unit, report, self.context.clock.now())
+            self._learn_limits(unit, report)
+
+    def _learn_limits(self, unit: Unit, report: UnitReport) -> None:
+        """Once a day, and from an eBay that has just answered: wrong keys cost no more calls."""
+        environment, now = unit.account.environment, self.context.clock.now()
+        spare = self.context.deadline.allows(ASK_S + PAGE_NEEDS_S)
+        if not report.pages or environment in self.asked or not spare:
+            return
+        self.asked.add(environment)
+        if self.ports.calls.may_ask(environment, now):
+            apis = sorted({stream.api for stream in self.ports.store.streams.values()})
+            told = {api: self.ports.quotas.ask(environment, api, timeout=ASK_S) for api in apis}
+            self.ports.calls.learn(environment, told, now)
 
     def renew(self) -> None:
         self.ports.store.renew(self.context.run_id)
@@ -196,11 +218,16 @@ class _Cycle:
 
     def _start(self, unit: Unit) -> None:
         self.crew.may_start(self)
-        unit_run = self._unit_run(unit)
+        unit_run, now = self._unit_run(unit), self.context.clock.now()
         until = self._blocked_until(unit)
-        if until is not None and until > self.context.clock.now():
+        if until is not None and until > now:
             self.crew.take(unit_run.put_off(until), self)
             return
+        until = self.breakers.blocked_until(unit, now)
+        if until is not None:
+            self.crew.take(unit_run.put_off(until, Reason.CIRCUIT_OPEN), self)
+            return
+        self.started[UnitKey(unit.account.id, unit.stream.name, unit.pass_)] = unit
         self.crew.start(unit_run.run)
 
     def _unit_run(self, unit: Unit) -> UnitRun:

@@ -1,4 +1,4 @@
-"""How many calls of an API the day still allows, asked when eBay answers 429."""
+"""How many calls of an API the day still allows, as eBay says."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class EbayQuotas:
         if not rows:
             return Quota(remaining=None, reset_at=None)
         tightest = min(rows, key=lambda limit: limit.remaining)
-        return Quota(remaining=tightest.remaining, reset_at=tightest.reset_at)
+        return Quota(remaining=tightest.remaining, reset_at=tightest.reset_at, limit=tightest.limit)
 
     def _limits(self, environment: str, timeout: float) -> tuple[RateLimit, ...]:
         asked_at, limits = self._kept.get(environment, (0.0, ()))

@@ -18,9 +18,11 @@ from core.errors import (
     UpstreamUnavailableError,
 )
 from core.secret import Secret
+from core.sync.budget import Allowance
 from core.sync.fetch import PAGE_S, REQUEST_S, UnitPages
-from core.sync.model import Page, PageQuery
+from core.sync.model import Page, PageQuery, Pass
 from core.tries import TRIES
+from tests.support.memory_calls import MemoryCalls
 from tests.support.sync_fakes import (
     ACCOUNT,
     NOW,
@@ -45,10 +47,18 @@ class Scene:
     limit_s: float | None = None
     tokens: FakeTokens = field(default_factory=FakeTokens)
     slept: list[float] = field(default_factory=list)
+    store: MemoryCalls = field(default_factory=MemoryCalls)
 
     def __post_init__(self) -> None:
         self.run = Run(limit_s=self.limit_s)
         self.source = FakeSource(self.answer, self.run.clock, self.takes_s)
+        self.allowance = Allowance(
+            store=self.store,
+            account=ACCOUNT,
+            stream=ORDERS,
+            pass_=Pass.NEW,
+            context=self.run.context(),
+        )
         self.pages = UnitPages(
             source=self.source,
             tokens=self.tokens,
@@ -56,6 +66,7 @@ class Scene:
             account=ACCOUNT,
             stream=ORDERS,
             context=self.run.context(),
+            allowance=self.allowance,
         )
 
     def _sleep(self, seconds: float) -> None:

@@ -38,6 +38,7 @@ from core.sync.tally import Tally
 from core.sync.unit import SyncPorts, UnitRun
 from core.sync.walk import query_for
 from core.sync.worker import Selection
+from tests.support.memory_calls import MemoryCalls
 from tests.support.memory_sync import MemorySync, State
 from tests.support.sync_fakes import (
     LISTINGS,
@@ -83,6 +84,7 @@ class Scene:
     before: Callable[["Scene", PageQuery], Answer | None] = lambda *_: None
     since: datetime | None = None
     tokens: FakeTokens = field(default_factory=FakeTokens)
+    calls: MemoryCalls = field(default_factory=MemoryCalls)
     quotas: FakeQuotas = field(default_factory=FakeQuotas)
 
     def __post_init__(self) -> None:
@@ -138,6 +140,7 @@ class Scene:
             source=self.source,
             tokens=self.tokens,
             quotas=self.quotas,
+            calls=self.calls,
             sleep=self.clock.advance,
         )
         return UnitRun(

@@ -9,6 +9,7 @@ from core import errors
 from core.errors import (
     AppError,
     ApplicationRefusedError,
+    OutOfCallsError,
     RateLimitedError,
     RejectedContentError,
     UpstreamFacts,
@@ -31,6 +32,7 @@ EXPECTED = {
     "MissingScopeError": (Outcome.FAILED, Reason.MISSING_SCOPE),
     "NoTokenError": (Outcome.SKIPPED, Reason.NO_TOKEN),
     "UnsupportedError": (Outcome.SKIPPED, Reason.UNSUPPORTED),
+    "OutOfCallsError": (Outcome.SKIPPED, Reason.BUDGET),
     "OutOfTimeError": (Outcome.PARTIAL, Reason.DEADLINE),
     "PermanentError": (Outcome.FAILED, Reason.BAD_DATA),
     "QuarantineLimitError": (Outcome.FAILED, Reason.QUARANTINE_LIMIT),
@@ -59,6 +61,8 @@ def limited(retry_after_s: float | None = None) -> RateLimitedError:
 def made(kind: type[AppError]) -> AppError:
     if kind is RateLimitedError:
         return limited()
+    if kind is OutOfCallsError:
+        return OutOfCallsError("none left", retry_at=LATER)
     if kind is RejectedContentError:
         return RejectedContentError("why", "22003")
     return kind("why")

@@ -25,6 +25,7 @@ from core.sync.ports import Quota
 from core.sync.preview import DRY_RUN, NOTHING_READ, PreviewAccounts
 from core.sync.unit import SyncPorts
 from core.sync.worker import Selection, SyncAccounts
+from tests.support.memory_calls import MemoryCalls
 from tests.support.memory_sync import MemorySync
 from tests.support.sync_fakes import (
     NOW,
@@ -55,6 +56,7 @@ class Scene:
     before: Callable[[Account, Stream], Answer | None] = lambda *_: None
     quotas: FakeQuotas = field(default_factory=FakeQuotas)
     tokens: FakeTokens = field(default_factory=FakeTokens)
+    calls: MemoryCalls = field(default_factory=MemoryCalls)
 
     def __post_init__(self) -> None:
         self.run = Run(limit_s=self.limit_s)
@@ -83,6 +85,7 @@ class Scene:
             source=self.source,
             tokens=self.tokens,
             quotas=self.quotas,
+            calls=self.calls,
             sleep=self.clock.advance,
         )
 

@@ -199,7 +199,7 @@ SELECT blocked_until FROM ebay.api_budgets
 INSERT INTO ebay.api_budgets (environment, api, remaining, reset_at, blocked_until, learned_at)
 VALUES (:environment, :api, :remaining, :reset_at, :until, :now)
 ON CONFLICT (environment, api) DO UPDATE
-   SET remaining = EXCLUDED.remaining, reset_at = EXCLUDED.reset_at,
+   SET remaining = EXCLUDED.remaining, reset_at = COALESCE(EXCLUDED.reset_at, api_budgets.reset_at),
        blocked_until = EXCLUDED.blocked_until, learned_at = EXCLUDED.learned_at;
 
 -- name: summary

@@ -1,0 +1,71 @@
+"""An eBay that fails again and again is asked by one unit at a time.
+
+Two scopes, each with a count of its own: one account's calls to one API, and every call of the
+application in one environment. A unit that found eBay away (after all its tries) counts as one
+failure; one that was answered sets both to zero.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from core.report import Reason, UnitReport
+from core.retry import RetryPolicy
+from core.sync.model import Unit
+from core.sync.ports import Breaker, CallStore, Scope
+
+OPENS_AFTER = 5
+PROBES = RetryPolicy(base=60.0, cap=15 * 60.0)
+
+
+def scopes_of(unit: Unit) -> tuple[Scope, Scope]:
+    """The application's first: rows are locked in this order."""
+    environment = unit.account.environment
+    return Scope(environment, "", 0), Scope(environment, unit.stream.api, unit.account.id)
+
+
+def next_probe(failures: int, now: datetime) -> datetime:
+    return now + timedelta(seconds=PROBES.delay(max(failures - OPENS_AFTER + 1, 1)))
+
+
+@dataclass(slots=True)
+class Breakers:
+    """The breakers as one run knows them. Called from the coordinating thread."""
+
+    store: CallStore
+    _known: dict[Scope, Breaker] | None = field(default=None)
+
+    def blocked_until(self, unit: Unit, now: datetime) -> datetime | None:
+        """None: go on, as the one probe where a breaker is open. Raises StoreUnavailableError."""
+        for breaker in self._open(unit):
+            if breaker.probe_at is not None and breaker.probe_at > now:
+                return breaker.probe_at
+        for breaker in self._open(unit):
+            until = next_probe(breaker.failures + 1, now)
+            if not self.store.probe(breaker, until):
+                # Somebody else is the probe.
+                return until
+            self._put([Breaker(breaker.scope, breaker.failures, until)])
+        return None
+
+    def ended(self, unit: Unit, report: UnitReport, now: datetime) -> None:
+        """Raises StoreUnavailableError."""
+        scopes = scopes_of(unit)
+        if report.reason is Reason.UPSTREAM:
+            self._put(self.store.count_failure(scopes, OPENS_AFTER, now))
+        elif report.pages and any(scope in self._all() for scope in scopes):
+            self.store.close(scopes)
+            for scope in scopes:
+                self._all().pop(scope, None)
+
+    def _open(self, unit: Unit) -> Sequence[Breaker]:
+        known = (self._all().get(scope) for scope in scopes_of(unit))
+        return [each for each in known if each is not None and each.failures >= OPENS_AFTER]
+
+    def _put(self, breakers: Sequence[Breaker]) -> None:
+        self._all().update({breaker.scope: breaker for breaker in breakers})
+
+    def _all(self) -> dict[Scope, Breaker]:
+        if self._known is None:
+            self._known = {breaker.scope: breaker for breaker in self.store.breakers()}
+        return self._known
