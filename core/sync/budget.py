@@ -6,11 +6,12 @@ writes would be a queue (24 threads: 55 calls a second, measured).
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from core.context import RunContext
-from core.errors import OutOfCallsError
+from core.errors import OutOfCallsError, StoreUnavailableError
 from core.sync.model import Account, Pass, Stream
 from core.sync.ports import CallStore, Claim, Grant
 
@@ -84,9 +85,15 @@ class Allowance:
         self.left -= calls
 
     def close(self) -> None:
-        """What was not spent is for others."""
-        if self.left and self.grant is not None:
-            left, self.left = self.left, 0
+        """What was not spent is for others.
+
+        Where the database is away it is lost until the reset: given back twice, for nobody saw the
+        first COMMIT, it would be calls beyond the day's limit.
+        """
+        if not self.left or self.grant is None:
+            return
+        left, self.left = self.left, 0
+        with suppress(StoreUnavailableError):
             self.store.give_back(self._claim(), left, self.grant.reset_at)
 
     def stretch(self, now: datetime) -> float:

@@ -41,9 +41,6 @@ class UnitStore:
     def lacking_details(self, page: Page) -> AbstractSet[str]:
         return self._tries().run(lambda: self.store.lacking_details(self.unit, page))
 
-    def tried(self, ask: Callable[[], None]) -> None:
-        self._tries().run(ask)
-
     def open_range(self, since: datetime) -> OpenRange:
         return self._tries().run(lambda: self.store.open_range(self.unit, since))
 

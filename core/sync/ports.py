@@ -129,7 +129,10 @@ class CallStore(Protocol):
     """
 
     def reserve(self, claim: Claim, now: datetime) -> Grant:
-        """As many of the calls wanted as the day has left, counted as used at once."""
+        """Some of the calls wanted, 0 when the day has none left; counted as used at once.
+
+        At most a fifth of what is left, or units side by side would keep the last from each other.
+        """
         ...
 
     def give_back(self, claim: Claim, calls: int, reset_at: datetime) -> None:

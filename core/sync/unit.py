@@ -98,15 +98,9 @@ class UnitRun:
         Where the database went away it is `database`, and stored nowhere: the unit is due when its
         lease ends.
         """
-        return self._settle(self._paid(self._attempt()))
-
-    def _paid(self, verdict: Verdict | None) -> Verdict | None:
-        """What was reserved and not spent goes back, in a transaction of its own."""
-        try:
-            self.kept.tried(self.pages.allowance.close)
-        except StoreUnavailableError as error:
-            return self._judge(error)
-        return verdict
+        verdict = self._attempt()
+        self.pages.allowance.close()
+        return self._settle(verdict)
 
     def put_off(self, until: datetime, reason: Reason = Reason.BUDGET) -> UnitReport:
         """Leave the unit for later without a call: the API's day is used up, or eBay is away."""

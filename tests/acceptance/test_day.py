@@ -33,6 +33,7 @@ MOVED = {
         "window_goal",
     ),
     "ebay.tokens": ("access_expires_at", "refreshed_at", "refresh_expires_at"),
+    "ebay.api_budgets": ("reset_at", "blocked_until", "learned_at", "asked_at"),
     "ops.runs": ("started_at", "finished_at", "expires_at"),
 }  # fmt: skip
 

@@ -245,7 +245,8 @@ class Ground:
             " row_number() OVER (ORDER BY account_id DESC, stream DESC, pass DESC) AS place"
             " FROM ebay.sync_states) AS row"
             " WHERE (account_id, stream, pass) = (a, s, p) AND leased_by IS NULL;"
-            " UPDATE ebay.api_budgets SET blocked_until = NULL"
+            " UPDATE ebay.api_budgets SET blocked_until = NULL, used = 0, used_open = 0;"
+            " DELETE FROM ebay.api_breakers"
         )
 
     def forget_everything(self) -> None:

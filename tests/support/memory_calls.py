@@ -60,7 +60,7 @@ class MemoryCalls:
         left = floor(claim.share * limit) - day.used
         if claim.open_share is not None:
             left = min(left, floor(claim.open_share * limit) - day.used_open)
-        return max(min(claim.calls, left), 0)
+        return max(min(claim.calls, left, max(left // 5, 1)), 0)
 
     def give_back(self, claim: Claim, calls: int, reset_at: datetime) -> None:
         self._touch("give_back")
@@ -111,7 +111,7 @@ class MemoryCalls:
 
     def probe(self, breaker: Breaker, until: datetime) -> bool:
         stored = self.open_.get(breaker.scope)
-        if stored is None or stored.probe_at != breaker.probe_at:
+        if stored is None or stored.probe_at is None or stored.probe_at != breaker.probe_at:
             return False
         self.open_[breaker.scope] = replace(stored, probe_at=until)
         return True

@@ -38,7 +38,7 @@ from core.sync.tally import Tally
 from core.sync.unit import SyncPorts, UnitRun
 from core.sync.walk import query_for
 from core.sync.worker import Selection
-from tests.support.memory_calls import MemoryCalls
+from tests.support.memory_calls import Day, MemoryCalls
 from tests.support.memory_sync import MemorySync, State
 from tests.support.sync_fakes import (
     LISTINGS,
@@ -1138,3 +1138,41 @@ def test_rows_read_by_key_that_fail_in_the_middle_leave_what_was_had() -> None:
     assert (failed.reason, failed.fetched) == (Reason.BAD_DATA, 2)
     assert (done.outcome, done.fetched) == (Outcome.DONE, 2)
     assert [key for (key,) in scene.source.detailed] == ["0", "1", "2", "2", "3"]
+
+
+def test_a_unit_out_of_calls_keeps_what_it_read_and_waits_for_the_reset() -> None:
+    scene = Scene()
+    day = ("simulator", "sell.fulfillment")
+    scene.calls.days[day] = Day(limit=2, reset_at=NOW + timedelta(hours=3))
+
+    report = scene.read()
+
+    assert (report.outcome, report.reason, report.calls) == (Outcome.PARTIAL, Reason.BUDGET, 2)
+    assert (report.pages, scene.stored()) == (1, 2)
+    assert scene.state.due_at == NOW + timedelta(hours=3)
+
+
+def test_a_unit_without_any_call_left_is_put_off() -> None:
+    scene = Scene()
+    scene.calls.days["simulator", "sell.fulfillment"] = Day(
+        limit=0, blocked_until=NOW + timedelta(hours=3), reset_at=NOW + timedelta(hours=5)
+    )
+
+    report = scene.read()
+
+    assert (report.outcome, report.reason) == (Outcome.SKIPPED, Reason.BUDGET)
+    assert (report.calls, scene.state.due_at) == (0, NOW + timedelta(hours=3))
+
+
+def test_a_day_that_runs_short_of_calls_stretches_the_interval_and_says_so() -> None:
+    scene = Scene()
+    scene.calls.days["simulator", "sell.fulfillment"] = Day(
+        limit=1000, used=600, reset_at=NOW + timedelta(hours=12)
+    )
+
+    scene.read()
+
+    assert scene.state.due_at is not None
+    assert scene.state.due_at > NOW + timedelta(seconds=270 * 1.5)
+    [told] = [each for each in scene.store.events if each.event == "interval.stretched"]
+    assert told.facts == {"factor": 1.55}

@@ -443,6 +443,157 @@ def test_an_extra_window_goes_on_from_the_unit_that_got_least_far() -> None:
     assert str(work.detail).endswith(f"--since {instant(cut)}")
 
 
+AWAY = UpstreamUnavailableError("eBay answered 500")
+
+
+def away(_: Account, __: Stream) -> Answer:
+    return AWAY
+
+
+def test_five_failures_in_a_row_open_the_breaker_of_the_application() -> None:
+    scene = Scene(accounts=tuple("abcdef"), parallel=1, before=away)
+
+    work = scene.work()
+
+    reasons = [unit.reason for unit in work.units]
+    assert ended(work) == (Outcome.FAILED, Reason.UPSTREAM)
+    assert reasons.count(Reason.UPSTREAM) == 5
+    assert set(reasons[5:]) == {Reason.CIRCUIT_OPEN}
+
+
+def opened_by(scene: Scene) -> None:
+    """A run before this one found eBay away; its units' own pauses are over."""
+    scene.work()
+    for state in scene.store.states.values():
+        state.due_at = scene.clock.now()
+
+
+def test_before_its_instant_nobody_probes_an_open_breaker() -> None:
+    scene = Scene(accounts=tuple("abcdef"), parallel=1, before=away)
+    opened_by(scene)
+    calls = len(scene.source.calls)
+
+    work = scene.work()
+
+    assert ended(work) == (Outcome.FAILED, Reason.UPSTREAM)
+    assert {unit.reason for unit in work.units} == {Reason.CIRCUIT_OPEN}
+    assert len(scene.source.calls) == calls
+
+
+def test_one_unit_probes_and_the_others_wait_for_it() -> None:
+    scene = Scene(accounts=tuple("abcdef"), parallel=1, before=away)
+    opened_by(scene)
+    scene.clock.advance(61)
+
+    work = scene.work()
+
+    reasons = [unit.reason for unit in work.units]
+    assert (reasons.count(Reason.UPSTREAM), reasons.count(Reason.CIRCUIT_OPEN)) == (1, 11)
+
+
+def test_a_good_probe_closes_the_breaker_for_everybody() -> None:
+    scene = Scene(accounts=tuple("abcdef"), parallel=1, before=away)
+    opened_by(scene)
+    scene.clock.advance(61)
+    scene.before = lambda *_: None
+
+    work = scene.work()
+
+    assert ended(work) == (Outcome.DONE, None)
+    assert (len(work.units), scene.calls.open_) == (12, {})
+
+
+def test_a_probe_that_another_run_took_is_waited_for() -> None:
+    scene = Scene(accounts=("a",), parallel=1, before=away)
+    for _ in range(5):
+        opened_by(scene)
+    scene.clock.advance(3600)
+    for state in scene.store.states.values():
+        state.due_at = scene.clock.now()
+    seen = scene.calls.breakers
+
+    def late() -> Any:
+        found = list(seen())
+        for breaker in found:
+            scene.calls.probe(breaker, scene.clock.now() + timedelta(minutes=5))
+        return found
+
+    scene.calls.breakers = late  # type: ignore[method-assign]  # another run, in between
+
+    work = scene.work()
+
+    assert {unit.reason for unit in work.units} == {Reason.CIRCUIT_OPEN}
+
+
+def test_one_account_that_fails_opens_its_own_breaker_only() -> None:
+    def sick(account: Account, stream: Stream) -> Answer | None:
+        return AWAY if (account.name, stream.name) == ("a", "orders") else None
+
+    scene = Scene(parallel=1, before=sick)
+    for _ in range(5):
+        opened_by(scene)
+
+    work = scene.work()
+
+    assert units(work)["a", "orders"] == (Outcome.SKIPPED, Reason.CIRCUIT_OPEN)
+    assert units(work)["a", "transactions"] == (Outcome.DONE, None)
+    assert units(work)["b", "orders"] == (Outcome.DONE, None)
+
+
+def test_limits_are_asked_for_once_an_ebay_has_answered() -> None:
+    told = Quota(remaining=40, reset_at=NOW + timedelta(hours=3), limit=50)
+    scene = Scene(quotas=FakeQuotas(told))
+
+    scene.work()
+
+    assert sorted(api for _, api, _ in scene.quotas.asked) == ["sell.finances", "sell.fulfillment"]
+    assert scene.calls.days["simulator", "sell.fulfillment"].limit == 50
+
+
+def test_no_limit_is_asked_for_while_ebay_does_not_answer() -> None:
+    scene = Scene(before=away)
+
+    scene.work()
+
+    assert scene.quotas.asked == []
+
+
+def test_units_give_back_the_calls_that_they_did_not_make() -> None:
+    scene = Scene()
+
+    work = scene.work()
+
+    assert sum(day.used for day in scene.calls.days.values()) == work.counts["calls"]
+
+
+def test_a_dry_run_counts_its_calls_too() -> None:
+    scene = Scene()
+
+    work = scene.preview()
+
+    assert sum(day.used for day in scene.calls.days.values()) == work.counts["calls"] == 4
+
+
+def test_calls_that_cannot_be_given_back_are_lost_and_nothing_else() -> None:
+    scene = Scene(accounts=("a",))
+    scene.calls.failing["give_back"] = 50
+
+    work = scene.work()
+
+    assert ended(work) == (Outcome.DONE, None)
+    assert sum(day.used for day in scene.calls.days.values()) == 40
+
+
+@pytest.mark.parametrize("method", ["reserve", "breakers"])
+def test_calls_that_cannot_be_counted_are_not_made(method: str) -> None:
+    scene = Scene()
+    scene.calls.failing[method] = 50
+
+    work = scene.work()
+
+    assert ended(work) == (Outcome.FAILED, Reason.DATABASE)
+
+
 def test_a_dry_run_reads_one_page_of_each_stream_and_keeps_nothing() -> None:
     scene = Scene()
     before = {place: state.unit() for place, state in scene.store.states.items()}

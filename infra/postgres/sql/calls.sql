@@ -2,6 +2,7 @@
 
 -- name: reserve
 -- The row is locked first, so what is granted is what is left. A day that is over counts no more.
+-- Never more than a fifth of what is left: units side by side would keep its last calls from each other.
 WITH budget AS MATERIALIZED (
   SELECT environment, api,
          CASE WHEN reset_at > :now THEN used ELSE 0 END AS used,
@@ -12,13 +13,14 @@ WITH budget AS MATERIALIZED (
     FROM ebay.api_budgets
    WHERE environment = :environment AND api = :api
      FOR UPDATE
-), claim AS (
+), rest AS (
   SELECT budget.*,
          CASE WHEN blocked_until IS NOT NULL THEN 0
-              ELSE GREATEST(0, LEAST(:calls,
-                                     floor(CAST(:share AS numeric) * call_limit) - used,
-                                     floor(CAST(:open_share AS numeric) * call_limit) - used_open)) END AS granted
+              ELSE GREATEST(0, LEAST(floor(CAST(:share AS numeric) * call_limit) - used,
+                                     floor(CAST(:open_share AS numeric) * call_limit) - used_open)) END AS calls_left
     FROM budget
+), claim AS (
+  SELECT rest.*, LEAST(:calls, calls_left, GREATEST(1, floor(calls_left / 5))) AS granted FROM rest
 )
 UPDATE ebay.api_budgets stored
    SET used = claim.used + claim.granted,
@@ -67,8 +69,10 @@ RETURNING 1;
 SELECT environment, api, account_id, failures, probe_at FROM ebay.api_breakers;
 
 -- name: count_failure
-INSERT INTO ebay.api_breakers AS breaker (environment, api, account_id, failures)
-SELECT scope.environment, scope.api, scope.account_id, 1
+INSERT INTO ebay.api_breakers AS breaker (environment, api, account_id, failures, opened_at, probe_at)
+SELECT scope.environment, scope.api, scope.account_id, 1,
+       CASE WHEN :opens_after <= 1 THEN CAST(:now AS timestamptz) END,
+       CASE WHEN :opens_after <= 1 THEN CAST(:probe_at AS timestamptz) END
   FROM jsonb_to_recordset(CAST(:scopes AS jsonb)) AS scope (environment text, api text, account_id bigint)
  ORDER BY 1, 2, 3
 ON CONFLICT (environment, api, account_id) DO UPDATE
