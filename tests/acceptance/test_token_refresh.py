@@ -77,8 +77,13 @@ def connected(site: Site, accounts: int = 2, minutes: float = 61) -> Site:
     return site
 
 
+OK = 200
+
+
 def refreshes(site: Site, account: str | None = None) -> int:
-    return len(site.simulator.requests.entries(operation="token", account=account))
+    """For accounts: the application's own token, granted to ask for limits, is not one of them."""
+    asked = site.simulator.requests.entries(operation="token", account=account)
+    return sum(entry.account is not None or entry.status != OK for entry in asked)
 
 
 def refresh(site: Site, **parameters: Any) -> RunReport:
@@ -336,7 +341,7 @@ def test_r39_an_account_that_somebody_else_refreshes_all_the_time_is_already_run
     connected(site, 1)
     site.sql("UPDATE ebay.tokens SET leased_until = clock_timestamp() + interval '1 hour'")
 
-    report = refresh(site, deadline_s=4)
+    report = refresh(site, deadline_s=12)
 
     assert (report.outcome, report.reason) == ("skipped", "already_running")
     assert refreshes(site) == 0
