@@ -260,6 +260,7 @@ def test_a_killed_demonstration_goes_on_at_once(folder: Path) -> None:
     assert servers(folder) == []
 
 
+@pytest.mark.slow
 def test_with_live_the_sellers_go_on_and_what_they_did_stays(folder: Path) -> None:
     first = demo(folder)
     live = demo(folder, "--live")

@@ -139,7 +139,7 @@ FAULTS: Sequence[Fault] = (
     ),
 )
 ROUNDS = range(len(FAULTS))
-OFTEN = 3
+OFTEN = 9
 """Every so many rounds one is part of `make test`, the others of `make slow`."""
 
 

@@ -341,9 +341,10 @@ def test_r39_an_account_that_somebody_else_refreshes_all_the_time_is_already_run
     connected(site, 1)
     site.sql("UPDATE ebay.tokens SET leased_until = clock_timestamp() + interval '1 hour'")
 
-    report = refresh(site, deadline_s=12)
+    report = refresh(site, deadline_s=5)
 
-    assert (report.outcome, report.reason) == ("skipped", "already_running")
+    # It was waited for to the deadline, so whether the run also says `deadline` is a matter of luck.
+    assert ends(report) == {"seller-1": ("skipped", "already_running")}
     assert refreshes(site) == 0
 
 
