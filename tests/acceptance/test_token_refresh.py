@@ -343,7 +343,7 @@ def test_r39_an_account_that_somebody_else_refreshes_all_the_time_is_already_run
 
     report = refresh(site, deadline_s=5)
 
-    # It was waited for to the deadline, so whether the run also says `deadline` is a matter of luck.
+    # Waited for to the deadline: whether the run says `deadline` as well is a matter of luck.
     assert ends(report) == {"seller-1": ("skipped", "already_running")}
     assert refreshes(site) == 0
 
