@@ -17,6 +17,8 @@ DELETE FROM ebay.messages; DELETE FROM ebay.best_offers; DELETE FROM ebay.snapsh
 DELETE FROM ebay.sync_states;
 -- Kills after the last unit leave idle runs to follow, which forgive none.
 UPDATE ops.workers SET faults = 0, tripped_at = NULL, probe_at = NULL;
+-- Each killed run keeps the calls that it had set aside; hundreds of them use up a day.
+UPDATE ebay.api_budgets SET used = 0, used_open = 0, blocked_until = NULL; DELETE FROM ebay.api_breakers;
 INSERT INTO ebay.sync_states (account_id, stream, interval_s, due_at, cursor_at)
 SELECT id, stream, 600, clock_timestamp(), CASE stream WHEN 'messages' THEN clock_timestamp() - interval '3 days' END
   FROM ebay.accounts CROSS JOIN (VALUES ('messages'), ('best_offers')) AS own (stream)
@@ -84,6 +86,8 @@ def points_of(each: Ground) -> list[str]:
 def sweep(each: Ground, points: Sequence[str]) -> None:
     for point in points:
         each.sql(AS_NEW)
+        for resource in each.simulator.quotas.counts():
+            each.simulator.quotas.set_count(resource, 0)
         killed = each.run("ebay", at=point)
         assert killed.killed, f"{point} was not reached: {killed.err}"
         # A row that PostgreSQL still holds for the killed one would be left to the run after.
