@@ -22,7 +22,7 @@ from core.runs.protocol import RunProtocol, Work
 from core.secret import Secret
 from core.sync.model import Environment, Stream
 from core.sync.preview import PreviewAccounts
-from core.sync.tries import SAVING
+from core.sync.store_tries import SAVING
 from core.sync.unit import SyncPorts
 from core.sync.worker import SyncAccounts
 from core.tokens.canary import KeyTest

@@ -11,8 +11,8 @@ from core.report import Reason, instant
 from core.sync.fetch import Fetched
 from core.sync.model import Page, Unit, Window
 from core.sync.ports import Event, OpenRange, OpenRow, Progress, Saved, SyncStore, UnitEnd
+from core.sync.store_tries import StoreTries
 from core.sync.tally import Tally
-from core.sync.tries import StoreTries
 
 COMMIT_UNSEEN = (
     "the connection broke when the page was committed: it is stored, and what it inserted and"
