@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from infra.simulator.accounts import SCOPE, USER_SCOPES, Account
+from infra.simulator.accounts import SCOPE, Account
 from infra.simulator.answers import Answer, Request, json_answer
 from infra.simulator.world import World
 
@@ -24,7 +24,6 @@ _GRANT_REFUSED = "the provided authorization {} is invalid or was issued to anot
 _SCOPE_REFUSED = (
     "The requested scope is invalid, unknown, malformed, or exceeds the scope granted to the client"
 )
-_KNOWN_SCOPES = frozenset(USER_SCOPES)
 
 
 @dataclass(frozen=True, slots=True)
