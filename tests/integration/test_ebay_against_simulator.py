@@ -30,10 +30,10 @@ from infra.ebay.rate_limits import RateLimits
 from infra.ebay.rest import RestList
 from infra.ebay.source import EbayPages
 from infra.ebay.stream_api import Ebay as EbayReach
-from infra.ebay.streams.registry import REST_LISTS
 from infra.simulator.oauth import CLIENT_ID, CLIENT_SECRET
 from infra.simulator.server import Simulator
 from tests.support.ebay import clock
+from tests.support.stream_lists import REST_LISTS
 
 EVERY = pytest.mark.parametrize("api", REST_LISTS.values(), ids=list(REST_LISTS))
 SIMULATOR = Environment.SIMULATOR

@@ -8,7 +8,6 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
-from infra.ebay.streams.registry import TRADING_LISTS
 from infra.ebay.trading import TradingList
 from infra.ebay.trading_xml import NAMESPACE, write_request
 from infra.simulator.listings import SHARED_ITEM_ID
@@ -16,6 +15,7 @@ from infra.simulator.server import Simulator
 from infra.simulator.trading_calls import CALLS
 from tests.support.ebay_shared import trading_sample
 from tests.support.simulated import Caller
+from tests.support.stream_lists import TRADING_LISTS
 from tests.support.trading_schema import in_order, unknown
 
 OURS = ("GiftIcon", "HandlingOfTheFuture", "DroneTracking")

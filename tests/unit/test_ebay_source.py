@@ -27,9 +27,9 @@ from infra.ebay.pages import read_page
 from infra.ebay.rest import RestList
 from infra.ebay.source import EbayPages
 from infra.ebay.stream_api import Ebay
-from infra.ebay.streams.registry import REST_LISTS
 from tests.support.ebay import CANARY, NOW, TOKEN, account, answer, clock, query
 from tests.support.ebay_shared import contract, sample_body
+from tests.support.stream_lists import REST_LISTS
 
 ORDERS, TRANSACTIONS, PAYOUTS = (REST_LISTS[name] for name in ("orders", "transactions", "payouts"))
 DISPUTES = REST_LISTS["disputes"]

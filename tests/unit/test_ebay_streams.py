@@ -6,8 +6,9 @@ import pytest
 from core.sync.model import Environment, Walk
 from infra.ebay.hosts import EBAY_HOSTS, Host
 from infra.ebay.rest import RestList
-from infra.ebay.streams.registry import REST_LISTS, STREAM_ALIASES, STREAM_APIS, STREAMS
+from infra.ebay.streams.registry import STREAM_ALIASES, STREAM_APIS, STREAMS
 from tests.support.ebay_shared import contract, sample
+from tests.support.stream_lists import REST_LISTS
 
 CONTRACTS = {
     "orders": ("sell_fulfillment_v1", "/order", "OrderSearchPagedCollection", "Order"),

@@ -23,9 +23,9 @@ from infra.ebay.hosts import EbayHosts
 from infra.ebay.post_order import PostOrderList
 from infra.ebay.source import EbayPages
 from infra.ebay.stream_api import Ebay
-from infra.ebay.streams.registry import POST_ORDER_LISTS
 from tests.support.ebay import CANARY, TOKEN, account, clock, query
 from tests.support.ebay_shared import post_order, post_order_sample, sample
+from tests.support.stream_lists import POST_ORDER_LISTS
 
 CASES, INQUIRIES, RETURNS, CANCELLATIONS = POST_ORDER_LISTS.values()
 EVERY = pytest.mark.parametrize("api", POST_ORDER_LISTS.values(), ids=list(POST_ORDER_LISTS))

@@ -6,9 +6,9 @@ import pytest
 
 from infra.ebay.streams.active_inventory import ACTIVE_INVENTORY, by_sku, listing_key
 from infra.ebay.streams.buyer import BUYER, by_transaction, purchase_key
-from infra.ebay.streams.registry import TRADING_LISTS
 from infra.ebay.trading_xml import Shape, read_answer
 from tests.support.ebay_shared import trading_sample
+from tests.support.stream_lists import TRADING_LISTS
 
 EVERY = pytest.mark.parametrize("api", TRADING_LISTS.values(), ids=list(TRADING_LISTS))
 

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 
 from core.sync.model import Stream
-from infra.ebay.post_order import PostOrderList
-from infra.ebay.rest import RestList
 from infra.ebay.stream_api import StreamApi
 from infra.ebay.streams.active_inventory import ACTIVE_INVENTORY
 from infra.ebay.streams.best_offers import BEST_OFFERS
@@ -19,17 +17,7 @@ from infra.ebay.streams.orders import ORDERS
 from infra.ebay.streams.payouts import PAYOUTS
 from infra.ebay.streams.returns import RETURNS
 from infra.ebay.streams.transactions import TRANSACTIONS
-from infra.ebay.trading import TradingList
 
-REST_LISTS: Mapping[str, RestList] = {
-    api.stream.name: api for api in (ORDERS, TRANSACTIONS, PAYOUTS, DISPUTES)
-}
-TRADING_LISTS: Mapping[str, TradingList] = {
-    api.stream.name: api for api in (ACTIVE_INVENTORY, BUYER)
-}
-POST_ORDER_LISTS: Mapping[str, PostOrderList] = {
-    api.stream.name: api for api in (CASES, INQUIRIES, RETURNS, CANCELLATIONS)
-}
 STREAM_APIS: Mapping[str, StreamApi] = {
     api.stream.name: api
     for api in (
@@ -49,8 +37,5 @@ STREAM_APIS: Mapping[str, StreamApi] = {
     )
 }
 STREAMS: tuple[Stream, ...] = tuple(api.stream for api in STREAM_APIS.values())
-_ALIASES = {"offers": ("best_offers", "inventory_offers")}
-STREAM_ALIASES: Mapping[str, tuple[str, ...]] = {
-    word: tuple(name for name in names if name in STREAM_APIS) for word, names in _ALIASES.items()
-}
+STREAM_ALIASES: Mapping[str, tuple[str, ...]] = {"offers": ("best_offers", "inventory_offers")}
 """What people call several streams by."""
