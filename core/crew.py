@@ -52,12 +52,6 @@ class Crew:
     def lease_lost(self) -> bool:
         return self.renewal.lost
 
-    def run(self, roster: Roster) -> None:
-        """As `work`. Raises StoreUnavailableError where the database went away."""
-        self.work(roster)
-        if self.database_away is not None:
-            raise StoreUnavailableError(self.database_away)
-
     def work(self, roster: Roster) -> None:
         """Until there is nothing to begin and all has ended, or the database went away."""
         self._start_more(roster)

@@ -26,6 +26,10 @@ class Accounts:
     next_due_at: datetime | None
 
 
+NOT_ASKED = Accounts(active=True, paused=False, needs_reconnect=False, next_due_at=None)
+"""Of a database that is away."""
+
+
 def add_up(
     reports: Sequence[UnitReport],
     accounts: Accounts,

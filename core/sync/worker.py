@@ -10,7 +10,7 @@ from core.context import RunContext
 from core.crew import Crew
 from core.errors import StoreUnavailableError
 from core.ids import RunId
-from core.outcome import Accounts, add_up
+from core.outcome import NOT_ASKED, Accounts, add_up
 from core.report import Holder, Outcome, Reason, UnitReport, WorkReport, instant
 from core.sync.begin import has_past
 from core.sync.breaker import Breakers
@@ -19,9 +19,6 @@ from core.sync.ports import Candidate
 from core.sync.tally import Tally
 from core.sync.unit import ASK_S, PAGE_NEEDS_S, SyncPorts, UnitRun
 from core.sync.verdict import Verdict
-
-NOT_ASKED = Accounts(active=True, paused=False, needs_reconnect=False, next_due_at=None)
-"""Of a database that is away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from core.errors import (
     UpstreamUnavailableError,
     UsageError,
 )
-from core.outcome import Accounts, add_up
+from core.outcome import NOT_ASKED, Accounts, add_up
 from core.reasons import reason_of
 from core.report import Outcome, Reason, UnitReport, WorkReport
 from core.tokens.keep import BeingRefreshedError
@@ -48,21 +48,25 @@ class RefreshTokens:
         """Refresh the tokens that are due; those of `accounts` due or not.
 
         Every account tried ends in a report; one that fails does not stop the others. Raises
-        StoreUnavailableError.
+        StoreUnavailableError when the database is gone before anybody was tried; later it is what
+        the report says, beside what was done.
         """
         look = chosen(self.roster.look(), accounts)
         told = self._warn(look, context)
         waiting = deque(_wanted(look, context.clock.now(), named=bool(accounts)))
         with ThreadPoolExecutor(self.parallel, thread_name_prefix="token") as threads:
             crew = Crew(context=context, threads=threads, parallel=self.parallel, needs_s=NEEDS_S)
-            crew.run(_Shift(worker=self, crew=crew, context=context, waiting=waiting))
+            crew.work(_Shift(worker=self, crew=crew, context=context, waiting=waiting))
+        after = self._accounts_after(crew)
         work = add_up(
             crew.reports,
-            self._accounts(context.clock.now()),
+            after,
             lease_lost=crew.lease_lost,
             out_of_time=crew.out_of_time and bool(waiting),
+            database_away=crew.database_away,
         )
-        return replace(work, detail="; ".join(told) or None)
+        said = [work.detail] if work.detail is not None else []
+        return replace(work, detail="; ".join(said + told) or None)
 
     def preview(self, context: RunContext, accounts: Sequence[str]) -> WorkReport:
         """What a run would refresh; writes its units' reports only."""
@@ -83,6 +87,15 @@ class RefreshTokens:
             if self.roster.warned(context.run_id, each, days):
                 told.append(_tell(each, days, context))
         return told
+
+    def _accounts_after(self, crew: Crew) -> Accounts:
+        if crew.database_away is not None:
+            return NOT_ASKED
+        try:
+            return self._accounts(crew.context.clock.now())
+        except StoreUnavailableError as error:
+            crew.database_away = str(error)
+            return NOT_ASKED
 
     def _accounts(self, now: datetime) -> Accounts:
         look = self.roster.look()
@@ -165,18 +178,21 @@ class _Unit:
     keeping: Keeping
 
     def run(self) -> UnitReport:
-        """Raises StoreUnavailableError only."""
+        """Every ending is a report; `database` where it went away, which is stored nowhere."""
         began = self.context.clock.now()
         report = self._report(self._attempt(), began)
-        if report.reason is not Reason.LEASE_LOST:
+        if report.reason in {Reason.LEASE_LOST, Reason.DATABASE}:
+            return report
+        try:
             self.worker.roster.record(self.context.run_id, [report])
+        except StoreUnavailableError as error:
+            outcome, reason, detail = _ending(error)
+            return replace(report, outcome=outcome, reason=reason, detail=detail)
         return report
 
     def _attempt(self) -> Exception | Reason | None:
         try:
             return self._refresh()
-        except StoreUnavailableError:
-            raise
         except AppError as error:
             return error
         except Exception as error:

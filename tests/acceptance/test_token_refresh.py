@@ -1,6 +1,8 @@
 """The worker that keeps access tokens fresh: what is due, once, whatever happens."""
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from core.report import SENTENCES, Reason, RunReport
+from infra.postgres.connect import connect
 from tests.support import ways
 from tests.support.lambda_runtime import schedule_event
 from tests.support.site import TOKENS, Gate, Served, Site, beside
@@ -527,6 +530,42 @@ def test_a_killed_worker_is_followed_and_every_token_is_good(site: Site, place: 
     assert refreshes(site) <= 4
     site.all_due()
     assert site.run().outcome == "done"
+
+
+@contextmanager
+def locked(site: Site, account: str) -> Iterator[None]:
+    """Somebody is at this account's token."""
+    with closing(connect(site.admin, application_name="a person", timeout=30)) as person:
+        person.execute_simple(
+            "BEGIN; SELECT FROM ebay.tokens JOIN ebay.accounts ON id = account_id"
+            f" WHERE name = '{account}' FOR UPDATE OF tokens"
+        )
+        yield
+
+
+def cut_off_who_waits(site: Site, ended: Sequence[RunReport]) -> None:
+    waiting = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    while not site.sql(waiting):
+        assert not ended
+
+
+def test_a_run_that_is_cut_off_from_the_database_tells_what_it_refreshed(site: Site) -> None:
+    connected(site, 3)
+    single = site.with_settings(WORKERS_MAX_PARALLEL="1")
+    reports: list[RunReport] = []
+
+    with locked(site, "seller-2"), beside(lambda: reports.append(refresh(single))):
+        cut_off_who_waits(site, reports)
+
+    assert (reports[0].outcome, reports[0].reason) == ("failed", "database")
+    assert ends(reports[0]) == {"seller-1": ("done", None), "seller-2": ("failed", "database")}
+    assert (reports[0].counts["written"], refreshes(site)) == (1, 1)
+    [row] = site.sql("SELECT reason, counts->>'written' FROM ops.runs")
+    assert tuple(row) == ("database", "1")
+    assert ends(refresh(site)) == {"seller-2": ("done", None), "seller-3": ("done", None)}
 
 
 # What will end.

@@ -1,9 +1,10 @@
 """What the token worker and the change of keys need, in memory."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from core.errors import DecryptError
+from core.errors import DecryptError, StoreUnavailableError
 from core.ids import AccountId, RunId
 from core.report import Reason, UnitReport
 from core.secret import Secret
@@ -14,21 +15,23 @@ from core.tokens.model import Keeping, SealedPair
 class MemoryRoster:
     """The `TokenRoster` port; `off` is what stands in an account's way.
 
-    `rival`: another run warned a moment before.
+    `rival`: another run warned a moment before. `away`: the calls of a method that miss the
+    database, counted from 1.
     """
 
     keepings: dict[str, Keeping] = field(default_factory=dict)
     off: dict[AccountId, Reason] = field(default_factory=dict)
     reports: list[UnitReport] = field(default_factory=list)
-    error: Exception | None = None
+    away: set[tuple[str, int]] = field(default_factory=set)
+    called: Counter[str] = field(default_factory=Counter)
     rival: bool = False
 
     def look(self) -> Sequence[Keeping]:
+        self._reach("look")
         return list(self.keepings.values())
 
     def standing(self, run_id: RunId, worker: str, account_id: AccountId) -> Reason | None:
-        if self.error is not None:
-            raise self.error
+        self._reach("standing")
         return self.off.get(account_id)
 
     def warned(self, run_id: RunId, keeping: Keeping, days: int) -> bool:
@@ -39,7 +42,13 @@ class MemoryRoster:
         return True
 
     def record(self, run_id: RunId, reports: Sequence[UnitReport]) -> None:
+        self._reach("record")
         self.reports += reports
+
+    def _reach(self, method: str) -> None:
+        self.called[method] += 1
+        if (method, self.called[method]) in self.away:
+            raise StoreUnavailableError("gone")
 
 
 @dataclass(slots=True)

@@ -277,13 +277,57 @@ def test_the_lease_is_renewed_while_accounts_are_waited_for() -> None:
 
 
 @pytest.mark.parametrize("place", ["standing", "renew"])
-def test_a_database_that_is_away_ends_the_run(place: str) -> None:
+def test_a_database_that_goes_away_ends_the_run_and_hides_nothing_that_was_done(
+    place: str,
+) -> None:
+    scene = Scene()
+    scene.has("anna", 110)
+    scene.has("bert", 100)
+    scene.has("carl", 90)
+    if place == "standing":
+        scene.roster.away = {("standing", 2)}
+    else:
+        scene.renewals.errors = {BERT: [StoreUnavailableError("gone")]}
+
+    report = scene.refresh()
+
+    assert ends(report) == {
+        "anna": (Outcome.DONE, None),
+        "bert": (Outcome.FAILED, Reason.DATABASE),
+    }
+    assert (report.outcome, report.reason, report.detail) == ("failed", "database", "gone")
+    assert report.counts["written"] == 1
+    # Nothing is written to a database that is away.
+    assert [unit.account for unit in scene.roster.reports] == ["anna"]
+
+
+def test_a_database_that_goes_away_after_a_refresh_hides_it_not() -> None:
     scene = Scene()
     scene.has("anna")
-    if place == "standing":
-        scene.roster.error = StoreUnavailableError("gone")
-    else:
-        scene.renewals.errors = {ANNA: [StoreUnavailableError("gone")]}
+    scene.roster.away = {("record", 1)}
+
+    report = scene.refresh()
+
+    assert ends(report) == {"anna": (Outcome.FAILED, Reason.DATABASE)}
+    assert (report.counts["written"], report.counts["calls"]) == (1, 1)
+
+
+def test_a_database_that_goes_away_at_the_end_is_told_beside_the_warnings() -> None:
+    scene = Scene()
+    scene.has("anna", consent_ends_at=NOW + timedelta(days=3))
+    scene.roster.away = {("look", 2)}
+
+    report = scene.refresh()
+
+    assert ends(report) == {"anna": (Outcome.DONE, None)}
+    assert (report.outcome, report.reason) == ("failed", "database")
+    assert report.detail is not None
+    assert report.detail.startswith("gone; anna: the owner's consent ends on")
+
+
+def test_a_database_that_is_away_from_the_beginning_is_raised() -> None:
+    scene = Scene()
+    scene.roster.away = {("look", 1)}
 
     with pytest.raises(StoreUnavailableError):
         scene.refresh()
