@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from core.report import Reason, UnitReport
 from core.retry import RetryPolicy
+from core.sync.calls import Breaker, CallStore, Scope
 from core.sync.model import Unit
-from core.sync.ports import Breaker, CallStore, Scope
 
 OPENS_AFTER = 5
 PROBES = RetryPolicy(base=60.0, cap=15 * 60.0)

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 from core.context import RunContext
 from core.errors import OutOfCallsError, StoreUnavailableError
+from core.sync.calls import CallStore, Claim, Grant
 from core.sync.model import Account, Pass, Stream
-from core.sync.ports import CallStore, Claim, Grant
 
 CHUNK = 20
 DAY = timedelta(days=1)

@@ -17,21 +17,13 @@ from core.errors import (
 from core.report import Outcome, Reason, UnitReport, instant
 from core.sync.begin import OPEN_LIMIT, begin, extra_end, impossible_cursor, open_window
 from core.sync.budget import Allowance
+from core.sync.calls import CallStore, Quota, Quotas
 from core.sync.details import read_again, unfolded, with_details
 from core.sync.due import due_at, usual
 from core.sync.fetch import Fetched, UnitPages
 from core.sync.keeping import SwitchedOffError, UnitStore
 from core.sync.model import PageQuery, Pass, Unit, Walk, Window
-from core.sync.ports import (
-    AccessTokens,
-    CallStore,
-    PageSource,
-    Progress,
-    Quota,
-    Quotas,
-    SyncStore,
-    UnitEnd,
-)
+from core.sync.ports import AccessTokens, PageSource, Progress, SyncStore, UnitEnd
 from core.sync.tally import Tally
 from core.sync.verdict import Verdict, judge
 from core.sync.walk import Step, advance, extra_window, next_window, query_for

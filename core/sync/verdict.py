@@ -7,7 +7,7 @@ from core.errors import ApplicationRefusedError, OutOfCallsError, RateLimitedErr
 from core.reasons import reason_of
 from core.report import Outcome, Reason
 from core.retry import RetryPolicy
-from core.sync.ports import Quota
+from core.sync.calls import Quota
 
 SLOW_DOWN = RetryPolicy(base=60.0, cap=15 * 60.0)
 LONGEST_WAIT = timedelta(hours=24)

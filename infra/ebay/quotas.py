@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from core.errors import AppError
+from core.sync.calls import Quota
 from core.sync.model import Environment
-from core.sync.ports import Quota
 from infra.ebay.rate_limits import RateLimit, RateLimits
 
 KEEP_S = 300.0

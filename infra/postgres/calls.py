@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.report import instant
-from core.sync.ports import Breaker, Claim, Grant, Quota, Scope
+from core.sync.calls import Breaker, Claim, Grant, Quota, Scope
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
 

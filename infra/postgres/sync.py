@@ -15,17 +15,9 @@ from core.errors import LeaseLostError, RejectedContentError, UsageError
 from core.ids import AccountId, Fence, RunId
 from core.outcome import Accounts
 from core.report import Holder, Reason, UnitReport, instant
+from core.sync.calls import Quota
 from core.sync.model import Account, Environment, Page, Pass, Stream, Unit, UnitKey, Window
-from core.sync.ports import (
-    Candidate,
-    Event,
-    OpenRange,
-    OpenRow,
-    Progress,
-    Quota,
-    Saved,
-    UnitEnd,
-)
+from core.sync.ports import Candidate, Event, OpenRange, OpenRow, Progress, Saved, UnitEnd
 from infra.ebay.clean import clean_json_text
 from infra.postgres.pages import PageWriter, Stored
 from infra.postgres.queries import load

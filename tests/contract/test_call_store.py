@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.sync.ports import CallStore, Claim, Quota, Scope
+from core.sync.calls import CallStore, Claim, Quota, Scope
 from infra.postgres.calls import PostgresCalls
 from tests.support.memory_calls import MemoryCalls
 

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from core.errors import LeaseLostError, QuarantineLimitError, UsageError
 from core.ids import AccountId, RunId
 from core.report import Outcome, Reason, UnitReport
+from core.sync.calls import Quota
 from core.sync.model import Page, Pass, Unit, UnitKey, Window
-from core.sync.ports import Candidate, Event, Progress, Quota, SyncStore, UnitEnd
+from core.sync.ports import Candidate, Event, Progress, SyncStore, UnitEnd
 from infra.ebay.streams.registry import STREAMS
 from infra.postgres.sync import PostgresSync
 from infra.postgres.transaction import Database

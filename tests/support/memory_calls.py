@@ -7,7 +7,7 @@ from math import floor
 from threading import RLock
 
 from core.errors import StoreUnavailableError
-from core.sync.ports import Breaker, Claim, Grant, Quota, Scope
+from core.sync.calls import Breaker, Claim, Grant, Quota, Scope
 
 FIRST_PROBE = timedelta(minutes=1)
 

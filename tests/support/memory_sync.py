@@ -17,17 +17,9 @@ from core.errors import (
 from core.ids import AccountId, Fence, RunId
 from core.outcome import Accounts
 from core.report import Holder, Reason, UnitReport
+from core.sync.calls import Quota
 from core.sync.model import Account, Environment, Page, Pass, Stream, Unit, UnitKey, Window
-from core.sync.ports import (
-    Candidate,
-    Event,
-    OpenRange,
-    OpenRow,
-    Progress,
-    Quota,
-    Saved,
-    UnitEnd,
-)
+from core.sync.ports import Candidate, Event, OpenRange, OpenRow, Progress, Saved, UnitEnd
 
 KEYS = {
     "orders": ("orderId",),

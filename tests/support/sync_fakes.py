@@ -12,8 +12,8 @@ from core.context import Observation, RunContext
 from core.deadline import Deadline
 from core.ids import AccountId, RunId
 from core.secret import Secret
+from core.sync.calls import Quota
 from core.sync.model import Account, Environment, Page, PageQuery, Stream, Walk
-from core.sync.ports import Quota
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 RUN = RunId(UUID(int=1))

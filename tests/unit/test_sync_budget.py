@@ -7,8 +7,8 @@ import pytest
 
 from core.errors import OutOfCallsError
 from core.sync.budget import CHUNK, MOST_STRETCH, Allowance, claim_of, next_reset, stretch_of
+from core.sync.calls import Grant
 from core.sync.model import Pass, Stream
-from core.sync.ports import Grant
 from tests.support.memory_calls import Day, MemoryCalls
 from tests.support.sync_fakes import ACCOUNT, NOW, ORDERS, TRANSACTIONS, Run
 

@@ -18,6 +18,7 @@ from core.errors import (
     UpstreamUnavailableError,
 )
 from core.report import Outcome, Reason, UnitReport
+from core.sync.calls import Quota
 from core.sync.details import unfolded
 from core.sync.model import (
     LAG,
@@ -32,7 +33,7 @@ from core.sync.model import (
     Walk,
     Window,
 )
-from core.sync.ports import OpenRange, OpenRow, Quota
+from core.sync.ports import OpenRange, OpenRow
 from core.sync.preview import PreviewAccounts
 from core.sync.tally import Tally
 from core.sync.unit import SyncPorts, UnitRun

@@ -16,8 +16,8 @@ from core.errors import (
     UpstreamUnavailableError,
 )
 from core.report import SENTENCES, Outcome, Reason
+from core.sync.calls import Quota
 from core.sync.keeping import SwitchedOffError
-from core.sync.ports import Quota
 from core.sync.verdict import DETAIL_LENGTH, judge
 from tests.support.sync_fakes import NOW
 

@@ -20,8 +20,8 @@ from core.errors import (
 )
 from core.report import Outcome, Reason, WorkReport, instant
 from core.secret import Secret
+from core.sync.calls import Quota
 from core.sync.model import LAG, Account, PageQuery, Pass, Stream
-from core.sync.ports import Quota
 from core.sync.preview import DRY_RUN, NOTHING_READ, PreviewAccounts
 from core.sync.unit import SyncPorts
 from core.sync.worker import Selection, SyncAccounts
