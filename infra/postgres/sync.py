@@ -12,19 +12,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.errors import LeaseLostError, RejectedContentError, UsageError
-from core.ids import AccountId, Fence, RunId
+from core.ids import RunId
 from core.outcome import Accounts
-from core.report import Holder, Reason, UnitReport, instant
+from core.report import Holder, UnitReport, instant
 from core.sync.calls import Quota
-from core.sync.model import Account, Environment, Page, Pass, Stream, Unit, UnitKey, Window
+from core.sync.model import Page, Stream, Unit, UnitKey, Window
 from core.sync.ports import Candidate, Event, OpenRange, OpenRow, Progress, Saved, UnitEnd
 from infra.ebay.clean import clean_json_text
-from infra.postgres.pages import PageWriter, Stored
+from infra.postgres.page_write import PageWrite, saved_of, writer_of
+from infra.postgres.pages import Stored
 from infra.postgres.queries import load
 from infra.postgres.reports import record_units
 from infra.postgres.transaction import Database
+from infra.postgres.units import FEATURE, ask, fenced, refused, unit_of
 
-FEATURE = "sync"
 PAGE_STATEMENT_MS = 15_000
 STATEMENT_MS, LOCK_MS, SPARE_MS = 8_000, 2_000, 200
 SHORTEST_S, _LONGEST_S = 0.2, 60.0
@@ -61,7 +62,7 @@ class PostgresSync:
             "leave": json.dumps(sorted(leave)),
         } | self._taker(run_id)
         with self._transaction() as connection:
-            return [self._unit(row) for row in _rows(connection, "take_due", values)]
+            return [self._unit(row) for row in ask(connection, "take_due", values)]
 
     def take(self, run_id: RunId, now: datetime, candidate: Candidate) -> Unit | None:
         values = {
@@ -71,7 +72,7 @@ class PostgresSync:
             "pass": candidate.unit.pass_.value,
         } | self._taker(run_id)
         with self._transaction() as connection:
-            rows = _rows(connection, "take", values)
+            rows = ask(connection, "take", values)
             return self._unit(rows[0]) if rows else None
 
     def candidates(self, accounts: Sequence[str], streams: Sequence[str]) -> Sequence[Candidate]:
@@ -84,7 +85,7 @@ class PostgresSync:
             _known_accounts(connection, accounts)
             if streams:
                 _none_missing(connection, values)
-            return [self._candidate(row) for row in _rows(connection, "candidates", values)]
+            return [self._candidate(row) for row in ask(connection, "candidates", values)]
 
     def _known_streams(self, streams: Sequence[str]) -> None:
         unknown = sorted(set(streams) - set(self.streams))
@@ -95,11 +96,11 @@ class PostgresSync:
 
     def renew(self, run_id: RunId) -> None:
         with self._transaction() as connection:
-            _rows(connection, "renew_units", self._taker(run_id))
+            ask(connection, "renew_units", self._taker(run_id))
 
     def blocked_until(self, environment: str, api: str) -> datetime | None:
         with self._transaction() as connection:
-            rows = _rows(connection, "blocked_until", {"environment": environment, "api": api})
+            rows = ask(connection, "blocked_until", {"environment": environment, "api": api})
             return rows[0].blocked_until if rows else None
 
     def block(
@@ -151,7 +152,7 @@ class PostgresSync:
         read_at: datetime,
         progress: Progress | None,
     ) -> Saved:
-        write = _Write(run_id, worker, unit, page, read_at, progress, self._lease_s)
+        write = PageWrite(run_id, worker, unit, page, read_at, progress, self._lease_s)
         try:
             with self._page_transaction() as connection:
                 return write.plainly(connection)
@@ -162,9 +163,9 @@ class PostgresSync:
     def preview_page(self, unit: Unit, page: Page, *, read_at: datetime) -> Saved:
         stored = Stored()
         with suppress(_PreviewError), self._page_transaction() as connection:
-            stored = _writer(connection, unit, read_at).store_carefully(page)
+            stored = writer_of(connection, unit, read_at).store_carefully(page)
             raise _PreviewError
-        return _saved(stored, None, ended=0)
+        return saved_of(stored, None, ended=0)
 
     def finish(self, run_id: RunId, unit: Unit, end: UnitEnd, events: Sequence[Event]) -> None:
         report = end.report
@@ -178,7 +179,7 @@ class PostgresSync:
         }
         with self._transaction() as connection:
             try:
-                _fenced(connection, "finish_unit", run_id, unit, values)
+                fenced(connection, "finish_unit", run_id, unit, values)
             except LeaseLostError:
                 if _is_recorded(connection, run_id, report):
                     return
@@ -193,7 +194,7 @@ class PostgresSync:
 
     def summary(self) -> Accounts:
         with self._transaction() as connection:
-            row = _rows(connection, "summary", {})[0]
+            row = ask(connection, "summary", {})[0]
             return Accounts(
                 active=row.active,
                 paused=row.paused,
@@ -225,128 +226,11 @@ class PostgresSync:
         holder = None
         if row.held:
             holder = Holder(run_id=RunId(row.leased_by), until=row.leased_until)
-        refused = _refused(row.status, enabled=row.switched_on)
-        return Candidate(unit=self._unit(row), refused=refused, holder=holder)
+        why = refused(row.status, enabled=row.switched_on)
+        return Candidate(unit=self._unit(row), refused=why, holder=holder)
 
     def _unit(self, row: sa.Row[Any]) -> Unit:
-        return Unit(
-            account=_account(row),
-            stream=self.streams[row.stream],
-            pass_=Pass(getattr(row, "pass")),
-            fence=Fence(row.fence),
-            interval=timedelta(seconds=row.interval_s),
-            cursor_at=row.cursor_at,
-            window=_window(row),
-            failures=row.failures,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Write:
-    """One page's transaction: the fence first, then the rows."""
-
-    run_id: RunId
-    worker: str
-    unit: Unit
-    page: Page
-    read_at: datetime
-    progress: Progress | None
-    lease_s: float
-
-    def plainly(self, connection: sa.Connection) -> Saved:
-        off = self._fence(connection)
-        stored = _writer(connection, self.unit, self.read_at).store(self.page)
-        return _saved(stored, off, self._note_seen(connection))
-
-    def carefully(self, connection: sa.Connection) -> Saved:
-        off = self._fence(connection)
-        writer = _writer(connection, self.unit, self.read_at)
-        stored = writer.store_carefully(self.page)
-        writer.quarantine(self.run_id, stored, len(self.page.rows))
-        return _saved(stored, off, self._note_seen(connection))
-
-    def _note_seen(self, connection: sa.Connection) -> int:
-        """The keys of a snapshot's page; its last page marks what has ended. How many have."""
-        if self.progress is None or self.progress.snapshot is None:
-            return 0
-        if not self.unit.stream.ends_unseen:
-            return 0
-        snapshot = {
-            "account_id": self.unit.account.id,
-            "stream": self.unit.stream.name,
-            "seen_at": self.progress.snapshot,
-        }
-        _rows(connection, "note_seen", snapshot | {"keys": list(self.page.keys)})
-        # The one before is over: what both did not show is gone.
-        if self.progress.cursor_at is None or self.unit.cursor_at is None:
-            return 0
-        return self._end_unseen(connection, {**snapshot, "since": self.unit.cursor_at})
-
-    def _end_unseen(self, connection: sa.Connection, snapshot: Mapping[str, object]) -> int:
-        values = {**snapshot, "read_at": self.read_at}
-        ended = connection.execute(load(self.unit.stream.name)["end_unseen"], values).rowcount
-        _rows(connection, "forget_unseen", snapshot)
-        return int(ended)
-
-    def _fence(self, connection: sa.Connection) -> Reason | None:
-        values = {"lease_s": self.lease_s, "worker": self.worker}
-        if self.progress is None:
-            row = _fenced(connection, "fence_extra_page", self.run_id, self.unit, values)
-        else:
-            values |= {
-                "cursor_at": self.progress.cursor_at,
-                "replace_cursor": self.progress.replace_cursor,
-            } | _place(self.progress.window)
-            row = _fenced(connection, "fence_page", self.run_id, self.unit, values)
-        if not row.workers_enabled:
-            return Reason.GLOBALLY_OFF
-        return _refused(row.account_status, enabled=row.enabled)
-
-
-def _writer(connection: sa.Connection, unit: Unit, read_at: datetime) -> PageWriter:
-    return PageWriter(
-        connection=connection,
-        account_id=unit.account.id,
-        stream=unit.stream,
-        read_at=read_at,
-        again=unit.by_key,
-    )
-
-
-def _saved(stored: Stored, off: Reason | None, ended: int) -> Saved:
-    return Saved(
-        inserted=stored.inserted,
-        updated=stored.updated,
-        quarantined=len(stored.refused),
-        switched_off=off,
-        ended=ended,
-    )
-
-
-def _rows(
-    connection: sa.Connection, name: str, values: Mapping[str, object]
-) -> Sequence[sa.Row[Any]]:
-    return connection.execute(load(FEATURE)[name], dict(values)).all()
-
-
-def _fenced(
-    connection: sa.Connection,
-    name: str,
-    run_id: RunId,
-    unit: Unit,
-    values: Mapping[str, object],
-) -> sa.Row[Any]:
-    key = {
-        "run_id": run_id,
-        "account_id": unit.account.id,
-        "stream": unit.stream.name,
-        "pass": unit.pass_.value,
-        "fence": unit.fence,
-    }
-    rows = _rows(connection, name, key | dict(values))
-    if not rows:
-        raise LeaseLostError(f"{unit.account.name}/{unit.stream.name} belongs to another run")
-    return rows[0]
+        return unit_of(row, self.streams[row.stream])
 
 
 def _is_recorded(connection: sa.Connection, run_id: RunId, report: UnitReport) -> bool:
@@ -358,67 +242,24 @@ def _is_recorded(connection: sa.Connection, run_id: RunId, report: UnitReport) -
         "pass": report.pass_,
         "started_at": report.started_at,
     }
-    return bool(_rows(connection, "is_recorded", values))
+    return bool(ask(connection, "is_recorded", values))
 
 
 def _known_accounts(connection: sa.Connection, accounts: Sequence[str]) -> None:
     if not accounts:
         return
-    unknown = _rows(connection, "unknown_accounts", {"accounts": list(accounts)})
+    unknown = ask(connection, "unknown_accounts", {"accounts": list(accounts)})
     if unknown:
         raise UsageError(f"there is no account {unknown[0].name!r}; see `accounts list`")
 
 
 def _none_missing(connection: sa.Connection, values: Mapping[str, object]) -> None:
     """A unit asked for by name must not be left out in silence."""
-    for missing in _rows(connection, "missing_unit", values):
+    for missing in ask(connection, "missing_unit", values):
         raise UsageError(
             f"the account {missing.account!r} does not have the stream {missing.stream!r} yet:"
             " run `python -m core.run migrate`, which gives accounts the streams of this release"
         )
-
-
-def _account(row: sa.Row[Any]) -> Account:
-    return Account(
-        id=AccountId(row.account_id),
-        name=row.name,
-        environment=Environment(row.environment),
-        marketplace_ids=tuple(row.marketplace_ids),
-    )
-
-
-def _refused(status: str, *, enabled: bool) -> Reason | None:
-    if status == "needs_reconnect":
-        return Reason.NEEDS_RECONNECT
-    if status != "active":
-        return Reason.ACCOUNT_INACTIVE
-    return None if enabled else Reason.DISABLED
-
-
-def _window(row: sa.Row[Any]) -> Window | None:
-    if row.window_from is None:
-        return None
-    return Window(
-        from_=row.window_from,
-        to=row.window_to,
-        goal=row.window_goal or row.window_to,
-        limit=row.window_limit,
-        offset=row.window_offset,
-        total=row.window_total,
-        pass_number=row.window_pass or 1,
-    )
-
-
-def _place(window: Window | None) -> dict[str, object]:
-    return {
-        "window_from": None if window is None else window.from_,
-        "window_to": None if window is None else window.to,
-        "window_goal": None if window is None else window.goal,
-        "window_limit": None if window is None else window.limit,
-        "window_offset": None if window is None else window.offset,
-        "window_total": None if window is None else window.total,
-        "window_pass": None if window is None else window.pass_number,
-    }
 
 
 def _record_events(connection: sa.Connection, run_id: RunId, events: Sequence[Event]) -> None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from core.ids import RunId
 from core.sync.model import Page, Pass, Stream, Unit, Walk
 from core.sync.ports import Progress, Saved
-from infra.postgres import pages, sync
+from infra.postgres import page_write, pages, sync
 from infra.postgres.queries import load, statements
 from infra.postgres.sync import PostgresSync
 from infra.postgres.transaction import Database
@@ -179,7 +179,7 @@ def scratch(
 ) -> Scratch:
     source: str = request.param
     made = statements(source)
-    for module in (pages, sync):
+    for module in (pages, page_write, sync):
         monkeypatch.setattr(
             module, "load", lambda feature: made if feature == "scratch" else load(feature)
         )
