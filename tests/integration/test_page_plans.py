@@ -102,3 +102,34 @@ def test_a_page_reads_only_its_own_rows_of_a_large_table(
     assert again == PAGE
     # Each row once, and its lines or fees, of which some may be gone.
     assert changed <= 2 * PAGE
+
+
+@pytest.mark.parametrize("stream", ["orders", "transactions"])
+def test_lines_find_their_parent_by_its_key_whatever_was_there_when_they_first_looked(
+    database: Database, account_id: int, stream: str
+) -> None:
+    """PostgreSQL plans a foreign key's check once for a session, here on a table of some rows."""
+    for number in range(12):
+        rows = range(number * PAGE, (number + 1) * PAGE)
+        store(database, stream, account_id, page_of(stream, rows, "first"))
+    store(database, stream, account_id, page_of(stream, range(1_000, 5_000), "many"))
+
+    page = page_of(stream, range(6_000, 6_000 + PAGE), "new")
+    values = {"page": page, "account_id": account_id, "read_at": READ_AT}
+    with database.transaction() as connection:
+        # What the session has counted and not told yet counts as this transaction's.
+        before = looked_at(connection, stream)
+        connection.execute(sa.text(load(stream)["store"].text), values)
+        assert looked_at(connection, stream) - before <= 5 * PAGE
+
+
+def looked_at(connection: sa.Connection, table: str) -> int:
+    return int(
+        connection.execute(
+            sa.text(
+                "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+                " WHERE schemaname = 'ebay' AND relname = :table"
+            ),
+            {"table": table},
+        ).scalar_one()
+    )

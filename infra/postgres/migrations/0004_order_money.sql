@@ -2,7 +2,7 @@
 
 -- An advertising fee names its order among its references only.
 CREATE INDEX transactions_by_referenced_order ON ebay.transactions
-  (account_id, (jsonb_path_query_first(raw, '$.references[*] ? (@.referenceType == "ORDER_ID").referenceId') #>> '{}'))
+  ((jsonb_path_query_first(raw, '$.references[*] ? (@.referenceType == "ORDER_ID").referenceId') #>> '{}'))
   WHERE order_id IS NULL;
 
 -- eBay's amount of a sale or refund is net of its fee, so the fee is a part of its own: added to gross or refunds and to
