@@ -1,23 +1,18 @@
 """`/cron/*`, `/health` and `/readyz`: what an external cron and a monitor call."""
 
-import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import BaseRoute
 
 from core.errors import ConfigurationError, StoreUnavailableError, UsageError
 from core.report import SENTENCES, Reason, RunReport, Trigger
 from core.runs.protocol import KeyReusedError
-from core.secret import Secret
-from handlers import wiring
+from handlers import opening, web, wiring
 from handlers.answers import http_status, retry_after
 from handlers.invoke import Call, run_once
 from handlers.parameters import delivery_name, read
@@ -25,54 +20,14 @@ from handlers.problem import NO_STORE, problem
 
 MAX_BODY = 64 * 1024
 METHODS = ["GET", "POST"]
-IN_THE_LOG = "A setting is missing or wrong; the log names it, this answer does not."
 
 
-class BodyTooLargeError(Exception):
-    pass
-
-
-class Prefixed:
-    """Serves the application below a path prefix, whether or not the proxy strips it."""
-
-    def __init__(self, app: ASGIApp, prefix: str) -> None:
-        self._app = app
-        self._prefix = prefix
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._prefix:
-            path = scope["path"]
-            if not path.startswith(f"{self._prefix}/"):
-                path = self._prefix + path
-            scope = {**scope, "path": path, "root_path": self._prefix}
-        await self._app(scope, receive, send)
-
-
-def make_app(prefix: str = "") -> Prefixed:
-    """Settings are read with each call, so that a wrong one is an answer and not a crash."""
-    routes = [
-        Route(path + slash, endpoint, methods=methods)
-        for path, endpoint, methods in (
-            ("/cron/{worker}", _cron, METHODS),
-            ("/health", _health, ["GET"]),
-            ("/readyz", _readyz, ["GET"]),
-        )
-        for slash in ("", "/")
+def routes() -> list[BaseRoute]:
+    return [
+        *web.route("/cron/{worker}", _cron, METHODS),
+        *web.route("/health", _health, ["GET", "HEAD"]),
+        *web.route("/readyz", _readyz, ["GET", "HEAD"]),
     ]
-    app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _wrong_method})
-    app.router.redirect_slashes = False
-    return Prefixed(app, prefix)
-
-
-async def _not_found(request: Request, _: Exception) -> Response:
-    return problem(404, f"there is nothing at {request.url.path}")
-
-
-async def _wrong_method(request: Request, _: Exception) -> Response:
-    """Starlette's own list has HEAD beside each GET, which here would run a worker."""
-    cron = request.url.path.removeprefix(request.scope.get("root_path", "")).startswith("/cron/")
-    allowed = ", ".join(METHODS if cron else ["GET", "HEAD"])
-    return problem(405, f"use one of {allowed}", headers={"Allow": allowed})
 
 
 async def _health(_: Request) -> Response:
@@ -85,11 +40,11 @@ async def _readyz(_: Request) -> Response:
 
 def _ready() -> Response:
     """Database and schema version; what is wrong stands in the log, not in the answer."""
-    log = wiring.log_for(None)
+    log = opening.log_for(None)
     try:
-        settings = wiring.load_settings()
-        with wiring.connected(settings, log) as ready:
-            wiring.require_schema(ready)
+        settings = opening.load_settings()
+        with opening.connected(settings, log) as ready:
+            opening.require_schema(ready)
     except (ConfigurationError, StoreUnavailableError) as error:
         log.warning("database.not_ready", error=str(error))
         return problem(
@@ -100,14 +55,10 @@ def _ready() -> Response:
 
 async def _cron(request: Request) -> Response:
     """1. Method. 2. Secret. 3. Worker. 4. Body and parameters. 5. The run."""
-    if request.method not in METHODS:
-        return await _wrong_method(request, HTTPException(405))
-    try:
-        settings = wiring.load_settings()
-    except ConfigurationError as error:
-        wiring.log_for(None).error("settings.refused", error=str(error))
-        return problem(503, IN_THE_LOG)
-    refusal = _unauthorized(request, settings.cron_secrets)
+    settings = web.settings_or_problem()
+    if isinstance(settings, Response):
+        return settings
+    refusal = web.unauthorized(request, settings.cron_secrets, "CRON_SECRET")
     if refusal is not None:
         return refusal
     worker = request.path_params["worker"]
@@ -117,23 +68,9 @@ async def _cron(request: Request) -> Response:
     return await _call(request, worker, settings.http_deadline_s)
 
 
-def _unauthorized(request: Request, secrets: Sequence[Secret]) -> Response | None:
-    """Missing and wrong are answered alike, after comparing with each secret in constant time."""
-    if not secrets:
-        return problem(503, "CRON_SECRET is not set, so nobody may call this", reason="config")
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    # The bytes as they came: Starlette reads headers as Latin-1.
-    token = given.strip().encode("latin-1")
-    matches = [hmac.compare_digest(token, secret.reveal().encode()) for secret in secrets]
-    if scheme.lower() == "bearer" and any(matches):
-        return None
-    headers = {"WWW-Authenticate": 'Bearer realm="cron"'}
-    return problem(401, "send `Authorization: Bearer <CRON_SECRET>`", headers=headers)
-
-
 async def _call(request: Request, worker: str, limit_s: float) -> Response:
     try:
-        parameters = read(_given(request, await _body(request)))
+        parameters = read(_given(request, await web.body(request, MAX_BODY)))
         call = Call(
             worker=worker,
             trigger=Trigger(via="http", delivery_id=delivery_id(request.headers)),
@@ -142,7 +79,7 @@ async def _call(request: Request, worker: str, limit_s: float) -> Response:
             keyed=bool(request.headers.get("idempotency-key")),
         )
         report = await run_in_threadpool(run_once, call)
-    except BodyTooLargeError:
+    except web.BodyTooLargeError:
         return problem(413, f"the body is larger than {MAX_BODY} bytes")
     except UsageError as error:
         return problem(400, str(error))
@@ -167,15 +104,6 @@ def delivery_id(headers: Mapping[str, str]) -> str | None:
     job = headers.get("x-cloudscheduler-jobname")
     time = headers.get("x-cloudscheduler-scheduletime")
     return delivery_name(f"{job} {time}") if job and time else None
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise BodyTooLargeError
-    return body
 
 
 def _given(request: Request, body: bytes) -> dict[str, Any]:
@@ -216,7 +144,7 @@ def answer(report: RunReport, *, strict: bool) -> Response:
         headers["Retry-After"] = str(wait)
     sentence = SENTENCES[report.reason] if report.reason is not None else "the run failed"
     if report.reason is Reason.CONFIG:
-        sentence = IN_THE_LOG
+        sentence = web.IN_THE_LOG
     members = report.as_json() | {"message": sentence, "retry_after_s": wait}
     members.pop("detail")
     return problem(status, sentence, headers=headers, **members)

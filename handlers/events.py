@@ -2,19 +2,15 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any
-
-from mangum import Mangum
 
 from core.errors import UsageError
 from core.report import Outcome, Reason, RunReport, Trigger
 from handlers import cron
-from handlers.invoke import Call, base_path, run_once
+from handlers.invoke import Call, run_once
+from handlers.lambda_http import answer_request, is_request
 from handlers.parameters import KNOWN, delivery_name, read
 
-TEXT = ["text/", "application/json", "application/problem+json"]
-"""What is not sent in base64, which people would have to read in logs."""
 OURS = {Reason.BUG, Reason.CONFIG, Reason.DATABASE}
 ENVELOPE = ("worker", "schedule_arn", "scheduled_time")
 """What the schedules of serverless.yml send beside parameters."""
@@ -31,8 +27,8 @@ def answer_event(worker: str, event: Any, context: Any) -> dict[str, Any]:
     for a call of the worker, it would run what nobody asked for, and without the secret.
     """
     given = _object(event, "the event")
-    if "httpMethod" in given or "requestContext" in given:
-        return _asgi(_prefix(given))(event, context)
+    if is_request(given):
+        return answer_request(cron.routes, given, context)
     call = Call(
         worker=worker,
         trigger=trigger_of(given),
@@ -120,26 +116,3 @@ def _object(given: Any, what: str) -> Mapping[str, Any]:
 def _remaining_s(context: Any) -> float | None:
     remaining: Callable[[], int] | None = getattr(context, "get_remaining_time_in_millis", None)
     return None if remaining is None else remaining() / 1000
-
-
-def _prefix(event: Mapping[str, Any]) -> str:
-    """A stage other than `$default`, or a path of one's own domain, stands before the path.
-
-    Raises UsageError for what is no request that can be answered: a WebSocket's, or half of one.
-    """
-    about = _mapping(event.get("requestContext"))
-    second = event.get("version") == "2.0"
-    request = _mapping(about.get("http")) if second else event
-    method, path = request.get("method" if second else "httpMethod"), request.get("path")
-    # By these an answer's form is chosen: load balancer, REST API, HTTP API.
-    known = "elb" in about or ("requestContext" in event and {"resource", "version"} & set(event))
-    if not (known and isinstance(method, str) and isinstance(path, str)):
-        raise UsageError("the event is no HTTP request of an API Gateway or a load balancer")
-    stage = about.get("stage", "$default")
-    return f"/{stage}" if path.startswith(f"/{stage}/") else base_path()
-
-
-@cache
-def _asgi(prefix: str) -> Callable[[Any, Any], dict[str, Any]]:
-    # Lifespan off: nothing starts with the application, and nothing has to be stopped.
-    return Mangum(cron.make_app(prefix), lifespan="off", text_mime_types=TEXT)

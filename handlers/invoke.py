@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from core.context import Observation
 from core.deadline import Deadline
-from core.errors import ConfigurationError, UsageError
+from core.errors import UsageError
 from core.ids import RunId
 from core.report import Reason, RunReport, Trigger
 from core.runs.model import RunRequest
 from core.runs.protocol import KeyReusedError, unreached
-from handlers import wiring
+from handlers import opening, wiring
 from handlers.parameters import Parameters
 from infra.settings import Settings
 
@@ -44,14 +44,14 @@ def run_once(
 
     A missing setting or database is a report as well, and so is a mistake of ours.
     """
-    call.parameters.check(wiring.WallClock().now())
+    call.parameters.check(opening.WallClock().now())
     began = time.monotonic()
     limit, margin = _time(call)
     deadline = Deadline.after(limit, time.monotonic, margin)
     try:
-        settings = settings or wiring.load_settings(VERBOSE if call.verbose else None)
-        log = wiring.log_for(settings)
-        with wiring.opened(settings, log, announce=announce) as ready:
+        settings = settings or opening.load_settings(VERBOSE if call.verbose else None)
+        log = opening.log_for(settings)
+        with opening.opened(settings, log, announce=announce) as ready:
             work = wiring.WORKERS[call.worker](ready, call.parameters)
             protocol = wiring.run_protocol(ready, observe)
             return protocol.run_once(request_of(call), deadline, work)
@@ -59,14 +59,6 @@ def run_once(
         raise
     except Exception as error:  # noqa: BLE001  (never in silence: it becomes a report)
         return _unreached(settings, call, error, began)
-
-
-def base_path() -> str:
-    """BASE_PATH; none where the settings are wrong, which the call itself will say."""
-    try:
-        return wiring.load_settings().base_path
-    except ConfigurationError:
-        return ""
 
 
 def request_of(call: Call) -> RunRequest:
@@ -93,10 +85,10 @@ def _time(call: Call) -> tuple[float | None, float]:
 
 
 def _unreached(settings: Settings | None, call: Call, error: Exception, began: float) -> RunReport:
-    log = wiring.log_for(settings)
+    log = opening.log_for(settings)
     run_id = RunId(uuid.uuid4())  # noqa: TID251  (no run row, so nothing else names this failure)
     took = time.monotonic() - began
-    report = unreached(run_id, request_of(call), error, wiring.WallClock().now(), took)
+    report = unreached(run_id, request_of(call), error, opening.WallClock().now(), took)
     tell = log.exception if report.reason is Reason.BUG else log.error
     tell(
         "run.failed",

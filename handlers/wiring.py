@@ -1,189 +1,53 @@
 """The composition root: which adapter is plugged into which port."""
 
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from core.accounts.manage import ManageAccounts
 from core.context import Observation, RunContext
-from core.errors import ConfigurationError, UsageError
+from core.errors import UsageError
 from core.events import Log
-from core.ids import RunId
 from core.report import WorkReport
 from core.runs.model import WorkerState
 from core.runs.protocol import RunProtocol, Work
 from core.secret import Secret
-from core.sync.model import Environment, Stream
+from core.sync.model import Stream
 from core.sync.preview import PreviewAccounts
 from core.sync.store_tries import SAVING
 from core.sync.unit import SyncPorts
 from core.sync.worker import SyncAccounts
-from core.tokens.canary import KeyTest
-from core.tokens.keep import KeepTokens
-from core.tokens.ports import Cipher
 from core.tokens.rekey import RekeyTokens
 from core.tokens.worker import RefreshTokens, chosen
+from handlers import ebay_clients
+from handlers.opening import STOP, Opened, WallClock, sleep
 from handlers.parameters import Parameters
-from infra.crypto import AesGcmCipher
 from infra.dead_man import DeadManPings
 from infra.ebay.client import EbayHttp
-from infra.ebay.hosts import EbayHosts
 from infra.ebay.identity import Identity
-from infra.ebay.oauth import ApplicationKeys, ApplicationTokens, OAuth
 from infra.ebay.owner import TokenOwners
-from infra.ebay.quotas import EbayQuotas
-from infra.ebay.rate_limits import RateLimits
 from infra.ebay.source import EbayPages
 from infra.ebay.stream_api import Ebay
 from infra.ebay.streams.registry import STREAM_ALIASES, STREAMS
-from infra.keyring import cipher_beside, cipher_from
-from infra.logs import make_log
 from infra.postgres.accounts import PostgresAccounts
 from infra.postgres.calls import PostgresCalls
-from infra.postgres.engine import make_engine
 from infra.postgres.history import PostgresHistory
-from infra.postgres.migrator import SchemaState, check, migrate
 from infra.postgres.roster import PostgresRoster
 from infra.postgres.runs import PostgresRuns
-from infra.postgres.sealed import PostgresCanary, PostgresSealed
+from infra.postgres.sealed import PostgresSealed
 from infra.postgres.sync import PostgresSync
 from infra.postgres.tokens import PostgresTokens
-from infra.postgres.transaction import Database
-from infra.postgres.url import DatabaseUrl, parse
-from infra.settings import SIMULATOR_CLIENT_ID, SIMULATOR_CLIENT_SECRET, Settings
-
-STOP = threading.Event()
-"""Set by SIGTERM and Ctrl-C: the runs of this process end at their next page."""
+from infra.postgres.url import DatabaseUrl
+from infra.settings import Settings
 
 LATEST = 5
 EBAY_CYCLE, TOKEN_REFRESH = "ebay-cycle", "token-refresh"
-
-
-@dataclass(frozen=True, slots=True)
-class WallClock:
-    """The machine's clock, for what never decides about data: reports without a database."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)  # noqa: TID251  (the one wall clock)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A database that may be worked with; `place` names it for people."""
-
-    settings: Settings
-    log: Log
-    database: Database
-    place: str
-
-
-def load_settings(overrides: Mapping[str, object] | None = None) -> Settings:
-    return Settings.load(overrides)
-
-
-def log_for(settings: Settings | None) -> Log:
-    """Also before there are settings, to say what is wrong with them."""
-    if settings is None:
-        return make_log("info", None)
-    return make_log(settings.log_level, settings.log_format)
-
-
-@contextmanager
-def database_url(settings: Settings) -> Iterator[tuple[DatabaseUrl, bool]]:
-    """DATABASE_URL, or the embedded server for as long as the context is open (True).
-
-    Raises ConfigurationError on Lambda without DATABASE_URL: a mistyped variable must not start a
-    database there.
-    """
-    if settings.database_url is not None:
-        yield parse(settings.database_url.get_secret_value()), False
-        return
-    if settings.on_lambda:
-        raise ConfigurationError("DATABASE_URL is not set")
-    from infra.postgres.embedded import EmbeddedPostgres
-
-    with EmbeddedPostgres(settings.cronshot_home) as server:
-        yield server.url, True
-
-
-@contextmanager
-def connected(
-    settings: Settings, log: Log, *, announce: Callable[[str], None] | None = None
-) -> Iterator[Opened]:
-    """Connections for one run: one for each unit side by side, one for the coordinator.
-
-    The schema is not looked at.
-    """
-    with ExitStack() as stack:
-        url, embedded = stack.enter_context(database_url(settings))
-        place = f"embedded PostgreSQL in {settings.cronshot_home}" if embedded else url.safe()
-        if announce is not None:
-            announce(f"database: {place}")
-        pool_size = settings.workers_max_parallel + 1
-        database = Database(make_engine(url, pool_size=pool_size, application_name="cronshot"))
-        stack.callback(database.dispose)
-        yield Opened(settings, log, database, place)
-
-
-@contextmanager
-def opened(
-    settings: Settings, log: Log, *, announce: Callable[[str], None] | None = None
-) -> Iterator[Opened]:
-    """As `connected`, with a schema of this release.
-
-    Brought up to date by itself on the embedded database or with RUN_DDL_ON_STARTUP, else demanded
-    (ConfigurationError).
-    """
-    with connected(settings, log, announce=announce) as ready:
-        status = check(ready.database)
-        if status.state is not SchemaState.OK and _runs_ddl(settings):
-            migrate_all(ready)
-            status = check(ready.database)
-        status.require_ok()
-        yield ready
-
-
-def require_schema(ready: Opened) -> None:
-    """Raises ConfigurationError with the command to type."""
-    check(ready.database).require_ok()
-
-
-def _runs_ddl(settings: Settings) -> bool:
-    if settings.run_ddl_on_startup is not None:
-        return settings.run_ddl_on_startup
-    return settings.database_url is None
-
-
-def migrate_all(ready: Opened) -> list[str]:
-    """Through DATABASE_URL_DIRECT when it is set: a pooler may stand before the other.
-
-    Never for the embedded database, which is neither.
-    """
-    direct = ready.settings.database_url_direct
-    if direct is None or ready.settings.database_url is None:
-        return _migrate_all(ready.database)
-    url = parse(direct.get_secret_value())
-    database = Database(make_engine(url, pool_size=1, application_name="cronshot migrate"))
-    try:
-        return _migrate_all(database)
-    finally:
-        database.dispose()
-
-
-def _migrate_all(database: Database) -> list[str]:
-    applied = [f"{each.version:04} {each.name}" for each in migrate(database)]
-    PostgresAccounts(database, STREAMS).add_missing_states()
-    return applied
 
 
 def run_protocol(
@@ -196,7 +60,7 @@ def run_protocol(
         new_id=uuid.uuid4,  # noqa: TID251  (the one id source)
         ticks=time.monotonic,
         wall=WallClock().now,
-        sleep=_sleep,
+        sleep=sleep,
         rng=Random(),  # noqa: S311  (jitter)
         log=ready.log,
         lease=lease,
@@ -218,22 +82,6 @@ def pings(settings: Settings, log: Log) -> DeadManPings:
         worker: Secret(url.get_secret_value()) for worker, url in given.items() if url is not None
     }
     return DeadManPings(urls, log)
-
-
-def cipher(settings: Settings) -> AesGcmCipher:
-    """Raises ConfigurationError where ENCRYPTION_KEYS is missing beside a database of one's own."""
-    if settings.encryption_keys is not None:
-        return cipher_from(settings.encryption_keys.get_secret_value())
-    if settings.database_url is None and not settings.on_lambda:
-        return cipher_beside(settings.cronshot_home)
-    raise ConfigurationError(
-        "ENCRYPTION_KEYS is not set, and tokens are never stored in clear;"
-        " .env.example shows how to make one"
-    )
-
-
-def key_test(ready: Opened, sealing: AesGcmCipher) -> KeyTest:
-    return KeyTest(canary=PostgresCanary(ready.database), cipher=sealing)
 
 
 def sync_store(ready: Opened) -> PostgresSync:
@@ -260,20 +108,22 @@ def ebay_cycle(ready: Opened, parameters: Parameters) -> Work:
 
     def work(context: RunContext) -> WorkReport:
         store = replace(waiting, time_left=lambda: context.deadline.remaining_to(SAVING))
-        sealing = cipher(ready.settings)
-        key_test(ready, sealing).check()
+        sealing = ebay_clients.cipher(ready.settings)
+        ebay_clients.key_test(ready, sealing).check()
         with ExitStack() as stack:
             http = EbayHttp(stopping=STOP.is_set)
             stack.callback(http.close)
             ports = SyncPorts(
                 store=store,
                 source=EbayPages(
-                    ebay=Ebay(http=http, hosts=hosts(ready.settings), clock=context.clock)
+                    ebay=Ebay(
+                        http=http, hosts=ebay_clients.hosts(ready.settings), clock=context.clock
+                    )
                 ),
-                tokens=_tokens(ready, http, sealing, "run", context.run_id),
-                quotas=_quotas(ready.settings, http),
+                tokens=ebay_clients.tokens(ready, http, sealing, "run", context.run_id),
+                quotas=ebay_clients.quotas(ready.settings, http),
                 calls=PostgresCalls(database=ready.database, time_left=store.time_left),
-                sleep=_sleep,
+                sleep=sleep,
             )
             selection = parameters.selection(context.started_at)
             if parameters.dry_run:
@@ -294,15 +144,15 @@ def token_refresh(ready: Opened, parameters: Parameters) -> Work:
         chosen(roster.look(), parameters.accounts)
 
     def work(context: RunContext) -> WorkReport:
-        sealing = cipher(ready.settings)
-        key_test(ready, sealing).check()
+        sealing = ebay_clients.cipher(ready.settings)
+        ebay_clients.key_test(ready, sealing).check()
         with ExitStack() as stack:
             http = EbayHttp(stopping=STOP.is_set)
             stack.callback(http.close)
             worker = RefreshTokens(
                 roster=roster,
-                tokens=_tokens(ready, http, sealing, "run", context.run_id),
-                sleep=_sleep,
+                tokens=ebay_clients.tokens(ready, http, sealing, "run", context.run_id),
+                sleep=sleep,
                 parallel=ready.settings.workers_max_parallel,
             )
             if parameters.dry_run:
@@ -350,15 +200,15 @@ def account_store(ready: Opened) -> PostgresAccounts:
 def manage_accounts(ready: Opened) -> Iterator[ManageAccounts]:
     http = EbayHttp(stopping=STOP.is_set)
     try:
-        sealing = cipher(ready.settings)
-        where = hosts(ready.settings)
+        sealing = ebay_clients.cipher(ready.settings)
+        where = ebay_clients.hosts(ready.settings)
         yield ManageAccounts(
             store=account_store(ready),
-            refresher=_oauth(ready.settings, http),
+            refresher=ebay_clients.oauth(ready.settings, http),
             identities=TokenOwners(Identity(http=http, hosts=where, clock=WallClock())),
             sealer=sealing,
-            tokens=_tokens(ready, http, sealing, "manual"),
-            test_keys=key_test(ready, sealing).check,
+            tokens=ebay_clients.tokens(ready, http, sealing, "manual"),
+            test_keys=ebay_clients.key_test(ready, sealing).check,
         )
     finally:
         http.close()
@@ -371,71 +221,10 @@ def last_refreshes(ready: Opened, name: str) -> Sequence[dict[str, Any]]:
 
 
 def rekey_tokens(ready: Opened) -> RekeyTokens:
-    sealing = cipher(ready.settings)
+    sealing = ebay_clients.cipher(ready.settings)
     return RekeyTokens(
         tokens=PostgresSealed(ready.database),
         cipher=sealing,
-        keys=key_test(ready, sealing),
-        sleep=_sleep,
+        keys=ebay_clients.key_test(ready, sealing),
+        sleep=sleep,
     )
-
-
-def hosts(settings: Settings) -> EbayHosts:
-    return EbayHosts.with_simulator(
-        settings.ebay_simulator_api_url, settings.ebay_simulator_apiz_url
-    )
-
-
-def _tokens(
-    ready: Opened, http: EbayHttp, sealing: Cipher, triggered_by: str, run_id: RunId | None = None
-) -> KeepTokens:
-    return KeepTokens(
-        store=PostgresTokens(ready.database, run_id),
-        endpoint=_oauth(ready.settings, http),
-        cipher=sealing,
-        ticks=time.monotonic,
-        sleep=_sleep,
-        triggered_by=triggered_by,
-        stopping=STOP.is_set,
-        log=ready.log,
-    )
-
-
-def _oauth(settings: Settings, http: EbayHttp) -> OAuth:
-    return OAuth(http=http, hosts=hosts(settings), keys=_keys(settings), clock=WallClock())
-
-
-def _quotas(settings: Settings, http: EbayHttp) -> EbayQuotas:
-    limits = RateLimits(
-        http=http,
-        hosts=hosts(settings),
-        tokens=ApplicationTokens(_oauth(settings, http)),
-        clock=WallClock(),
-    )
-    return EbayQuotas(limits=limits, ticks=time.monotonic)
-
-
-def _keys(settings: Settings) -> Mapping[Environment, ApplicationKeys]:
-    """Those of the simulator are built in; the others are demanded when an account needs them."""
-    simulator = ApplicationKeys(
-        client_id=SIMULATOR_CLIENT_ID, client_secret=Secret(SIMULATOR_CLIENT_SECRET)
-    )
-    keys = {Environment.SIMULATOR: simulator}
-    given = {
-        Environment.PRODUCTION: (
-            settings.ebay_production_client_id,
-            settings.ebay_production_client_secret,
-        ),
-        Environment.SANDBOX: (settings.ebay_sandbox_client_id, settings.ebay_sandbox_client_secret),
-    }
-    for environment, (client_id, secret) in given.items():
-        if client_id is not None and secret is not None:
-            keys[environment] = ApplicationKeys(
-                client_id=client_id, client_secret=Secret(secret.get_secret_value())
-            )
-    return keys
-
-
-def _sleep(seconds: float) -> None:
-    """Shorter when the process is asked to stop."""
-    STOP.wait(seconds)

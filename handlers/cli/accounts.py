@@ -16,7 +16,7 @@ from core.errors import AppError, UsageError
 from core.report import SENTENCES, Reason, instant
 from core.secret import Secret
 from core.sync.model import Environment
-from handlers import wiring
+from handlers import opening, wiring
 from handlers.cli.ready import opened
 from handlers.cli.text import PROGRAM, as_typed, moment, table
 from handlers.parameters import read_since
@@ -101,7 +101,7 @@ def _date(text: str) -> datetime:
 def _lasts(consent_ends: datetime | None) -> timedelta | None:
     if consent_ends is None:
         return None
-    left = consent_ends - wiring.WallClock().now()
+    left = consent_ends - opening.WallClock().now()
     if left <= timedelta(0):
         raise UsageError("--consent-ends: that day is over; ask for a new consent")
     return left
@@ -275,7 +275,7 @@ def _consent(account: KnownAccount) -> str:
 
 
 def _left(ends_at: datetime) -> timedelta:
-    return ends_at - wiring.WallClock().now()
+    return ends_at - opening.WallClock().now()
 
 
 def _as_json(account: KnownAccount) -> dict[str, object]:

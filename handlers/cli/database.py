@@ -8,7 +8,7 @@ import subprocess
 from typing import Any
 
 from core.errors import ConfigurationError
-from handlers import wiring
+from handlers import opening, wiring
 from handlers.cli.ready import announce
 
 KILLED = 128
@@ -25,10 +25,10 @@ def register(commands: Any) -> None:
 
 
 def _migrate(options: argparse.Namespace) -> int:
-    settings = wiring.load_settings()
-    with wiring.connected(settings, wiring.log_for(settings), announce=announce) as ready:
-        applied = [] if options.check else wiring.migrate_all(ready)
-        wiring.require_schema(ready)
+    settings = opening.load_settings()
+    with opening.connected(settings, opening.log_for(settings), announce=announce) as ready:
+        applied = [] if options.check else opening.migrate_all(ready)
+        opening.require_schema(ready)
     for each in applied:
         print(f"applied {each}")
     print("the schema is up to date")
@@ -37,8 +37,8 @@ def _migrate(options: argparse.Namespace) -> int:
 
 def psql(options: argparse.Namespace) -> int:
     """As a child, not in our place: the embedded server stays as long as its user does."""
-    settings = wiring.load_settings()
-    with wiring.database_url(settings) as (url, embedded):
+    settings = opening.load_settings()
+    with opening.database_url(settings) as (url, embedded):
         announce(f"database: {url.safe()}")
         program = wiring.embedded_psql() if embedded else shutil.which("psql")
         if program is None:

@@ -16,7 +16,7 @@ from typing import Any
 from core.errors import UpstreamUnavailableError
 from core.report import RunReport, Trigger
 from core.secret import Secret
-from handlers import wiring
+from handlers import opening, wiring
 from handlers.cli.progress import Progress
 from handlers.cli.ready import announce
 from handlers.cli.text import PROGRAM, as_typed, moment, report_text, table
@@ -103,7 +103,7 @@ def _ebay(*, live: bool) -> Iterator[EBay]:
 
 def _times(*, live: bool) -> tuple[str, str]:
     """When the sellers' history ends, and until when they went on selling; only forwards."""
-    now = wiring.WallClock().now()
+    now = opening.WallClock().now()
     began, until = FOLDER / "history-ends-at", FOLDER / "sold-until"
     if not began.exists():
         _remember(began, now - HEAD_START)
@@ -122,9 +122,9 @@ def _remember(path: Path, at: datetime) -> None:
 
 
 def _connect_sellers(settings: Settings, ebay: EBay) -> None:
-    log = wiring.log_for(settings)
+    log = opening.log_for(settings)
     with (
-        wiring.opened(settings, log) as ready,
+        opening.opened(settings, log) as ready,
         wiring.manage_accounts(ready) as manage,
     ):
         known = {account.name for account in wiring.account_store(ready).list()}
@@ -158,7 +158,7 @@ def _run(settings: Settings, parameters: Parameters) -> RunReport:
 
 
 def _stored(settings: Settings) -> Sequence[dict[str, Any]]:
-    with wiring.opened(settings, wiring.log_for(settings)) as ready:
+    with opening.opened(settings, opening.log_for(settings)) as ready:
         return wiring.run_history(ready).stored()
 
 

@@ -36,7 +36,7 @@ from handlers.answers import (
 from handlers.cli import accounts, database, demo, keys, runs, serve, simulator, workers
 from handlers.cli.terminal import lossy_streams
 from handlers.cli.text import PROGRAM, as_typed
-from handlers.wiring import STOP
+from handlers.opening import STOP
 
 GROUPS = (workers, accounts, runs, database, keys, serve, simulator, demo)
 INTERRUPTED = 130

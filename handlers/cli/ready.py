@@ -4,8 +4,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from handlers import wiring
-from handlers.wiring import Opened
+from handlers import opening
+from handlers.opening import Opened
 
 
 def announce(line: str) -> None:
@@ -15,6 +15,6 @@ def announce(line: str) -> None:
 @contextmanager
 def opened() -> Iterator[Opened]:
     """The one that the settings name, with this release's schema; its place is told first."""
-    settings = wiring.load_settings()
-    with wiring.opened(settings, wiring.log_for(settings), announce=announce) as ready:
+    settings = opening.load_settings()
+    with opening.opened(settings, opening.log_for(settings), announce=announce) as ready:
         yield ready

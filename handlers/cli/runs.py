@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from core.report import Outcome, instant
-from handlers import wiring
+from handlers import opening, wiring
 from handlers.cli.arguments import at_least, known_worker, since
 from handlers.cli.ready import opened
 from handlers.cli.text import moment, table
@@ -29,7 +29,7 @@ def _runs(options: argparse.Namespace) -> int:
         history = wiring.run_history(ready)
         if options.run_id:
             return _show(history.show(options.run_id), as_json=options.json)
-        began = Parameters(since=options.since).selection(wiring.WallClock().now()).since
+        began = Parameters(since=options.since).selection(opening.WallClock().now()).since
         found = history.list(options.worker, options.outcome, began, options.limit)
     if options.json:
         print(json.dumps({"runs": found}, default=_as_json))

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 from core.errors import ConfigurationError, TransientError
-from handlers import wiring
+from handlers import opening
 from handlers.cli.arguments import port
 from handlers.cli.ready import announce
 
@@ -34,32 +34,32 @@ def _serve(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise ConfigurationError("uvicorn is missing; install the `local` extra") from error
 
-    from handlers import cron
+    from handlers import cron, web
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
-            if wiring.STOP.is_set():
+            if opening.STOP.is_set():
                 # uvicorn would wait for its threads, and for a second SIGTERM do nothing at all.
                 signal.signal(sig, signal.SIG_DFL)
                 signal.raise_signal(sig)
-            wiring.STOP.set()
+            opening.STOP.set()
             # Not uvicorn's own, which sends the signal to this process again at the end.
             self.should_exit = True
 
         async def on_tick(self, counter: int) -> bool:
             # A signal that came before uvicorn listened to signals.
-            return await super().on_tick(counter) or wiring.STOP.is_set()
+            return await super().on_tick(counter) or opening.STOP.is_set()
 
-    settings = wiring.load_settings()
-    log = wiring.log_for(settings)
+    settings = opening.load_settings()
+    log = opening.log_for(settings)
     with (
         listening(options.host, options.port) as listener,
-        wiring.opened(settings, log, announce=announce) as ready,
+        opening.opened(settings, log, announce=announce) as ready,
     ):
         log.info("database.ready", database=ready.place)
         ready.database.dispose()
         config = uvicorn.Config(
-            cron.make_app(settings.base_path),
+            web.make_app(cron.routes(), settings.base_path),
             log_config=None,
             lifespan="off",
             server_header=False,

@@ -17,7 +17,7 @@ import pytest
 
 from core.deadline import Deadline
 from core.report import Outcome, RunReport, Trigger
-from handlers import wiring
+from handlers import opening, wiring
 from handlers.invoke import Call, request_of
 from handlers.parameters import Parameters
 from infra.ebay.streams.registry import STREAMS
@@ -41,7 +41,7 @@ MOVED = {
 @dataclass
 class Cron:
     site: Site
-    ready: wiring.Opened
+    ready: opening.Opened
     began_at: datetime | None = None
 
     def tick(self, after: timedelta) -> RunReport:
@@ -52,7 +52,7 @@ class Cron:
         work = wiring.WORKERS[WORKER](self.ready, call.parameters)
         protocol = wiring.run_protocol(self.ready)
         report = protocol.run_once(
-            request_of(call), Deadline.after(60, wiring.WallClock().monotonic), work
+            request_of(call), Deadline.after(60, opening.WallClock().monotonic), work
         )
         self.began_at = report.started_at
         return report
@@ -74,7 +74,7 @@ def cron(
         site = site_of(url, admin, simulator)
         site.connect(accounts, streams=streams)
         settings = site.settings()
-        with wiring.opened(settings, wiring.log_for(settings)) as ready:
+        with opening.opened(settings, opening.log_for(settings)) as ready:
             yield Cron(site, ready)
 
 

@@ -7,7 +7,7 @@ from unittest.mock import patch
 import pytest
 
 from core.sync.worker import SyncAccounts
-from handlers import wiring
+from handlers import opening, wiring
 from tests.support import broken
 from tests.support.site import WORKER, Gate, Site, beside
 
@@ -33,7 +33,7 @@ def alive(site: Site) -> list[tuple[str, str, str]]:
 def is_due(site: Site) -> bool:
     """Whether `tick` would run it."""
     settings = site.settings()
-    with wiring.opened(settings, wiring.log_for(settings)) as ready:
+    with opening.opened(settings, opening.log_for(settings)) as ready:
         return next(each.due for each in wiring.worker_states(ready) if each.worker == WORKER)
 
 

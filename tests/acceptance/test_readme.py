@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers import wiring
+from handlers import ebay_clients
 from handlers.cli.main import parser
 from infra.postgres.transaction import Database
 from infra.settings import Settings
@@ -63,7 +63,7 @@ def test_the_settings_shown_are_there_for_whoever_runs_in_that_folder(
 
     assert settings.database_url is not None
     assert "verify-full" in settings.database_url.get_secret_value()
-    assert wiring.cipher(settings) is not None
+    assert ebay_clients.cipher(settings) is not None
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
 
 

@@ -18,7 +18,7 @@ from pg8000 import DatabaseError
 
 from core.report import RunReport, Trigger
 from core.secret import Secret
-from handlers import wiring
+from handlers import opening, wiring
 from handlers.invoke import Call, run_once
 from handlers.parameters import Parameters
 from infra.postgres.url import DatabaseUrl, parse
@@ -119,10 +119,10 @@ class Site:
     def connect(self, accounts: int = 1, *, first: int = 0, streams: Sequence[str] = MONEY) -> None:
         """Import sellers as `accounts add` does; these streams are due, others there are none."""
         settings = self.settings()
-        log = wiring.log_for(settings)
+        log = opening.log_for(settings)
         chosen = self.simulator.world.accounts[first : first + accounts]
         with (
-            wiring.opened(settings, log) as ready,
+            opening.opened(settings, log) as ready,
             wiring.manage_accounts(ready) as manage,
         ):
             for account in chosen:

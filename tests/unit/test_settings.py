@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import ConfigurationError
 from core.secret import Secret
-from handlers import wiring
+from handlers import ebay_clients, opening
 from infra.env_file import ENV_FILE
 from infra.logs import make_log
 from infra.settings import Replaced, Settings
@@ -337,7 +337,7 @@ def test_lambda_without_database_refuses_to_start_one(load: Load) -> None:
 
     with (
         pytest.raises(ConfigurationError, match="DATABASE_URL is not set"),
-        wiring.connected(settings, make_log("info", None)),
+        opening.connected(settings, make_log("info", None)),
     ):
         pass
 
@@ -350,7 +350,7 @@ def test_tokens_are_never_kept_without_a_key(load: Load, environment: dict[str, 
     settings = load(**environment)
 
     with pytest.raises(ConfigurationError, match="ENCRYPTION_KEYS is not set"):
-        wiring.cipher(settings)
+        ebay_clients.cipher(settings)
 
 
 def test_the_example_lists_what_is_read_and_nothing_else() -> None:
