@@ -2,7 +2,8 @@
 
 Two scopes, each with a count of its own: one account's calls to one API, and every call of the
 application in one environment. A unit that found eBay away (after all its tries) counts as one
-failure; one that was answered sets both to zero.
+failure; one that was answered sets both to zero; one that had nothing to ask proves nothing, and
+leaves the try to the next.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta
 from core.report import Reason, UnitReport
 from core.retry import RetryPolicy
 from core.sync.calls import Breaker, CallStore, Scope
-from core.sync.model import Unit
+from core.sync.model import Unit, UnitKey
 
 OPENS_AFTER = 5
 PROBES = RetryPolicy(base=60.0, cap=15 * 60.0)
@@ -34,6 +35,7 @@ class Breakers:
 
     store: CallStore
     _known: dict[Scope, Breaker] | None = field(default=None)
+    _probes: dict[UnitKey, list[Breaker]] = field(default_factory=dict)
 
     def blocked_until(self, unit: Unit, now: datetime) -> datetime | None:
         """None: go on, as the one probe where a breaker is open. Raises StoreUnavailableError."""
@@ -45,18 +47,28 @@ class Breakers:
             if not self.store.probe(breaker, until):
                 # Somebody else is the probe.
                 return until
-            self._put([Breaker(breaker.scope, breaker.failures, until)])
+            probing = Breaker(breaker.scope, breaker.failures, until)
+            self._put([probing])
+            self._probes.setdefault(_key(unit), []).append(probing)
         return None
 
     def ended(self, unit: Unit, report: UnitReport, now: datetime) -> None:
         """Raises StoreUnavailableError."""
         scopes = scopes_of(unit)
+        probes = self._probes.pop(_key(unit), [])
         if report.reason is Reason.UPSTREAM:
             self._put(self.store.count_failure(scopes, OPENS_AFTER, now))
         elif report.pages and any(scope in self._all() for scope in scopes):
             self.store.close(scopes)
             for scope in scopes:
                 self._all().pop(scope, None)
+        elif not report.calls:
+            self._give_back(probes, now)
+
+    def _give_back(self, probes: Sequence[Breaker], now: datetime) -> None:
+        for each in probes:
+            if self.store.probe(each, now):
+                self._put([Breaker(each.scope, each.failures, now)])
 
     def _open(self, unit: Unit) -> Sequence[Breaker]:
         known = (self._all().get(scope) for scope in scopes_of(unit))
@@ -69,3 +81,7 @@ class Breakers:
         if self._known is None:
             self._known = {breaker.scope: breaker for breaker in self.store.breakers()}
         return self._known
+
+
+def _key(unit: Unit) -> UnitKey:
+    return UnitKey(unit.account.id, unit.stream.name, unit.pass_)

@@ -217,6 +217,9 @@ class _Unit:
                     keeping.version,
                     timeout=max(ends - context.clock.monotonic(), 0.0),
                 )
+            except BeingRefreshedError:
+                # It has been waited for to the end; another try would only hide who holds it.
+                raise
             except UpstreamUnavailableError as error:
                 tries.after(error)
             else:

@@ -503,6 +503,21 @@ def test_a_good_probe_closes_the_breaker_for_everybody() -> None:
     assert (len(work.units), scene.calls.open_) == (12, {})
 
 
+def test_a_probe_that_had_nothing_to_ask_leaves_the_try_to_the_next_unit() -> None:
+    scene = Scene(accounts=tuple("abcdef"), parallel=1, before=away)
+    opened_by(scene)
+    scene.clock.advance(61)
+    scene.before = lambda *_: None
+    first = min(scene.store.states)
+    scene.store.states[first].cursor_at = scene.clock.now()
+
+    work = scene.work()
+
+    assert [unit.calls for unit in work.units].count(0) == 1
+    assert ended(work) == (Outcome.DONE, None)
+    assert not [each for each in scene.calls.open_.values() if each.probe_at is not None]
+
+
 def test_a_probe_that_another_run_took_is_waited_for() -> None:
     scene = Scene(accounts=("a",), parallel=1, before=away)
     for _ in range(5):
