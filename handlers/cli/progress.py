@@ -47,6 +47,8 @@ class Progress:
 
     def _line(self, *, with_bar: bool) -> str:
         fetched = sum(each.fetched for each in self._seen.values())
+        if all(each.total is None for each in self._seen.values()):
+            return f"progress: {fetched} rows"
         total = sum(each.total or each.fetched for each in self._seen.values())
         share = min(fetched / total, 1.0) if total else 0.0
         bar = f"[{'#' * round(share * WIDTH):<{WIDTH}}] " if with_bar else "progress: "

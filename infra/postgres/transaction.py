@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 TRIES = 3
 FIRST_WITH_TRANSACTION_TIMEOUT = (17,)
+# We stopped in the middle, frozen or cut off: the locks must not wait for us.
+IDLE_MS = 5_000
 # Seconds for the answer to arrive after the server has given up.
 NETWORK_S = 4.0
 
@@ -34,6 +36,7 @@ class Limits:
     statement_ms: int
     lock_ms: int
     transaction_ms: int
+    idle_ms: int = IDLE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,16 @@ class Database:
         statement_timeout_ms: int = 8_000,
         lock_timeout_ms: int = 2_000,
         transaction_timeout_ms: int = 20_000,
+        idle_timeout_ms: int = IDLE_MS,
     ) -> Iterator[sa.Connection]:
         """Commit at the end of the block, roll back if it raises; 0 means no limit.
 
         Raises CommitUnknownError where the connection broke during COMMIT; everything else that
         is raised here or in the block means that nothing was written.
         """
-        limits = Limits(statement_timeout_ms, lock_timeout_ms, transaction_timeout_ms)
+        limits = Limits(
+            statement_timeout_ms, lock_timeout_ms, transaction_timeout_ms, idle_timeout_ms
+        )
         with self._begun(limits) as (connection, transaction):
             try:
                 yield connection
@@ -137,8 +143,7 @@ def start(limits: Limits, server_version: tuple[int | str, ...]) -> Start:
     settings = {
         "statement_timeout": limits.statement_ms,
         "lock_timeout": limits.lock_ms,
-        # We stopped in the middle, frozen or cut off: the locks must not wait for us.
-        "idle_in_transaction_session_timeout": 5_000,
+        "idle_in_transaction_session_timeout": limits.idle_ms,
         # A killed client's statement otherwise keeps its locks until it has run to its end.
         "client_connection_check_interval": 1_000,
     }

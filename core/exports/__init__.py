@@ -1,0 +1,1 @@
+"""Tables as files: what leaves the database for a spreadsheet or another program."""

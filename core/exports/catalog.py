@@ -1,0 +1,111 @@
+"""Which tables are exported, and by which of their instants `--since` counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
+
+from core.errors import UsageError
+
+SCHEMA = "ebay"
+CHANGED = "updated_at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """`since` names the business instant, `changed` the one at which a row changed here.
+
+    Its last columns are what eBay answered, left out unless asked for: `documents` are JSON,
+    `texts` came as they are.
+    """
+
+    name: str
+    since: str
+    changed: str = CHANGED
+    documents: tuple[str, ...] = ("raw",)
+    texts: tuple[str, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        return f"{SCHEMA}.{self.name}"
+
+
+_DETAILED = ("raw", "detail")
+TABLES: Mapping[str, Table] = MappingProxyType(
+    {
+        table.name: table
+        for table in (
+            Table(name="orders", since="creation_date"),
+            Table(name="order_lines", since="creation_date of the order"),
+            Table(
+                name="order_money",
+                since="transaction_date of its newest transaction",
+                changed="updated_at of the transaction that changed last",
+                documents=(),
+            ),
+            Table(name="transactions", since="transaction_date"),
+            Table(name="transaction_fees", since="transaction_date of the transaction"),
+            Table(name="payouts", since="payout_date"),
+            Table(name="disputes", since="open_date"),
+            Table(name="messages", since="receive_date", documents=_DETAILED),
+            Table(name="best_offers", since="first_seen_at"),
+            Table(name="listings", since="start_time"),
+            Table(name="purchases", since="created_date"),
+            Table(name="cases", since="creation_date"),
+            Table(name="inquiries", since="creation_date", documents=_DETAILED),
+            Table(name="returns", since="creation_date", documents=_DETAILED),
+            Table(name="cancellations", since="cancel_request_date"),
+            Table(name="inventory_offers", since="first_seen_at"),
+            Table(
+                name="quarantine",
+                since="first_seen_at",
+                changed="last_seen_at",
+                documents=(),
+                texts=("raw",),
+            ),
+        )
+    }
+)
+
+# A table is in one of the two: tests/architecture/test_exports.py makes whoever adds one decide.
+KEPT: Mapping[str, str] = MappingProxyType(
+    {
+        "ebay.accounts": "`accounts list --json` shows them",
+        "ebay.tokens": "tokens never leave the database",
+        "ebay.token_refreshes": "`accounts test` shows the last ones",
+        "ebay.sync_states": "they are the sync's own; `psql` shows them",
+        "ebay.snapshot_seen": "it is the sync's own; `psql` shows it",
+        "ebay.api_budgets": "they are the sync's own; `psql` shows them",
+        "ebay.api_breakers": "they are the sync's own; `psql` shows them",
+        "ops.workers": "`workers list --json` shows them",
+        "ops.worker_heartbeats": "`workers list --json` shows them",
+        "ops.runs": "`runs --json` shows them",
+        "ops.run_units": "`runs RUN --json` shows them",
+        "ops.run_events": "`runs RUN --json` shows them",
+        "ops.leases": "they are the workers' own; `psql` shows them",
+        "ops.key_canary": "keys never leave the database",
+        "ops.schema_migrations": "`migrate --check` says what they come to",
+    }
+)
+
+# Named as their stream is.
+_STREAMS = {"active_inventory": "listings", "buyer": "purchases"}
+
+
+def find(asked: str) -> Table:
+    """`orders`, `ebay.orders`, `order-lines`, or a stream's name. Raises UsageError."""
+    name = asked.strip().lower().replace("-", "_").removeprefix(f"{SCHEMA}.")
+    table = TABLES.get(_STREAMS.get(name, name))
+    if table is None:
+        raise UsageError(_unknown(asked, name))
+    return table
+
+
+def _unknown(asked: str, name: str) -> str:
+    known = f"There are: {', '.join(TABLES)}"
+    for full_name in (name, f"{SCHEMA}.{name}", f"ops.{name}"):
+        if full_name in KEPT:
+            return f"{full_name} is not exported: {KEPT[full_name]}. {known}"
+    nearest = get_close_matches(name, TABLES, n=1)
+    meant = f"; did you mean {nearest[0]}?" if nearest else "."
+    return f"there is no table {asked!r} to export{meant} {known}"
