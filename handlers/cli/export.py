@@ -10,7 +10,6 @@ from core.exports.catalog import TABLES, find
 from core.exports.lines import Format
 from core.exports.model import Request
 from core.report import instant
-
 from handlers.cli.arguments import since
 from handlers.cli.output import STDOUT, output
 from handlers.cli.progress import Progress
