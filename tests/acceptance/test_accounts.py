@@ -68,7 +68,7 @@ def listed(site: Site) -> list[dict[str, Any]]:
     return told["accounts"]
 
 
-def test_a_seller_is_added_with_every_stream_due_and_nothing_in_clear(
+def test_r23_a_seller_is_added_with_every_stream_due_and_nothing_in_clear(
     site: Site, folder: Path
 ) -> None:
     token = site.simulator.world.account("seller-1").refresh_token
@@ -389,7 +389,7 @@ def test_a_paused_account_is_left_alone_and_goes_on_when_resumed(site: Site) -> 
     assert after.outcome == "done"
 
 
-def test_a_pause_holds_within_a_page_of_the_run_that_is_at_it(site: Site) -> None:
+def test_r26_a_pause_holds_within_a_page_of_the_run_that_is_at_it(site: Site) -> None:
     site.connect(1)
 
     with Gate(site.simulator) as gate:
@@ -432,7 +432,7 @@ def test_every_command_explains_itself(site: Site, command: tuple[str, ...]) -> 
     assert ended.stdout.startswith("usage: python -m core.run")
 
 
-def test_two_that_add_the_same_seller_at_once_add_one(site: Site, folder: Path) -> None:
+def test_r13_two_that_add_the_same_seller_at_once_add_one(site: Site, folder: Path) -> None:
     with Gate(site.simulator, "getUser") as gate:
         both = [
             site.start(

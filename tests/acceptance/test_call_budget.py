@@ -40,7 +40,7 @@ def counted(site: Site) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("calls", [1, 7, 12])
-def test_no_more_calls_leave_than_the_day_allows(site: Site, calls: int) -> None:
+def test_r59_no_more_calls_leave_than_the_day_allows(site: Site, calls: int) -> None:
     site.connect(4)
     limit(site, ORDERS, calls)
     before = counted(site).get(ORDERS, 0)

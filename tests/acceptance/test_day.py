@@ -113,7 +113,7 @@ def test_a_five_minute_stream_under_a_five_minute_cron_runs_every_time(
 
 @pytest.mark.timeout(600)
 @pytest.mark.slow
-def test_a_day_of_five_accounts_with_every_stream_stays_below_every_limit(
+def test_r59_a_day_of_five_accounts_with_every_stream_stays_below_every_limit(
     database_url: str, direct_database_url: str
 ) -> None:
     names = [stream.name for stream in STREAMS]

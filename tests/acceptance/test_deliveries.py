@@ -74,7 +74,7 @@ def invoke(site: Site, event: Any) -> Any:
 
 
 @pytest.mark.parametrize(("event", "via", "delivery_id"), EVENTS.values(), ids=EVENTS.keys())
-def test_an_event_delivered_again_is_worked_once(
+def test_r15_an_event_delivered_again_is_worked_once(
     site: Site, event: dict[str, Any], via: str, delivery_id: str
 ) -> None:
     site.connect()

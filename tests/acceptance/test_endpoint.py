@@ -93,7 +93,7 @@ WRONG: dict[str, str | None] = {
 
 
 @pytest.mark.parametrize("authorization", WRONG.values(), ids=WRONG.keys())
-def test_missing_and_wrong_secrets_are_answered_alike(
+def test_r71_missing_and_wrong_secrets_are_answered_alike(
     site: Site, server: Served, authorization: str | None
 ) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
@@ -321,7 +321,7 @@ def test_both_secrets_are_good_while_the_callers_change_over(site: Site) -> None
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer ", f"Bearer {CRON_SECRET}"])
-def test_without_a_secret_nobody_may_call(site: Site, authorization: str | None) -> None:
+def test_r71_without_a_secret_nobody_may_call(site: Site, authorization: str | None) -> None:
     event = http_event("POST", PATH)
     if authorization is not None:
         event["headers"]["authorization"] = authorization

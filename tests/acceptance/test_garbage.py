@@ -199,7 +199,7 @@ def complete(site: Site, account: str, streams: Sequence[str] = KINDS) -> None:
         for case in CASES
     ],
 )
-def test_garbage_for_one_account(site: Site, case: Case) -> None:
+def test_r7_r29_garbage_for_one_account(site: Site, case: Case) -> None:
     fault = site.simulator.faults.add(
         case.kind, operation=OPERATIONS[case.stream], account=SICK, **case.how
     )
@@ -310,7 +310,7 @@ NOW_ISH = timedelta(seconds=20)
         ("9" * 400, 86_400),
     ],
 )
-def test_retry_after_in_every_form(site: Site, value: str, seconds: int) -> None:
+def test_r59_retry_after_in_every_form(site: Site, value: str, seconds: int) -> None:
     if value == "date":
         value = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
     site.simulator.faults.add(

@@ -64,7 +64,9 @@ def test_a_worker_on_time_is_running_and_was_seen_this_moment(site: Site) -> Non
     )
 
 
-def test_a_worker_that_is_not_called_any_more_is_degraded_and_last_seen_then(site: Site) -> None:
+def test_r24_a_worker_that_is_not_called_any_more_is_degraded_and_last_seen_then(
+    site: Site,
+) -> None:
     site.connect()
 
     site.run()

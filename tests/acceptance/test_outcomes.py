@@ -1,6 +1,7 @@
 """Each row of the outcome table, by each way in: HTTP, Lambda's events, the command line."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -102,7 +103,27 @@ def test_done(site: Site, way: Way) -> None:
     }  # fmt: skip
 
 
-def test_nothing_due(site: Site, way: Way) -> None:
+def made(site: Site) -> Counter[tuple[str | None, ...]]:
+    calls = site.simulator.requests.entries()
+    return Counter((call.operation, call.account, call.limit, call.offset) for call in calls)
+
+
+def test_r19_every_way_asks_ebay_the_same(site: Site, way: Way) -> None:
+    site.connect(2)
+    site.simulator.requests.clear()
+    site.run()
+    here = made(site)
+    site.reset()
+    site.connect(2)
+    site.simulator.requests.clear()
+
+    way()
+
+    assert made(site) == here
+    assert here
+
+
+def test_r31_nothing_due(site: Site, way: Way) -> None:
     site.connect()
     site.run()
 
@@ -114,7 +135,7 @@ def test_nothing_due(site: Site, way: Way) -> None:
     assert set(seen.body["counts"].values()) == {0}
 
 
-def test_out_of_time_with_more_to_do(site: Site, way: Way) -> None:
+def test_r22_out_of_time_with_more_to_do(site: Site, way: Way) -> None:
     site.connect()
 
     seen = way(deadline_s=SHORT)
@@ -192,7 +213,7 @@ def test_already_running(site: Site, way: Way) -> None:
 
 
 @pytest.mark.parametrize("switch", [WORKER, "*"])
-def test_paused(site: Site, way: Way, switch: str) -> None:
+def test_r26_paused(site: Site, way: Way, switch: str) -> None:
     site.connect()
     site.sql(f"UPDATE ops.workers SET enabled = false WHERE worker = '{switch}'")
 
@@ -262,7 +283,7 @@ def test_an_ebay_that_hangs_past_the_deadline_is_no_failure_yet(site: Site) -> N
     assert site.one("SELECT max(failures) FROM ebay.sync_states") == 0
 
 
-def test_every_unit_fails(site: Site, way: Way) -> None:
+def test_r30_every_unit_fails(site: Site, way: Way) -> None:
     site.connect()
     site.simulator.faults.add("missing_scope")
 

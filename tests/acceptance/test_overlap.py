@@ -70,7 +70,7 @@ def at_once(server: Served, number: int) -> list[dict[str, Any]]:
         return list(pool.map(call, range(number)))
 
 
-def test_of_forty_at_once_one_works(site: Site, server: Served) -> None:
+def test_r12_r15_of_forty_at_once_one_works(site: Site, server: Served) -> None:
     site.connect(2)
 
     with Gate(site.simulator) as gate:
@@ -106,7 +106,7 @@ def new_site(server: Server, simulator: Simulator) -> Iterator[Site]:
     server.drop_database(name)
 
 
-def test_the_first_runs_ever_at_once_are_one_that_works(
+def test_r12_the_first_runs_ever_at_once_are_one_that_works(
     site: Site, postgres_server: Server, tmp_path: Path
 ) -> None:
     """They make the schema, too, which is made once; the lease has no row yet."""
@@ -174,7 +174,7 @@ def wait_until_over(site: Site) -> None:
         continue
 
 
-def test_a_killed_run_is_followed_when_its_lease_ends(site: Site) -> None:
+def test_r14_a_killed_run_is_followed_when_its_lease_ends(site: Site) -> None:
     site.connect()
     dead = killed(site, LEASE_S="3")
     short = site.with_settings(LEASE_S="3")
@@ -242,7 +242,7 @@ def test_who_takes_a_lease_revokes_the_units_of_who_held_it(site: Site) -> None:
     ]
 
 
-def test_an_abandoned_run_that_wakes_up_takes_and_writes_nothing(site: Site) -> None:
+def test_r14_an_abandoned_run_that_wakes_up_takes_and_writes_nothing(site: Site) -> None:
     """Four units are held at eBay, and two wait, when it is taken over."""
     site.connect(6)
     site.sql(ONLY_ORDERS)
@@ -356,7 +356,7 @@ def test_a_named_run_leaves_the_cycles_lease_alone_even_when_it_trips_the_worker
     assert str(site.one("SELECT run_id FROM ops.leases")) == holder
 
 
-def test_a_lease_is_renewed_while_a_run_works_on(site: Site) -> None:
+def test_r14_a_lease_is_renewed_while_a_run_works_on(site: Site) -> None:
     """Three times its own length in the middle of a call, and nobody can follow."""
     site.connect()
     short = site.with_settings(LEASE_S="2")

@@ -217,7 +217,7 @@ def test_recorded_payouts_arrive_field_by_field(site: Site) -> None:
         ("finances_none_204", "getPayouts", "payouts"),
     ],
 )
-def test_a_recorded_empty_answer_is_a_complete_one(
+def test_r6_a_recorded_empty_answer_is_a_complete_one(
     site: Site, name: str, operation: str, stream: str
 ) -> None:
     recorded = sample(name)

@@ -144,7 +144,7 @@ class Echo:
         )
 
 
-def test_a_run_that_works_tells_no_secret(ground: Ground) -> None:
+def test_r44_a_run_that_works_tells_no_secret(ground: Ground) -> None:
     assert ground.cli("ebay", "--json", "-v") == 0
     assert ground.cli("accounts", "list") == 0
     assert ground.cli("accounts", "list", "--json") == 0

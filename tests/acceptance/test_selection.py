@@ -69,7 +69,7 @@ def test_a_dry_run_writes_its_run_row_and_its_units_and_nothing_else(site: Site)
     assert site.one("SELECT count(*) FROM ops.run_units") == 6
 
 
-def test_a_dry_run_foretells_what_the_run_then_does(site: Site) -> None:
+def test_r10_a_dry_run_foretells_what_the_run_then_does(site: Site) -> None:
     foretold = ebay(site, "--dry-run", "--account", "seller-2", "--stream", "payouts")
 
     done = ebay(site, "--account", "seller-2", "--stream", "payouts")
@@ -163,7 +163,7 @@ def test_an_extra_window_longer_than_the_api_takes_is_read_in_parts(site: Site) 
     assert report["counts"]["unchanged"] >= 500
 
 
-def test_a_deadline_leaves_the_rest_to_the_next_call(site: Site) -> None:
+def test_r2_r22_a_deadline_leaves_the_rest_to_the_next_call(site: Site) -> None:
     site.simulator.faults.add("delay", operation="getOrders", seconds=0.7)
     calls = 0
     report: dict[str, Any] = {"more": True}
@@ -177,6 +177,25 @@ def test_a_deadline_leaves_the_rest_to_the_next_call(site: Site) -> None:
     assert report["outcome"] == "done"
     assert site.one("SELECT count(*) FROM ebay.orders") == 500
     assert site.one("SELECT count(*) FROM ops.run_units WHERE reason = 'deadline'") > 0
+
+
+def test_r3_r8_a_backfill_is_complete_when_its_first_success_is_told(site: Site) -> None:
+    """Until then a stream that is behind says so: `partial`, with more to do."""
+    site.simulator.faults.add("delay", operation="getOrders", seconds=0.7)
+    first_success = "SELECT last_success_at FROM ebay.sync_states WHERE stream = 'orders'"
+    orders = ("--account", "seller-1", "--stream", "orders")
+
+    behind = ebay(site, *orders, "--deadline", "3s")
+    unfinished = site.sql(first_success)
+    shown = site.cli("accounts", "list").stdout
+    site.simulator.faults.clear()
+    caught_up = ebay(site, *orders)
+
+    assert (behind["outcome"], behind["more"]) == ("partial", True)
+    assert [tuple(row) for row in unfinished] == [(None,), (None,)]
+    assert "never" in shown
+    assert (caught_up["outcome"], caught_up["more"]) == ("done", False)
+    assert sum(row[0] is not None for row in site.sql(first_success)) == 1
 
 
 def test_a_paused_stream_stands_still_and_says_so(site: Site) -> None:

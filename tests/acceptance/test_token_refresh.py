@@ -274,7 +274,7 @@ def test_a_named_account_is_refreshed_though_it_is_not_due(site: Site) -> None:
     assert site.one("SELECT fence FROM ops.runs") is None
 
 
-def test_named_accounts_that_may_not_be_refreshed_say_why(site: Site) -> None:
+def test_r27_named_accounts_that_may_not_be_refreshed_say_why(site: Site) -> None:
     connected(site, 3)
     site.sql("UPDATE ebay.accounts SET status = 'paused' WHERE name = 'seller-1'")
     site.sql("UPDATE ebay.accounts SET status = 'needs_reconnect' WHERE name = 'seller-2'")
@@ -371,7 +371,7 @@ def test_two_calls_at_once_are_one_run(site: Site) -> None:
     assert refreshes(site) == 2
 
 
-def test_a_pause_holds_within_one_account(site: Site) -> None:
+def test_r26_a_pause_holds_within_one_account(site: Site) -> None:
     connected(site, 2)
     reports: list[RunReport] = []
     single = site.with_settings(WORKERS_MAX_PARALLEL="1")

@@ -235,7 +235,7 @@ def test_r42_a_database_of_before_the_canary_is_not_taken_by_wrong_keys(sellers:
     assert sellers.one("SELECT count(*) FROM ops.key_canary") == 1
 
 
-def test_an_account_whose_token_is_gone_says_no_token_and_asks_nobody(sellers: Site) -> None:
+def test_r7_r27_an_account_whose_token_is_gone_says_no_token_and_asks_nobody(sellers: Site) -> None:
     sellers.sql("DELETE FROM ebay.tokens WHERE account_id = (SELECT min(id) FROM ebay.accounts)")
 
     report = sellers.run()
@@ -312,7 +312,7 @@ class AccountGate(Gate):
         return super()._held(operation, request)
 
 
-def test_an_account_whose_refresh_hangs_does_not_hold_another_one_up(sellers: Site) -> None:
+def test_r20_an_account_whose_refresh_hangs_does_not_hold_another_one_up(sellers: Site) -> None:
     done = (
         "SELECT count(*) FROM ebay.sync_states JOIN ebay.accounts ON id = account_id"
         " WHERE name = '{}' AND last_success_at IS NOT NULL"
@@ -333,7 +333,7 @@ def test_an_account_whose_refresh_hangs_does_not_hold_another_one_up(sellers: Si
     assert reports[0].outcome == "done"
 
 
-def test_a_token_endpoint_that_hangs_is_left_at_the_runs_deadline(sellers: Site) -> None:
+def test_r22_a_token_endpoint_that_hangs_is_left_at_the_runs_deadline(sellers: Site) -> None:
     sellers.simulator.faults.add("hang", operation="token", seconds=60)
 
     report = sellers.run(deadline_s=3)

@@ -66,7 +66,7 @@ def test_what_has_not_changed_is_not_written_again(site: Site, stream: str) -> N
     assert (again.inserted, again.updated, again.unchanged) == (0, 0, first.fetched)
 
 
-def test_two_accounts_may_share_ids(site: Site) -> None:
+def test_r17_two_accounts_may_share_ids(site: Site) -> None:
     site.connect(2, streams=(LISTED, BOUGHT))
 
     site.run()
@@ -304,7 +304,7 @@ def test_a_list_that_was_emptied_while_it_was_read_is_read_from_its_front(site: 
     assert stored(site, LISTED) == {}
 
 
-def test_a_list_above_the_ceiling_is_never_complete(site: Site) -> None:
+def test_r7_r11_a_list_above_the_ceiling_is_never_complete(site: Site) -> None:
     small = [
         replace(stream, offset_ceiling=400) if stream.name == LISTED else stream
         for stream in STREAMS

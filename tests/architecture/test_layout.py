@@ -103,5 +103,5 @@ def test_the_serverless_tool_is_pinned_exactly() -> None:
     assert lock["packages"]["node_modules/osls"]["version"] == "4.3.1"
 
 
-def test_every_worker_is_deployed_and_every_function_exists() -> None:
+def test_r18_every_worker_is_deployed_and_every_function_exists() -> None:
     assert tree.workers_not_deployed(tree.ROOT) == []

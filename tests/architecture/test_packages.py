@@ -31,7 +31,7 @@ def test_no_import_is_hidden_from_the_contracts() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stripe", range(STRIPES))
-def test_each_module_imports_alone_and_does_nothing_by_it(stripe: int) -> None:
+def test_r18_each_module_imports_alone_and_does_nothing_by_it(stripe: int) -> None:
     names = [
         tree.module_name(tree.ROOT, path)
         for path in tree.sources(tree.ROOT, *tree.PRODUCT)

@@ -96,7 +96,7 @@ def test_killed_at_a_sample_of_crash_points_nothing_is_lost(open_ground: OpenGro
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("moment", ["page before request", "unit before COMMIT"])
-def test_a_run_that_wakes_after_its_lease_writes_nothing(
+def test_r14_a_run_that_wakes_after_its_lease_writes_nothing(
     open_ground: OpenGround, moment: str
 ) -> None:
     each = open_ground(SHORT_LEASE_S)

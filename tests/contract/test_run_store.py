@@ -334,7 +334,7 @@ def test_an_end_may_be_written_again_and_counts_once(ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("everything", [False, True])
-def test_a_paused_worker_begins_nothing(ground: Ground, everything: bool) -> None:
+def test_r26_a_paused_worker_begins_nothing(ground: Ground, everything: bool) -> None:
     ground.pause(everything=everything)
 
     assert isinstance(begin(ground), Paused)

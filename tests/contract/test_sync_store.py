@@ -3,9 +3,10 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Protocol
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -303,7 +304,7 @@ def finish(
     return end
 
 
-def test_due_units_are_taken_oldest_first_and_no_more_than_asked_for(ground: Ground) -> None:
+def test_r20_due_units_are_taken_oldest_first_and_no_more_than_asked_for(ground: Ground) -> None:
     for name in ("a", "b", "c"):
         ground.add_account(name, "orders")
     now = ground.now()
@@ -430,7 +431,7 @@ def test_a_named_unit_that_was_paused_meanwhile_is_not_taken(ground: Ground, wha
         ("worker", None),
     ],
 )
-def test_a_candidate_says_why_it_may_not_be_taken(
+def test_r27_a_candidate_says_why_it_may_not_be_taken(
     ground: Ground, what: str, reason: Reason | None
 ) -> None:
     ground.add_account("shop", "orders")
@@ -512,6 +513,27 @@ def test_the_page_that_completes_a_window_moves_the_cursor(ground: Ground) -> No
     assert (candidate.unit.cursor_at, candidate.unit.window) == (at, None)
 
 
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+        datetime(2026, 1, 2, 3, 4, 5, 1, tzinfo=timezone(timedelta(hours=5, minutes=45))),
+        datetime(2026, 3, 29, 1, 30, tzinfo=ZoneInfo("Europe/Berlin")),
+        datetime(2025, 10, 26, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
+    ],
+    ids=["whole", "microseconds", "zone", "spring", "autumn"],
+)
+def test_r4_a_cursor_is_read_as_it_was_written(ground: Ground, at: datetime) -> None:
+    run_id, unit = one(ground)
+
+    save(ground, run_id, unit, page(order(1)), Progress(window=None, cursor_at=at))
+
+    [candidate] = ground.store.candidates([], [])
+    assert candidate.unit.cursor_at is not None
+    assert candidate.unit.cursor_at.astimezone(UTC) == at.astimezone(UTC)
+
+
 def test_a_cursor_never_goes_back(ground: Ground) -> None:
     run_id, unit = one(ground)
     at = ground.now()
@@ -536,7 +558,7 @@ def test_a_page_of_an_extra_window_leaves_window_and_cursor_alone(ground: Ground
     assert (candidate.unit.window, candidate.unit.cursor_at) == (window, at)
 
 
-def test_counts_tell_inserted_updated_unchanged_and_quarantined_apart(ground: Ground) -> None:
+def test_r33_counts_tell_inserted_updated_unchanged_and_quarantined_apart(ground: Ground) -> None:
     run_id, unit = one(ground)
     save(ground, run_id, unit, page(order(1), order(2), order(3)))
 
@@ -715,7 +737,7 @@ STALE: list[Callable[[Ground, RunId, Unit], Any]] = [
 
 
 @pytest.mark.parametrize("write", STALE, ids=["page", "extra page", "end"])
-def test_a_stale_fence_commits_nothing(
+def test_r14_a_stale_fence_commits_nothing(
     ground: Ground, write: Callable[[Ground, RunId, Unit], Any]
 ) -> None:
     run_id, unit = one(ground)
@@ -755,7 +777,7 @@ def test_a_unit_that_was_released_is_not_written_to(
     assert (ground.rows(), ground.reports()) == ({}, 1)
 
 
-def test_a_page_keeps_the_lease_alive(ground: Ground) -> None:
+def test_r14_a_page_keeps_the_lease_alive(ground: Ground) -> None:
     run_id, unit = one(ground)
     ground.expire(run_id)
 
@@ -902,7 +924,7 @@ def test_without_open_rows_none_are_read_by_key(ground: Ground) -> None:
     assert list(ground.store.open_rows(unit, window)) == []
 
 
-def test_two_accounts_may_have_an_order_of_one_id(ground: Ground) -> None:
+def test_r17_two_accounts_may_have_an_order_of_one_id(ground: Ground) -> None:
     ground.add_account("a", "orders")
     ground.add_account("b", "orders")
     run_id = ground.start_run()

@@ -1,6 +1,8 @@
 """Which states an account has, whichever release it was added by, and what they say of it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -38,7 +40,9 @@ def states(database: Database) -> list[tuple[Any, ...]]:
     )
 
 
-def test_streams_of_a_later_release_reach_the_accounts_that_are_there(database: Database) -> None:
+def test_r23_streams_of_a_later_release_reach_the_accounts_that_are_there(
+    database: Database,
+) -> None:
     for name in ("a", "b"):
         add(database, name)
     rows(database, "UPDATE ebay.sync_states SET cursor_at = :at, interval_s = 7", at=CURSOR)
@@ -116,3 +120,20 @@ def test_the_last_success_of_an_account_is_that_of_reading_what_is_new(database:
     [known] = accounts.list()
 
     assert known.last_success_at == CURSOR
+
+
+def test_r13_states_that_many_give_at_once_are_there_once(database: Database) -> None:
+    for name in ("a", "b", "c"):
+        add(database, name)
+    rows(database, "DELETE FROM ebay.sync_states")
+    start = Barrier(4)
+
+    def give(_: int) -> int:
+        start.wait()
+        return PostgresAccounts(database, LATER).add_missing_states()
+
+    with ThreadPoolExecutor(4) as threads:
+        given = list(threads.map(give, range(4)))
+
+    assert sum(given) == 9
+    assert rows(database, "SELECT count(*) FROM ebay.sync_states") == [(9,)]

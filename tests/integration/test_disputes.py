@@ -296,7 +296,7 @@ def test_garbage_for_one_seller_is_a_reason_and_the_other_is_read(
     assert stored(site, "seller-2") == truth(site, "seller-2")
 
 
-def test_a_seller_who_has_not_consented_to_disputes_is_told_the_scope(site: Site) -> None:
+def test_r47_a_seller_who_has_not_consented_to_disputes_is_told_the_scope(site: Site) -> None:
     site.connect(1, streams=[STREAM])
     account = sellers(site)[0]
     scopes = set(account.scopes)

@@ -189,7 +189,7 @@ def test_a_page_that_was_not_asked_for_is_an_outage(ebay: Ebay, api: RestList) -
         ebay.page(api, offset=1)
 
 
-def test_no_content_is_nothing_of_finances_and_an_outage_of_orders(ebay: Ebay) -> None:
+def test_r57_no_content_is_nothing_of_finances_and_an_outage_of_orders(ebay: Ebay) -> None:
     for operation in ("getOrders", "getTransactions"):
         ebay.simulator.faults.add("no_content", operation=operation, times=1)
 

@@ -98,7 +98,7 @@ def _run(
 @pytest.mark.skipif(not STATUS.exists(), reason="the peak of memory is read in /proc")
 @pytest.mark.timeout(300)
 @pytest.mark.slow
-def test_50000_orders_need_no_more_memory_than_5000(database_url: str) -> None:
+def test_r61_50000_orders_need_no_more_memory_than_5000(database_url: str) -> None:
     short, long = (
         peak_kb(database_url, "orders", size, "--orders", str(size)) for size in (5_000, 50_000)
     )

@@ -352,7 +352,7 @@ def test_a_parameter_costs_two_waits_more(database_url: str) -> None:
     assert counted.round_trips() == 5
 
 
-def test_threads_get_connections_of_their_own_and_wait_for_a_free_one(
+def test_r21_threads_get_connections_of_their_own_and_wait_for_a_free_one(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "POOL_TIMEOUT", 0.1)

@@ -78,7 +78,7 @@ def nothing_due(site: Site, **call: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("call", [{}, {"delivery_id": "d"}], ids=["plain", "delivered"])
-def test_a_run_with_nothing_due_costs_the_same_however_many_accounts_there_are(
+def test_r31_a_run_with_nothing_due_costs_the_same_however_many_accounts_there_are(
     site: Site, call: dict[str, str]
 ) -> None:
     site.connect()
@@ -93,7 +93,7 @@ def test_a_run_with_nothing_due_costs_the_same_however_many_accounts_there_are(
     assert thousand == one
 
 
-def test_a_page_costs_few_statements(site: Site) -> None:
+def test_r60_a_page_costs_few_statements(site: Site) -> None:
     """Measured between two runs of which one reads more pages: all else is the same."""
     site.connect()
     site.sql("UPDATE ebay.sync_states SET due_at = NULL WHERE stream <> 'orders'")

@@ -249,7 +249,7 @@ def test_empty_elements_are_nothing(mail: Shelf) -> None:
     ) == dict.fromkeys(("item_id", "item_end_time", "expiration_date", "flagged", "replied"))
 
 
-def test_two_accounts_may_share_a_message_id(mail: Shelf, database: Database) -> None:
+def test_r17_two_accounts_may_share_a_message_id(mail: Shelf, database: Database) -> None:
     other = Shelf(database, "messages", account="other")
 
     mail.save(row(header(), "mine"))

@@ -203,7 +203,7 @@ def test_an_answer_asked_for_earlier_replaces_nothing(
 
 
 @EVERY
-def test_two_accounts_share_an_id_and_nothing_else(
+def test_r17_two_accounts_share_an_id_and_nothing_else(
     database: Database, stream: str, make: Callable[..., Row], text: str, key: str
 ) -> None:
     first, second = Shelf(database, stream), Shelf(database, stream, account="other")

@@ -57,7 +57,7 @@ def test_units_that_somebody_is_taking_are_passed_by(database: Database) -> None
     assert list(taken) == []
 
 
-def test_many_takers_share_the_units_and_none_is_taken_twice(database: Database) -> None:
+def test_r12_many_takers_share_the_units_and_none_is_taken_twice(database: Database) -> None:
     shelf = Shelf(database, "orders")
     shelf.sql(
         "WITH more AS (INSERT INTO ebay.accounts (name, environment)"

@@ -66,7 +66,7 @@ def test_no_two_sealed_values_are_alike() -> None:
 @pytest.mark.parametrize(
     ("account_id", "field"), [(AccountId(8), FIELD), (ACCOUNT, "access_token"), (AccountId(70), "")]
 )
-def test_a_value_opens_in_no_other_row_or_field(account_id: AccountId, field: str) -> None:
+def test_r41_a_value_opens_in_no_other_row_or_field(account_id: AccountId, field: str) -> None:
     with pytest.raises(DecryptError, match="does not open"):
         cipher().open(seal(), account_id=account_id, field=field)
 

@@ -154,7 +154,7 @@ def test_any_retry_after_is_the_future_within_a_day_or_nothing(value: str) -> No
     assert at is None or NOW < at <= NOW + timedelta(hours=24)
 
 
-def test_facts_keep_status_error_id_correlation_and_the_start_of_the_body() -> None:
+def test_r32_facts_keep_status_error_id_correlation_and_the_start_of_the_body() -> None:
     body = error_body(30500, "x" * 5000)
 
     facts = facts_of(answer(500, body, rlogid="t6sd%7F", x_ebay_request_id="19454f94!r1"))

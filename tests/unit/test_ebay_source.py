@@ -70,7 +70,7 @@ def listed(api: RestList, *rows: object, **more: object) -> dict[str, object]:
 
 @EVERY
 @pytest.mark.parametrize("environment", [Environment.PRODUCTION, Environment.SANDBOX])
-def test_a_request_is_what_the_contract_describes(
+def test_r49_a_request_is_what_the_contract_describes(
     source: EbayPages, ebay: respx.MockRouter, api: RestList, environment: Environment
 ) -> None:
     fulfillment = api.path.startswith("/sell/fulfillment")
@@ -130,7 +130,7 @@ def test_finances_are_asked_for_the_us_where_no_marketplace_is_known(
     assert route.calls.last.request.headers["x-ebay-c-marketplace-id"] == "EBAY_US"
 
 
-def test_brackets_are_percent_encoded_and_colons_are_not() -> None:
+def test_r49_brackets_are_percent_encoded_and_colons_are_not() -> None:
     text = ORDERS.query_text(query(limit=200, offset=400))
 
     assert text == (
@@ -178,7 +178,7 @@ def test_an_empty_sample_is_an_empty_page() -> None:
 
 
 @pytest.mark.parametrize("api", [TRANSACTIONS, PAYOUTS], ids=["transactions", "payouts"])
-def test_a_204_is_an_empty_page_of_finances(
+def test_r57_a_204_is_an_empty_page_of_finances(
     source: EbayPages, ebay: respx.MockRouter, api: RestList
 ) -> None:
     ebay.get(host="apiz.ebay.com").respond(204)

@@ -87,7 +87,7 @@ def accounts(
         ([OFF, ALL_OFF], (Outcome.SKIPPED, Reason.PAUSED)),
     ],
 )
-def test_units_add_up(endings: list[Ending], expected: Ending) -> None:
+def test_r30_units_add_up(endings: list[Ending], expected: Ending) -> None:
     work = add_up(
         [unit(ending) for ending in endings], accounts(), lease_lost=False, out_of_time=False
     )

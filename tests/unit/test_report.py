@@ -64,7 +64,7 @@ def report(
     )
 
 
-def test_every_reason_has_one_sentence() -> None:
+def test_r27_every_reason_has_one_sentence() -> None:
     assert set(SENTENCES) == set(Reason)
     assert all(sentence.endswith((".", "`.")) for sentence in SENTENCES.values())
     assert all("\n" not in sentence and len(sentence) < 200 for sentence in SENTENCES.values())
@@ -173,7 +173,7 @@ def test_a_stored_report_is_told_as_it_was() -> None:
     assert replayed.as_json() == stored
 
 
-def test_every_fetched_row_is_accounted_for() -> None:
+def test_r33_every_fetched_row_is_accounted_for() -> None:
     whole = unit(fetched=10, inserted=1, updated=2, unchanged=3, quarantined=4)
 
     assert whole.written == 3

@@ -82,7 +82,7 @@ def test_a_page_is_dated_by_the_instant_at_which_it_was_asked_for() -> None:
     assert (fetched.page, fetched.read_at) == (PAGE, NOW)
 
 
-def test_an_ebay_that_is_away_is_asked_again_with_growing_waits() -> None:
+def test_r59_an_ebay_that_is_away_is_asked_again_with_growing_waits() -> None:
     scene = Scene(scripted(AWAY, AWAY, PAGE))
 
     fetched = scene.pages.fetch(QUERY)
@@ -162,7 +162,7 @@ def test_nothing_is_tried_again_once_somebody_asked_to_stop() -> None:
     assert (len(scene.source.calls), scene.slept) == (1, [])
 
 
-def test_a_refused_token_is_refreshed_once_and_the_page_asked_again() -> None:
+def test_r47_a_refused_token_is_refreshed_once_and_the_page_asked_again() -> None:
     scene = Scene(scripted(REFUSED, PAGE))
 
     fetched = scene.pages.fetch(QUERY)
@@ -235,7 +235,7 @@ def test_a_page_that_contradicts_its_total_is_asked_again() -> None:
     assert fetched.page is PAGE
 
 
-def test_every_call_is_an_event_with_its_time_and_its_error() -> None:
+def test_r34_every_call_is_an_event_with_its_time_and_its_error() -> None:
     scene = Scene(scripted(AWAY, PAGE), takes_s=0.25)
 
     scene.pages.fetch(QUERY)
@@ -256,7 +256,7 @@ def test_every_call_is_an_event_with_its_time_and_its_error() -> None:
     assert (calls.events[0].account_id, calls.events[0].stream) == (1, "orders")
 
 
-def test_what_ebay_said_is_kept_with_the_call() -> None:
+def test_r32_what_ebay_said_is_kept_with_the_call() -> None:
     facts = UpstreamFacts(status=400, error_id=30830, correlation_id="r-1", body="{odd}")
     scene = Scene(scripted(BadAnswerError("odd", facts)))
 

@@ -165,7 +165,7 @@ def after(calls: int, answer: Answer) -> Callable[[Scene, PageQuery], Answer | N
     return lambda scene, _: answer if len(scene.source.calls) > calls else None
 
 
-def test_a_first_run_reads_everything_and_moves_the_cursor() -> None:
+def test_r6_a_first_run_reads_everything_and_moves_the_cursor() -> None:
     scene = Scene()
 
     report = scene.read()
@@ -202,7 +202,7 @@ def test_each_page_stored_is_told() -> None:
     assert told == [(2, 10), (6, 10), (10, 10)]
 
 
-def test_a_failure_keeps_the_pages_before_it_and_the_next_run_goes_on() -> None:
+def test_r2_r6_a_failure_keeps_the_pages_before_it_and_the_next_run_goes_on() -> None:
     scene = Scene(before=after(2, AWAY))
 
     failed = scene.read()
@@ -280,7 +280,7 @@ def test_a_deadline_that_cuts_a_request_short_leaves_more_to_do() -> None:
     assert (report.reason, report.more) == (Reason.DEADLINE, True)
 
 
-def test_a_stop_that_is_asked_for_ends_the_unit_after_its_page() -> None:
+def test_r7_a_stop_that_is_asked_for_ends_the_unit_after_its_page() -> None:
     def stopping(scene: Scene, _: PageQuery) -> None:
         scene.run.stop = len(scene.source.calls) > 1
 
@@ -382,7 +382,7 @@ def test_nothing_is_saved_again_when_the_time_to_save_is_over() -> None:
     assert scene.store.progress == []
 
 
-def test_every_page_stored_is_an_event_of_the_run() -> None:
+def test_r34_every_page_stored_is_an_event_of_the_run() -> None:
     scene = Scene()
 
     scene.read()
@@ -472,7 +472,7 @@ def test_an_end_that_cannot_be_written_is_a_report_all_the_same(
         ),
     ],
 )
-def test_a_pause_holds_within_one_page(switch: Callable[[Scene], None], reason: Reason) -> None:
+def test_r26_a_pause_holds_within_one_page(switch: Callable[[Scene], None], reason: Reason) -> None:
     def pausing(scene: Scene, _: PageQuery) -> None:
         if len(scene.source.calls) == 2:
             switch(scene)
@@ -673,7 +673,7 @@ def test_a_cursor_ahead_is_believed_where_the_next_window_still_begins_before_no
     assert not believed or scene.state.cursor_at - OVERLAP <= NOW - LAG
 
 
-def test_a_cursor_in_the_future_is_told_and_everything_is_read_again() -> None:
+def test_r5_a_cursor_in_the_future_is_told_and_everything_is_read_again() -> None:
     scene = Scene()
     scene.state.cursor_at = NOW + timedelta(days=3)
 
@@ -741,7 +741,7 @@ def test_a_fixed_list_that_ends_early_is_read_again_before_it_is_complete() -> N
     assert report.unchanged == 5
 
 
-def test_too_many_rows_that_cannot_be_stored_leave_the_cursor_and_store_nothing() -> None:
+def test_r7_too_many_rows_that_cannot_be_stored_leave_the_cursor_and_store_nothing() -> None:
     scene = Scene(stream=replace(ORDERS, page_size=40), orders=30)
     scene.rows = [
         {"lastModifiedDate": row["lastModifiedDate"], "orderId": ""} for row in scene.rows
@@ -785,7 +785,7 @@ def test_a_page_whose_details_take_longer_than_a_run_is_done_by_several() -> Non
     assert len(scene.store.rows) == 6
 
 
-def test_details_that_cannot_be_had_leave_the_page_unread() -> None:
+def test_r7_details_that_cannot_be_had_leave_the_page_unread() -> None:
     scene = Scene(stream=RETURNS, orders=2)
     scene.source.detail_errors = [UpstreamUnavailableError("away")] * 99
 
@@ -904,7 +904,7 @@ def test_each_entry_of_a_folded_list_has_its_own_25_seconds() -> None:
     assert (report.outcome, report.fetched, report.calls) == (Outcome.DONE, 2, 4)
 
 
-def test_entries_that_cannot_be_unfolded_leave_the_page_unread() -> None:
+def test_r7_entries_that_cannot_be_unfolded_leave_the_page_unread() -> None:
     scene = Scene(stream=OFFERS, orders=2)
     scene.source.detail_errors = [AWAY] * 99
 

@@ -129,7 +129,7 @@ def test_nothing_due_is_said() -> None:
     assert ended(work) == (Outcome.DONE, Reason.NOTHING_DUE)
 
 
-def test_units_are_read_side_by_side() -> None:
+def test_r21_units_are_read_side_by_side() -> None:
     both = Barrier(2, timeout=20)
 
     def together(_: Account, __: Stream) -> None:
@@ -142,7 +142,7 @@ def test_units_are_read_side_by_side() -> None:
     assert ended(work) == (Outcome.DONE, None)
 
 
-def test_one_failing_account_does_not_stop_the_other() -> None:
+def test_r20_one_failing_account_does_not_stop_the_other() -> None:
     scene = Scene(before=failing("a", BadAnswerError("odd")))
 
     work = scene.work()

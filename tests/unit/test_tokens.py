@@ -187,7 +187,7 @@ def test_an_account_without_token_says_so() -> None:
 
 
 @pytest.mark.parametrize("which", ["refresh_token", "access_token"])
-def test_what_does_not_open_leaves_no_request_and_no_lease(which: str) -> None:
+def test_r41_what_does_not_open_leaves_no_request_and_no_lease(which: str) -> None:
     keeping = Keeping()
     if which == "access_token":
         stored(keeping.store.rows[ONE], "good", 120)

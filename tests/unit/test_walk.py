@@ -344,7 +344,7 @@ def test_a_moving_list_of_less_than_a_page_takes_one_call(rows: int) -> None:
 
 
 @pytest.mark.parametrize("rows", [4, 5, 8])
-def test_a_moving_list_is_read_from_the_page_that_would_hold_index_total(rows: int) -> None:
+def test_r49_a_moving_list_is_read_from_the_page_that_would_hold_index_total(rows: int) -> None:
     server = List(spread(Random(1), rows))
 
     Reader(ORDERS).walk(window_of(4), server)
@@ -447,7 +447,7 @@ def test_a_list_that_ends_in_rows_seen_before_has_grown_and_is_complete() -> Non
     assert step == Step(store=True, window=None)
 
 
-def test_the_first_window_is_the_backfill() -> None:
+def test_r1_the_first_window_is_the_backfill() -> None:
     assert next_window(TRANSACTIONS, None, NOW) == Window(
         from_=NOW - BACKFILL, to=NOW - LAG, goal=NOW - LAG, limit=5
     )
@@ -462,7 +462,7 @@ def test_a_window_is_never_longer_than_the_api_allows() -> None:
     assert (window.to, window.goal) == (NOW - timedelta(days=60), NOW - timedelta(days=60))
 
 
-def test_a_window_starts_before_the_cursor_and_ends_before_now() -> None:
+def test_r9_a_window_starts_before_the_cursor_and_ends_before_now() -> None:
     cursor = NOW - timedelta(minutes=10)
 
     window = next_window(ORDERS, cursor, NOW)
@@ -476,7 +476,7 @@ def test_a_cursor_that_has_caught_up_leaves_nothing_to_read(behind: timedelta) -
     assert next_window(ORDERS, NOW - behind, NOW) is None
 
 
-def test_the_windows_of_a_backfill_leave_no_gap() -> None:
+def test_r2_the_windows_of_a_backfill_leave_no_gap() -> None:
     stream = replace(ORDERS, max_window=timedelta(days=7))
     window = next_window(stream, None, NOW)
     reached = NOW - BACKFILL
