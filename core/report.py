@@ -84,8 +84,8 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.CONFIG: "A setting is missing or wrong; the message names it.",
     Reason.BUG: "Cronshot made a mistake; the log has the traceback, please report it.",
     Reason.DISABLED: (
-        "This stream is switched off for this account; its row of ebay.sync_states needs"
-        " `enabled`, an `interval_s` above 0 and a `due_at`."
+        "This stream is switched off for this account; `streams resume` starts it, or"
+        " `streams every` where its interval is 0."
     ),
     Reason.GLOBALLY_OFF: "All workers are switched off; `workers resume --all` starts them again.",
     Reason.ACCOUNT_INACTIVE: "The account is paused or disconnected; `accounts resume` starts it.",

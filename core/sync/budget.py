@@ -47,14 +47,22 @@ def next_reset(now: datetime) -> datetime:
     return at if at > now else at + DAY
 
 
+def share_of(stream: Stream) -> float:
+    return SHARES.get(stream.name, OTHERS_SHARE)
+
+
+def usual_limit_of(stream: Stream) -> int:
+    return USUAL_LIMITS.get(stream.api, USUAL_LIMIT)
+
+
 def claim_of(account: Account, stream: Stream, pass_: Pass, now: datetime) -> Claim:
     return Claim(
         environment=account.environment,
         api=stream.api,
         calls=CHUNK,
-        share=SHARES.get(stream.name, OTHERS_SHARE),
+        share=share_of(stream),
         open_share=OPEN_SHARE if pass_ is Pass.OPEN else None,
-        usual_limit=USUAL_LIMITS.get(stream.api, USUAL_LIMIT),
+        usual_limit=usual_limit_of(stream),
         next_reset=next_reset(now),
     )
 

@@ -54,7 +54,8 @@ class Stream:
     name of several, or of none, which one more call brings. `ends_unseen`: rows that two complete
     snapshots in a row did not show have ended. `open_by_key`: open rows are read again by the calls
     for details, for the list stops showing some of them. `in_sandbox`: whether eBay's sandbox has
-    the list. `calls_per_page`: of how many requests a page is made.
+    the list. `calls_per_page`: of how many requests a page is made. `keeps`: how far back eBay
+    shows rows; a SNAPSHOT has no past.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Stream:
     open_by_key: bool = False
     in_sandbox: bool = True
     calls_per_page: int = 1
+    keeps: timedelta = BACKFILL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,3 +56,13 @@ def deadline(text: str) -> float:
         return read_span("deadline", text)
     except UsageError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def interval(text: str) -> timedelta:
+    """0 is never."""
+    if text.strip() == "0":
+        return timedelta()
+    try:
+        return timedelta(seconds=read_span("interval", text))
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -33,12 +33,23 @@ from handlers.answers import (
     EX_TEMPFAIL,
     EX_UNAVAILABLE,
 )
-from handlers.cli import accounts, database, demo, export, keys, runs, serve, simulator, workers
+from handlers.cli import (
+    accounts,
+    database,
+    demo,
+    export,
+    keys,
+    runs,
+    serve,
+    simulator,
+    streams,
+    workers,
+)
 from handlers.cli.terminal import lossy_streams
 from handlers.cli.text import PROGRAM, as_typed
 from handlers.opening import STOP
 
-GROUPS = (workers, accounts, runs, export, database, keys, serve, simulator, demo)
+GROUPS = (workers, accounts, streams, runs, export, database, keys, serve, simulator, demo)
 INTERRUPTED = 130
 EXIT_CODES = (
     "Exit codes: 0 done, partial or paused; 1 failed or degraded; 2 mistyped; 65 no such thing;"

@@ -49,7 +49,7 @@ def unit_of(row: sa.Row[Any], stream: Stream) -> Unit:
         fence=Fence(row.fence),
         interval=timedelta(seconds=row.interval_s),
         cursor_at=row.cursor_at,
-        window=_window(row),
+        window=window_of(row),
         failures=row.failures,
     )
 
@@ -71,7 +71,7 @@ def refused(status: str, *, enabled: bool) -> Reason | None:
     return None if enabled else Reason.DISABLED
 
 
-def _window(row: sa.Row[Any]) -> Window | None:
+def window_of(row: sa.Row[Any]) -> Window | None:
     if row.window_from is None:
         return None
     return Window(

@@ -22,6 +22,7 @@ MIGRATIONS = sorted((FOLDER.parent / "migrations").glob("*.sql"))
 ASKS_THE_CLOCK = {
     "accounts": "a person's command belongs to no run, so it has no `:now`",
     "runs": "worker leases, and the run rows that live and die with them",
+    "stream_control": "a person's command, and leases that it asks and ends",
     "sync": "unit leases and fences",
     "sealed": "a person's command, and the runs that live by their leases",
     "tokens": "the right to refresh is a lease",

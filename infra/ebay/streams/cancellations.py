@@ -19,6 +19,8 @@ CANCELLATIONS = PostOrderList(
         open_pass=True,
         in_sandbox=False,
         calls_per_page=len(ROLES),
+        # 18 months.
+        keeps=timedelta(days=540),
     ),
     operation="searchCancellations",
     path="/cancellation/search",

@@ -15,6 +15,8 @@ CASES = PostOrderList(
         page_size=200,
         open_pass=True,
         in_sandbox=False,
+        # 18 months.
+        keeps=timedelta(days=540),
     ),
     operation="searchCases",
     path="/casemanagement/search",

@@ -18,6 +18,8 @@ DISPUTES = RestList(
         page_size=200,
         max_window=timedelta(days=90),
         open_pass=True,
+        # 18 months.
+        keeps=timedelta(days=540),
     ),
     operation="getPaymentDisputeSummaries",
     host=Host.APIZ,

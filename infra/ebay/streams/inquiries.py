@@ -19,6 +19,8 @@ INQUIRIES = PostOrderList(
         # The search leaves out those that were escalated.
         open_by_key=True,
         in_sandbox=False,
+        # 18 months.
+        keeps=timedelta(days=540),
     ),
     operation="searchInquiries",
     path="/inquiry/search",

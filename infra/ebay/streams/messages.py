@@ -148,5 +148,7 @@ MESSAGES = MyMessages(
         # be halved again and again, shorter ones cost a quiet mailbox calls.
         max_window=timedelta(days=7),
         details_per_call=10,
+        # A year.
+        keeps=timedelta(days=365),
     )
 )

@@ -18,6 +18,8 @@ ORDERS = RestList(
         # eBay refuses ranges of years (error 30830) without naming the limit; 90 days is the range
         # that it serves by default.
         max_window=timedelta(days=90),
+        # Two years.
+        keeps=timedelta(days=730),
     ),
     operation="getOrders",
     host=Host.API,

@@ -19,6 +19,8 @@ PAYOUTS = RestList(
         max_window=timedelta(days=1090),
         offset_ceiling=5000,
         open_pass=True,
+        # Five years.
+        keeps=timedelta(days=1825),
     ),
     operation="getPayouts",
     host=Host.APIZ,

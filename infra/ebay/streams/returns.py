@@ -18,6 +18,8 @@ RETURNS = PostOrderList(
         details_per_call=1,
         open_by_key=True,
         in_sandbox=False,
+        # 18 months.
+        keeps=timedelta(days=540),
     ),
     operation="searchReturns",
     path="/return/search",

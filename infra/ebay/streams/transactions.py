@@ -19,6 +19,8 @@ TRANSACTIONS = RestList(
         max_window=timedelta(days=1090),
         offset_ceiling=5000,
         open_pass=True,
+        # Five years.
+        keeps=timedelta(days=1825),
     ),
     operation="getTransactions",
     host=Host.APIZ,

@@ -1,0 +1,1 @@
+"""What people see of their streams, and what they may do to them."""
