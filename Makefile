@@ -107,7 +107,7 @@ coverage: $(VENV)/.installed-dev ## branch coverage: 95 % of everything, 100 % o
 .PHONY: chaos
 chaos: $(VENV)/.installed-dev ## kills, freezes, restarts by the hundred, for CHAOS_S seconds
 	@echo 'make: chaos for $(CHAOS_S) s, random seed $(SEED)' >&2
-	@$(own_database) CHAOS_S=$(CHAOS_S) $(py) -m pytest -m chaos --capture=no --timeout=$$(($(CHAOS_S) + 600)) --randomly-seed=$(SEED) $(ARGS)
+	@$(own_database) CHAOS_S=$(CHAOS_S) $(py) -m pytest -m chaos -n 2 --timeout=$$(($(CHAOS_S) + 600)) --randomly-seed=$(SEED) $(ARGS)
 
 .PHONY: bench
 bench: $(BENCH_VENV)/.installed-bench $(RUN_VENV)/.installed-run ## orders per second and peak memory, side by side with dlt and a bare statement

@@ -11,6 +11,7 @@ import pytest
 from infra.env_file import ENV_FILE
 from infra.postgres.transaction import Database
 from infra.settings import Replaced, Settings
+from tests.support.caused import Caused
 from tests.support.postgres import (
     Server,
     migrated_template,
@@ -19,6 +20,7 @@ from tests.support.postgres import (
     through_pooler,
 )
 
+CAUSED = "caused"
 DATABASE_FIXTURES = {"postgres_server", "database_name", "empty_database_name"}
 
 
@@ -53,7 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what the database tests ran on, and which did not."""
+    """Say which faults were caused, what the database tests ran on, and which did not."""
+    _tell_caused(terminalreporter)
     ended = [
         report
         for kind in ("passed", "failed", "error")
@@ -76,9 +79,29 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(f"{number} left out of {file}: {reason}")
 
 
+def _tell_caused(terminalreporter: pytest.TerminalReporter) -> None:
+    ended = [
+        report
+        for kind in ("passed", "failed")
+        for report in terminalreporter.getreports(kind)
+        if report.when == "call"
+    ]
+    lines = [value for report in ended for name, value in report.user_properties if name == CAUSED]
+    if lines:
+        terminalreporter.section("faults that were caused")
+    for line in sorted(lines):
+        terminalreporter.line(line)
+
+
 def _reason(report: pytest.TestReport) -> str:
     told = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     return told.removeprefix("Skipped: ")
+
+
+@pytest.fixture
+def caused(request: pytest.FixtureRequest) -> Caused:
+    """Told at the end, whether the test passes or not: a chaos test counts what it caused."""
+    return lambda line: request.node.user_properties.append((CAUSED, line))
 
 
 @pytest.fixture(scope="session")

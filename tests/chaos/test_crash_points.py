@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.support.caused import Caused
 from tests.support.crash_points import STOP
 from tests.support.ground import Ground, ground
 from tests.support.postgres import Server
@@ -51,14 +52,14 @@ def open_ground(postgres_server: Server, _template: str) -> Iterator[OpenGround]
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
 def test_killed_at_every_crash_point_nothing_is_lost_and_the_next_run_goes_on(
-    open_ground: OpenGround,
+    open_ground: OpenGround, caused: Caused
 ) -> None:
     grounds = [open_ground(LONG_LEASE_S) for _ in range(SIDE_BY_SIDE)]
     points = prepared(grounds)
 
     kinds = swept(grounds, points, kill)
 
-    print(f"\ncrash points: N = {len(points)}; {dict(kinds)}")
+    caused(f"crash points: N = {len(points)}; {dict(kinds)}")
     assert len(points) >= 40
     assert kinds["killed"] == len(points)
     for each in grounds:
@@ -68,14 +69,14 @@ def test_killed_at_every_crash_point_nothing_is_lost_and_the_next_run_goes_on(
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
 def test_frozen_past_its_lease_at_every_crash_point_a_run_that_wakes_writes_nothing(
-    open_ground: OpenGround,
+    open_ground: OpenGround, caused: Caused
 ) -> None:
     grounds = [open_ground(LONG_LEASE_S) for _ in range(SIDE_BY_SIDE)]
     points = prepared(grounds)
 
     kinds = swept(grounds, points, freeze)
 
-    print(f"\ncrash points: N = {len(points)}; woken and {dict(kinds)}")
+    caused(f"crash points: N = {len(points)}; woken and {dict(kinds)}")
     assert sum(kinds.values()) == len(points)
     assert kinds["lease_lost"] > len(points) / 2
     for each in grounds:

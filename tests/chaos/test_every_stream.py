@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from infra.ebay.streams.registry import STREAMS
+from tests.support.caused import Caused
 from tests.support.ground import Ground, ground
 from tests.support.postgres import Server
 from tests.support.sweep import kill_where_it_gets, make_work, prepared, quiet_run, swept
@@ -58,7 +59,7 @@ def at_rest(each: Ground) -> None:
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
 def test_killed_in_any_stream_nothing_is_lost_and_the_next_run_goes_on(
-    open_ground: OpenGround,
+    open_ground: OpenGround, caused: Caused
 ) -> None:
     grounds = [open_ground() for _ in range(SIDE_BY_SIDE)]
     points = prepared(grounds)
@@ -66,7 +67,7 @@ def test_killed_in_any_stream_nothing_is_lost_and_the_next_run_goes_on(
 
     kinds = swept(grounds, chosen, kill_where_it_gets)
 
-    print(f"\ncrash points: {len(chosen)} of {len(points)}; {dict(kinds)}")
+    caused(f"crash points: {len(chosen)} of {len(points)}; {dict(kinds)}")
     assert kinds["killed"] > len(chosen) / 2
     for each in grounds:
         at_rest(each)

@@ -15,6 +15,7 @@ from random import Random
 import pytest
 
 from infra.postgres.embedded import EmbeddedPostgres
+from tests.support.caused import Caused
 from tests.support.ground import Ended, Ground, ground
 from tests.support.postgres import Server, migrated_template, scratch
 from tests.support.sweep import check, let_go_of_locks, wait_for_silence
@@ -44,7 +45,7 @@ API_FAULTS: Mapping[str, float] = {
 HONEST = {0, 1, 69}
 
 
-def test_a_storm_of_faults_loses_nothing(request: pytest.FixtureRequest) -> None:
+def test_a_storm_of_faults_loses_nothing(request: pytest.FixtureRequest, caused: Caused) -> None:
     seed = int(getattr(request.config.option, "randomly_seed", None) or 1)
 
     # They mostly wait, so the time of one is enough for all.
@@ -52,7 +53,7 @@ def test_a_storm_of_faults_loses_nothing(request: pytest.FixtureRequest) -> None
         counts = sum(threads.map(blown, range(seed, seed + STORMS)), Counter[str]())
 
     took = f"{CHAOS_S:.0f} s, {STORMS} side by side"
-    print(f"\nstorm: seed {seed}, {took}, faults by kind: {dict(sorted(counts.items()))}")
+    caused(f"storm: seed {seed}, {took}, faults by kind: {dict(sorted(counts.items()))}")
     least = dict.fromkeys((f"api {kind}" for kind in API_FAULTS), 1)
     least |= {kind: times * STORMS for kind, times in plan().items()}
     missed = {kind: (counts[kind], times) for kind, times in least.items() if counts[kind] < times}

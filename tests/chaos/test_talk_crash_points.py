@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.support.caused import Caused
 from tests.support.ground import Ground, ground
 from tests.support.postgres import Server
 from tests.support.sweep import wait_for_silence
@@ -108,9 +109,11 @@ def test_killed_at_some_points_of_reading_a_mailbox_nothing_is_lost(talk: Ground
 
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
-def test_killed_at_every_point_of_reading_a_mailbox_nothing_is_lost(talk: Ground) -> None:
+def test_killed_at_every_point_of_reading_a_mailbox_nothing_is_lost(
+    talk: Ground, caused: Caused
+) -> None:
     points = points_of(talk)
 
     sweep(talk, points)
 
-    print(f"\ncrash points of messages and offers: N = {len(points)}")
+    caused(f"crash points of messages and offers: N = {len(points)}")
