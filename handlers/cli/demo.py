@@ -44,7 +44,11 @@ def register(commands: Any) -> None:
     demo = commands.add_parser(
         "demo", help="see it work: two simulated sellers, a database of its own"
     )
-    demo.add_argument("--live", action="store_true", help="let the sellers' orders change")
+    demo.add_argument(
+        "--live",
+        action="store_true",
+        help="let the sellers go on: orders, money, messages, returns, offers, prices",
+    )
     demo.add_argument("--json", action="store_true")
     demo.set_defaults(run=_demo)
 
@@ -182,7 +186,7 @@ def _tell(reports: Sequence[RunReport], stored: Sequence[dict[str, Any]]) -> Non
     print(table(("account", "stream", "rows", "written now", "complete until", "due again"), rows))
     print(f"\nThe data are in {FOLDER}/ (PostgreSQL, made by the demo). Try next:")
     print("  make demo                 again: nothing is due or nothing is new, 0 written")
-    print("  make demo ARGS=--live     the sellers go on selling: a change a minute")
+    print("  make demo ARGS=--live     the sellers go on, minute by minute, in every stream")
     # Whatever is set elsewhere: these must not reach the database that somebody works with.
     own = f"DATABASE_URL= COMPAT_ENV= CRONSHOT_ENV_FILE= CRONSHOT_HOME={FOLDER} {PROGRAM}"
     print(as_typed(f"  {own} psql -c 'TABLE ebay.order_lines LIMIT 5'"))

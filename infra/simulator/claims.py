@@ -129,19 +129,23 @@ class Claims:
     rng: Random
     by_kind: dict[Kind, list[Claim]] = field(default_factory=lambda: {kind: [] for kind in Kind})
     _given: int = 0
+    _unfinished: list[Claim] = field(default_factory=list)
 
     def open(self, kind: Kind, order: Order, created: int) -> Claim:
         claim = Claim(kind, self._next_id(kind), order, created, self.rng.getrandbits(32))
         claims = self.by_kind[kind]
         claims.append(claim)
         claims.sort(key=lambda each: each.created)
+        self._unfinished.append(claim)
         return claim
 
     def find(self, kind: Kind, claim_id: str) -> Claim | None:
         return next((each for each in self.by_kind[kind] if str(each.claim_id) == claim_id), None)
 
     def unfinished(self) -> list[Claim]:
-        return [each for claims in self.by_kind.values() for each in claims if not each.is_final]
+        """In the order of their opening."""
+        self._unfinished = [each for each in self._unfinished if not each.is_final]
+        return list(self._unfinished)
 
     def _next_id(self, kind: Kind) -> int:
         if not self.by_kind[kind]:

@@ -38,7 +38,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--live", action="store_true")
     parser.add_argument("--live-interval-s", type=float, default=5.0)
     parser.add_argument("--mutations-per-request", type=int, default=0)
-    parser.add_argument("--aged-until", type=datetime.fromisoformat, help="a change a minute")
+    parser.add_argument("--aged-until", type=datetime.fromisoformat, help="a step a minute")
     parser.add_argument("--ends-with-stdin", action="store_true")
     return parser.parse_args(arguments)
 

@@ -61,6 +61,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from infra.simulator import truth
+from infra.simulator.ageing import change_others
 from infra.simulator.behaviour import Behaviour
 from infra.simulator.clock import SimulatorClock
 from infra.simulator.control import Control
@@ -240,7 +241,5 @@ def live_a_little(simulator: Simulator) -> None:
     with simulator.world.lock:
         for account in simulator.world.accounts:
             simulator.world.life.mutate(account)
-            simulator.world.stock(account).mutate(simulator.clock.now_ms())
-            simulator.world.basket(account).mutate(simulator.clock.now_ms())
-            account.mailbox.mutate(simulator.clock.now_ms())
-            account.offers.mutate(simulator.clock.now_ms())
+            now = simulator.clock.now_ms()
+            change_others(simulator.world, account, simulator.world.life, now)

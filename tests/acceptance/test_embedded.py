@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from infra.ebay.streams.registry import STREAMS
 from infra.simulator.server import Simulator
 from tests.support.postgres import Server, execute, scratch
 from tests.support.site import KEPT, ROOT
@@ -269,6 +270,7 @@ def test_with_live_the_sellers_go_on_and_what_they_did_stays(folder: Path) -> No
 
     assert written(first) > 6000
     assert 0 < written(live) < 1000
+    assert changed(folder, live) >= {stream.name for stream in STREAMS} - {"payouts"}
     assert written(again) == 0
     assert stored(again) == stored(live)
     assert stored(live) > stored(first)
@@ -280,6 +282,14 @@ def demo(folder: Path, *arguments: str) -> dict[str, Any]:
     assert ended.returncode == 0, ended.stderr
     told: dict[str, Any] = json.loads(ended.stdout)
     return told
+
+
+def changed(folder: Path, told: dict[str, Any]) -> set[str]:
+    """The streams of which these runs have written rows."""
+    ids = ", ".join(f"'{run['run_id']}'" for run in told["runs"])
+    written = f"SELECT stream FROM ops.run_units WHERE inserted + updated > 0 AND run_id IN ({ids})"
+    ended = run(folder, "psql", "-Atc", written, settings={"CRONSHOT_HOME": ".cronshot/demo"})
+    return set(ended.stdout.split())
 
 
 def written(told: dict[str, Any]) -> int:

@@ -13,6 +13,9 @@ import httpx
 import pytest
 
 from infra.simulator import truth
+from infra.simulator.accounts import Account
+from infra.simulator.ageing import age
+from infra.simulator.claims import Kind
 from infra.simulator.clock import SimulatorClock, iso, to_ms
 from infra.simulator.server import Options, Simulator, build, live_a_little
 from infra.simulator.world import World
@@ -21,6 +24,10 @@ from tests.support.simulated import ORDERS, PAYOUTS, TRANSACTIONS, USER, Caller
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
 KINDS = ("orders", "transactions", "payouts")
+ALL_KINDS = (
+    *KINDS, "messages", "best_offers", "active_inventory", "buyer", "inventory_offers", "disputes",
+    "cases", "inquiries", "returns", "cancellations",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -62,6 +69,74 @@ def test_the_same_seed_lives_the_same_life() -> None:
         world.life.mutate(world.accounts[0], 200)
 
     assert everything(worlds[0]) == everything(worlds[1])
+
+
+def lists(world: World) -> dict[str, set[bytes]]:
+    """What every list shows, by its name."""
+    return {
+        kind: {line for account in world.accounts for line in shown(world, account, kind)}
+        for kind in ALL_KINDS
+    }
+
+
+def shown(world: World, account: Account, kind: str) -> Iterator[bytes]:
+    return truth.lines(world, account, kind, digests=False)
+
+
+def aged(minutes: int, seed: int = 7) -> tuple[World, World]:
+    """As it was when history ended, and so much later."""
+    before, after = (World(seed=seed, orders=300, now=NOW) for _ in range(2))
+    age(after, NOW + timedelta(minutes=minutes))
+    return before, after
+
+
+def test_half_an_hour_changes_every_list() -> None:
+    """As much as the first `demo --live` finds."""
+    before, after = (lists(world) for world in aged(28))
+
+    assert {kind for kind in ALL_KINDS if before[kind] == after[kind]} == set()
+
+
+def test_minutes_are_the_same_whenever_they_are_lived() -> None:
+    (_, once), (_, again) = aged(60), aged(60)
+
+    assert lists(once) == lists(again)
+
+
+def test_in_an_hour_messages_offers_and_returns_come_and_others_end() -> None:
+    old, new = (begun_and_ended(world) for world in aged(60))
+
+    came, ended = new[0] - old[0], new[1] - old[1]
+    assert {kind for kind, _ in came} == {"message", "offer", "listing", *Kind}
+    assert {kind for kind, _ in ended} >= {"listing", "cases", "returns"}
+
+
+def begun_and_ended(world: World) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """(what, id) of all that is there, and of what is over."""
+    begun: set[tuple[str, str]] = set()
+    ended: set[tuple[str, str]] = set()
+    for account in world.accounts:
+        stock, claims = world.stock(account), account.claims.by_kind
+        begun |= {("message", each.message_id) for each in account.mailbox.messages}
+        begun |= {("offer", each.offer_id) for each in account.offers.offers}
+        begun |= {("listing", each.item_id) for each in (*stock.active, *stock.ended)}
+        ended |= {("listing", each.item_id) for each in stock.ended}
+        for each in (claim for kind in Kind for claim in claims[kind]):
+            named = (each.kind.value, str(each.claim_id))
+            begun.add(named)
+            ended |= {named} if each.is_final else set()
+    return begun, ended
+
+
+def test_in_an_hour_prices_change() -> None:
+    before, after = (prices(world) for world in aged(60))
+
+    assert sum(before[item] != after[item] for item in before.keys() & after.keys()) >= 10
+
+
+def prices(world: World) -> dict[str, int]:
+    listings = [each for account in world.accounts for each in world.stock(account).active]
+    return {each.item_id: each.cents for each in listings}
 
 
 def test_history_ends_three_minutes_ago_and_begins_inside_its_days() -> None:
