@@ -16,7 +16,7 @@ from handlers.invoke import Call, run_once
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
 from infra.simulator.server import Simulator
-from tests.support.site import WORKER, Site, site_of
+from tests.support.site import TOKENS, WORKER, Site, site_of
 
 pytestmark = pytest.mark.timeout(180)
 NOTHING_DUE_AT_MOST = 12
@@ -68,11 +68,24 @@ def many_accounts(site: Site, accounts: int) -> None:
     site.sql("ANALYZE")
 
 
-def nothing_due(site: Site, **call: Any) -> list[str]:
+def many_fresh_tokens(site: Site, accounts: int) -> None:
+    """Of accounts that keep theirs for two hours and their owners' consent for a year."""
+    many_accounts(site, accounts)
+    site.sql("""
+        INSERT INTO ebay.tokens (account_id, refresh_token, refresh_expires_at, access_token,
+                                 access_expires_at, refreshed_at, version)
+        SELECT account.id, refresh_token, now() + interval '1 year', access_token,
+               now() + interval '2 hours', now(), version
+          FROM ebay.accounts account, ebay.tokens
+         WHERE account.name LIKE 'more-%';
+    """)
+
+
+def nothing_due(site: Site, worker: str = WORKER, **call: Any) -> list[str]:
     settings = site.settings()
     trigger = Trigger(via="cli", **call)
     with counting() as statements:
-        report = run_once(Call(worker=WORKER, trigger=trigger), settings=settings)
+        report = run_once(Call(worker=worker, trigger=trigger), settings=settings)
     assert (report.outcome, report.reason) == (Outcome.DONE, Reason.NOTHING_DUE)
     return statements
 
@@ -88,6 +101,22 @@ def test_r31_a_run_with_nothing_due_costs_the_same_however_many_accounts_there_a
 
     many_accounts(site, 1000)
     thousand = nothing_due(site, **call)
+
+    assert len(one) <= NOTHING_DUE_AT_MOST, one
+    assert thousand == one
+
+
+@pytest.mark.parametrize("call", [{}, {"delivery_id": "d"}], ids=["plain", "delivered"])
+def test_a_token_refresh_with_nothing_due_costs_the_same_however_many_accounts_there_are(
+    site: Site, call: dict[str, str]
+) -> None:
+    site.connect()
+    site.run(worker=TOKENS)
+    one = nothing_due(site, TOKENS, **call)
+    site.sql("DELETE FROM ops.runs")
+
+    many_fresh_tokens(site, 1000)
+    thousand = nothing_due(site, TOKENS, **call)
 
     assert len(one) <= NOTHING_DUE_AT_MOST, one
     assert thousand == one
