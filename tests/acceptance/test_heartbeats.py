@@ -202,6 +202,31 @@ def test_a_run_that_does_not_do_the_workers_work_is_none_of_its_signs(
     assert is_due(site)
 
 
+@pytest.mark.parametrize("named", [{}, {"streams": ("payouts",)}], ids=["not at all", "by name"])
+def test_a_worker_that_is_not_called_for_its_accounts_is_degraded_not_starting(
+    site: Site, named: dict[str, Any]
+) -> None:
+    site.connect()
+    if named:
+        site.run(**named)
+    before = status(site)
+
+    site.sql("UPDATE ebay.accounts SET created_at = now() - interval '11 minutes'")
+
+    assert (before, status(site)) == ("starting", "degraded")
+    assert alive(site) == []
+
+
+def test_a_worker_that_is_not_called_has_nothing_to_do_for_accounts_that_are_not_active(
+    site: Site,
+) -> None:
+    site.connect()
+
+    site.sql("UPDATE ebay.accounts SET created_at = now() - interval '1 day', status = 'paused'")
+
+    assert status(site) == "starting"
+
+
 def test_a_failed_run_of_named_units_is_not_the_workers_failure(site: Site) -> None:
     site.connect()
     site.run()
