@@ -1,9 +1,12 @@
 """An eBay that fails again and again is asked by one unit at a time.
 
-Two scopes, each with a count of its own: one account's calls to one API, and every call of the
-application in one environment. A unit that found eBay away (after all its tries) counts as one
-failure; one that was answered sets both to zero; one that had nothing to ask proves nothing, and
-leaves the try to the next.
+Three scopes, each with a count of its own: one account's calls to one API, those of all accounts to
+it, and every call of the application in one environment. Units are counted, not calls: one that
+found eBay away, after all its tries, is one failure; one that was answered sets its scopes to zero;
+one that had nothing to ask proves nothing, and leaves the try to the next.
+
+The application's breaker stands before the APIs that fail, not before those that have not: one
+API's outage must not keep the others waiting, and where all of eBay is away each finds it out once.
 """
 
 from collections.abc import Sequence
@@ -19,10 +22,14 @@ OPENS_AFTER = 5
 PROBES = RetryPolicy(base=60.0, cap=15 * 60.0)
 
 
-def scopes_of(unit: Unit) -> tuple[Scope, Scope]:
+def scopes_of(unit: Unit) -> tuple[Scope, Scope, Scope]:
     """The application's first: rows are locked in this order."""
-    environment = unit.account.environment
-    return Scope(environment, "", 0), Scope(environment, unit.stream.api, unit.account.id)
+    environment, api = unit.account.environment, unit.stream.api
+    return (
+        Scope(environment, "", 0),
+        Scope(environment, api, 0),
+        Scope(environment, api, unit.account.id),
+    )
 
 
 def next_probe(failures: int, now: datetime) -> datetime:
@@ -66,12 +73,13 @@ class Breakers:
             self._give_back(probes, now)
 
     def _give_back(self, probes: Sequence[Breaker], now: datetime) -> None:
-        for each in probes:
-            if self.store.probe(each, now):
-                self._put([Breaker(each.scope, each.failures, now)])
+        ours = [each for each in probes if self.store.probe(each, now)]
+        self._put([Breaker(each.scope, each.failures, now) for each in ours])
 
     def _open(self, unit: Unit) -> Sequence[Breaker]:
-        known = (self._all().get(scope) for scope in scopes_of(unit))
+        everything, api, account = scopes_of(unit)
+        before = (everything, api, account) if api in self._all() else (account,)
+        known = (self._all().get(scope) for scope in before)
         return [each for each in known if each is not None and each.failures >= OPENS_AFTER]
 
     def _put(self, breakers: Sequence[Breaker]) -> None:

@@ -48,7 +48,7 @@ class Grant:
 
 
 class Scope(NamedTuple):
-    """What a breaker stands before: `api` empty and account 0 are all of the application's."""
+    """What a breaker stands before: account 0 is all of them, `api` empty are all APIs too."""
 
     environment: str
     api: str

@@ -103,7 +103,8 @@ def test_an_ebay_that_is_away_is_probed_by_one_unit_until_it_answers(site: Site)
     site.connect(4)
     site.sql(
         "INSERT INTO ebay.api_breakers"
-        " VALUES ('simulator', '', 0, 5, now(), now() + interval '1 h')"
+        " SELECT 'simulator', api, 0, 5, now(), now() + interval '1 h'"
+        " FROM (VALUES (''), ('sell.fulfillment'), ('sell.finances')) AS failing (api)"
     )
     shut = site.run()
     site.all_due()
@@ -114,6 +115,7 @@ def test_an_ebay_that_is_away_is_probed_by_one_unit_until_it_answers(site: Site)
     assert (shut.outcome, shut.reason, shut.counts["calls"]) == (Outcome.FAILED, Reason.UPSTREAM, 0)
     assert {unit.reason for unit in shut.units} == {Reason.CIRCUIT_OPEN}
     assert Reason.CIRCUIT_OPEN in {unit.reason for unit in opened.units}
-    assert site.one("SELECT count(*) FROM ebay.api_breakers") == 0
+    assert site.one("SELECT count(*) FROM ebay.api_breakers WHERE api = ''") == 0
     site.all_due()
     assert site.run().outcome is Outcome.DONE
+    assert site.one("SELECT count(*) FROM ebay.api_breakers") == 0

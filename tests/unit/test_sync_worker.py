@@ -468,6 +468,41 @@ def opened_by(scene: Scene) -> None:
         state.due_at = scene.clock.now()
 
 
+def finances_away(_: Account, stream: Stream) -> Answer | None:
+    return AWAY if stream.name == "transactions" else None
+
+
+def test_an_api_that_is_away_keeps_no_other_waiting() -> None:
+    scene = Scene(accounts=tuple("abcdefgh"), parallel=1, before=finances_away)
+
+    for _ in range(3):
+        opened_by(scene)
+        scene.clock.advance(61)
+    work = scene.work()
+
+    orders = {unit.reason for unit in work.units if unit.stream == "orders"}
+    transactions = [unit.reason for unit in work.units if unit.stream == "transactions"]
+    assert orders == {None}
+    # One of eight asks whether it is back.
+    assert transactions.count(Reason.UPSTREAM) <= 1
+    assert Reason.CIRCUIT_OPEN in transactions
+
+
+def test_an_api_that_has_not_failed_is_asked_though_the_applications_breaker_is_open() -> None:
+    scene = Scene(accounts=tuple("abcdef"), parallel=1, before=finances_away)
+    for (_, stream, _), state in scene.store.states.items():
+        state.due_at = None if stream == "orders" else state.due_at
+    opened_by(scene)
+    was_open = any(not scope.api for scope in scene.calls.open_)
+
+    work = scene.work()
+
+    reasons = {(unit.stream, unit.reason) for unit in work.units}
+    assert was_open
+    assert reasons == {("orders", None), ("transactions", Reason.CIRCUIT_OPEN)}
+    assert all(scope.api for scope in scene.calls.open_)
+
+
 def test_before_its_instant_nobody_probes_an_open_breaker() -> None:
     scene = Scene(accounts=tuple("abcdef"), parallel=1, before=away)
     opened_by(scene)
