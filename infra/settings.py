@@ -17,6 +17,7 @@ from infra.env_file import env_file
 
 SIMULATOR_CLIENT_ID = "cronshot-simulator"
 SIMULATOR_CLIENT_SECRET = "cronshot-simulator-secret"  # noqa: S105  (the simulator's; it guards nothing)
+SIMULATOR_RUNAME = "cronshot-simulator-runame"
 SHORTEST_SECRET = 16
 PROJECT = re.compile(r"https://([a-z0-9]+)\.supabase\.(?:co|in)/?")
 READ_AS_GIVEN = SettingsConfigDict(
@@ -39,15 +40,19 @@ class Settings(BaseSettings):
     run_ddl_on_startup: bool | None = None
     cron_secret: SecretStr | None = None
     cron_secret_previous: SecretStr | None = None
+    admin_token: SecretStr | None = None
     encryption_keys: SecretStr | None = None
     ebay_production_client_id: str | None = None
     ebay_production_client_secret: SecretStr | None = None
+    ebay_production_runame: str | None = None
     ebay_sandbox_client_id: str | None = None
     ebay_sandbox_client_secret: SecretStr | None = None
+    ebay_sandbox_runame: str | None = None
     ebay_simulator_api_url: str | None = None
     ebay_simulator_apiz_url: str | None = None
     heartbeat_url_ebay_cycle: SecretStr | None = None
     heartbeat_url_token_refresh: SecretStr | None = None
+    public_url: str | None = None
     base_path: str = ""
     workers_max_parallel: int = Field(default=4, ge=1, le=64)
     http_deadline_s: float = Field(default=25.0, gt=0)
@@ -59,7 +64,7 @@ class Settings(BaseSettings):
     cronshot_home: Path = Path(".cronshot")
     compat_env: bool = False
 
-    @field_validator("cron_secret", "cron_secret_previous")
+    @field_validator("cron_secret", "cron_secret_previous", "admin_token")
     @classmethod
     def _strong(cls, secret: SecretStr | None) -> SecretStr | None:
         """Such as a header can carry: with a space in it nobody could ever send it."""
@@ -78,6 +83,13 @@ class Settings(BaseSettings):
         if url is not None and not _is_address(url.get_secret_value()):
             raise ValueError("must look like https://hc-ping.com/…")
         return url
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, url: str | None) -> str | None:
+        if url is not None and (not _is_address(url) or urlsplit(url).query):
+            raise ValueError("must look like https://cronshot.example.com")
+        return None if url is None else url.rstrip("/")
 
     @field_validator("cronshot_home")
     @classmethod

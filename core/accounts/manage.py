@@ -1,6 +1,5 @@
 """Adding, testing, reconnecting, pausing and resuming accounts."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,11 +15,10 @@ from core.errors import (
     UsageError,
 )
 from core.ids import AccountId
+from core.naming import check_marketplaces, check_name
 from core.secret import Secret
 
 ASK_S = 20.0
-NAME_LENGTH = 100
-MARKETPLACE = re.compile(r"EBAY_[A-Z_]{2,30}")
 
 
 class FirstGrant(Protocol):
@@ -165,7 +163,7 @@ class ManageAccounts:
 
     def _known(self, name: str, environment: str, *, replace: bool) -> KnownAccount | None:
         if not replace:
-            _check_name(name)
+            check_name(name)
             if self.store.find(name) is not None:
                 raise UsageError(
                     f"there is an account {name!r} already; `accounts reconnect` changes its token"
@@ -232,20 +230,10 @@ def _home(identity: Identity | None) -> tuple[str, ...]:
     return (identity.marketplace_id,)
 
 
-def _check_name(name: str) -> None:
-    if not name.isprintable() or name != name.strip() or not 0 < len(name) <= NAME_LENGTH:
-        raise UsageError(
-            f"the name {name!r} cannot be used: 1 to {NAME_LENGTH} printable characters,"
-            " no space at its ends"
-        )
-
-
 def _check_marketplaces(marketplace_ids: Sequence[str], *, replace: bool) -> None:
     if replace and marketplace_ids:
         raise UsageError("--replace changes the token only; leave --marketplace out")
-    for each in marketplace_ids:
-        if not MARKETPLACE.fullmatch(each):
-            raise UsageError(f"the marketplace {each!r} does not look like EBAY_DE")
+    check_marketplaces(marketplace_ids)
 
 
 def _same_seller(known: KnownAccount, identity: Identity | None) -> None:

@@ -1,4 +1,4 @@
-"""Accounts: `accounts add|list|test|reconnect|pause|resume`."""
+"""Accounts: `accounts add|list|test|reconnect|pause|resume`, and what `connections` adds."""
 
 import argparse
 import json
@@ -17,6 +17,7 @@ from core.report import SENTENCES, Reason, instant
 from core.secret import Secret
 from core.sync.model import Environment
 from handlers import opening, wiring
+from handlers.cli import connections
 from handlers.cli.ready import opened
 from handlers.cli.text import PROGRAM, as_typed, moment, table
 from handlers.parameters import read_since
@@ -27,9 +28,10 @@ SOON = timedelta(days=30)
 
 def register(commands: Any) -> None:
     accounts = commands.add_parser(
-        "accounts", help="add, list, test, reconnect, pause and resume accounts"
+        "accounts", help="connect, list, test, pause, resume and disconnect accounts"
     )
     actions = accounts.add_subparsers(title="actions", metavar="ACTION", required=True)
+    connections.register(actions)
     _register_add(actions)
     _register_reconnect(actions)
     listing = actions.add_parser("list", help="every account, and what it needs")

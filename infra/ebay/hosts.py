@@ -36,6 +36,12 @@ EBAY_HOSTS: Mapping[Environment, Hosts] = {
     Environment.SANDBOX: Hosts("https://api.sandbox.ebay.com", "https://apiz.sandbox.ebay.com"),
 }
 
+CONSENT_PATH = "/oauth2/authorize"
+_CONSENT_HOSTS: Mapping[Environment, str] = {
+    Environment.PRODUCTION: "https://auth.ebay.com",
+    Environment.SANDBOX: "https://auth.sandbox.ebay.com",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class EbayHosts:
@@ -61,6 +67,10 @@ class EbayHosts:
                 " start one with `python -m core.run simulator` and set it to the address shown"
             )
         return self.simulator
+
+    def consent_page(self, environment: Environment) -> str:
+        """For a browser. The simulator's is on its api host."""
+        return (_CONSENT_HOSTS.get(environment) or self.of(environment).api) + CONSENT_PATH
 
 
 def _checked(variable: str, url: str) -> str:

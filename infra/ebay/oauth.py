@@ -41,6 +41,13 @@ MAX_REFRESH_LIFE = timedelta(days=3650)
 _NEARLY_EXPIRED = timedelta(minutes=5)
 _MAX_DESCRIPTION = 300
 _OK = 200
+_NO_CONTENT = 204
+_SECRET_FIELDS = ("refresh_token", "code", "token")
+_TOKEN = "no longer accepts the account's refresh token"  # noqa: S105  (a sentence)
+_CODE = (
+    "does not accept the code: it was used already, is older than five minutes, or was made for"
+    " another application"
+)
 # Where an OAuth error is to be expected (RFC 6749 §5.2).
 _OAUTH_ERRORS = frozenset({400, 401, 403})
 
@@ -51,12 +58,15 @@ class ApplicationKeys:
     client_secret: Secret
 
 
-class _Granted(msgspec.Struct):
+class Granted(msgspec.Struct):
+    """A token answer as it comes; eBay tells the scopes sometimes."""
+
     access_token: Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,8192}$")]
     expires_in: Annotated[int, msgspec.Meta(gt=0)]
     refresh_token: str | None = None
     # Nobody needs it to go on, so an odd one is no reason to throw the token away.
     refresh_token_expires_in: object = None
+    scope: object = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +93,23 @@ class OAuth:
         return self._grant(environment, form, timeout)
 
     def _grant(self, environment: Environment, form: Mapping[str, str], timeout: float) -> Grant:
-        keys = self._keys(environment)
+        answer, secrets = self.post(environment, form, timeout=timeout)
+        return grant_of(read_granted(answer, secrets))
+
+    def post(
+        self,
+        environment: Environment,
+        form: Mapping[str, str],
+        *,
+        timeout: float,
+        path: str = TOKEN_PATH,
+    ) -> tuple[Answer, tuple[str, ...]]:
+        """An answer 200 (or 204), and the secrets that it may repeat. Raises as `refresh`."""
+        keys = self.keys_of(environment)
         basic = _basic(keys)
         answer = self.http.request(
             "POST",
-            self.hosts.of(environment).api + TOKEN_PATH,
+            self.hosts.of(environment).api + path,
             headers={
                 "Authorization": f"Basic {basic}",
                 "Content-Type": "application/x-www-form-urlencoded",
@@ -96,12 +118,14 @@ class OAuth:
             content=urlencode(form).encode(),
             timeout=timeout,
         )
-        secrets = (form.get("refresh_token", ""), keys.client_secret.reveal(), basic)
-        if answer.status == _OK:
-            return _granted(answer, secrets)
-        raise self._refused(answer, environment, secrets)
+        given = tuple(form[name] for name in _SECRET_FIELDS if name in form)
+        secrets = (*given, keys.client_secret.reveal(), basic)
+        if answer.status == _OK or (path != TOKEN_PATH and answer.status == _NO_CONTENT):
+            return answer, secrets
+        raise self._refused(answer, environment, secrets, form.get("grant_type", ""))
 
-    def _keys(self, environment: Environment) -> ApplicationKeys:
+    def keys_of(self, environment: Environment) -> ApplicationKeys:
+        """Raises ConfigurationError, naming the variables."""
         keys = self.keys.get(environment)
         if keys is None or not keys.client_id or not keys.client_secret.reveal():
             raise ConfigurationError(
@@ -111,7 +135,7 @@ class OAuth:
         return keys
 
     def _refused(
-        self, answer: Answer, environment: Environment, secrets: tuple[str, ...]
+        self, answer: Answer, environment: Environment, secrets: tuple[str, ...], grant_type: str
     ) -> AppError:
         code, description = _complaint(answer)
         said = scrubbed(f"{code}: {description}", secrets, _MAX_DESCRIPTION)
@@ -125,9 +149,8 @@ class OAuth:
                     f"eBay's token endpoint answered {answer.status} {told}", facts
                 )
             case "invalid_grant":
-                return ReauthorizationRequiredError(
-                    f"eBay no longer accepts the account's refresh token ({said})"
-                )
+                what = _CODE if grant_type == "authorization_code" else _TOKEN
+                return ReauthorizationRequiredError(f"eBay {what} ({said})")
             case "invalid_client" | "unauthorized_client":
                 return ApplicationRefusedError(
                     f"eBay refuses the application's keys ({said}); check {_variables(environment)}"
@@ -172,12 +195,15 @@ class ApplicationTokens:
             self._held.pop(environment, None)
 
 
-def _granted(answer: Answer, secrets: tuple[str, ...]) -> Grant:
+def read_granted(answer: Answer, secrets: tuple[str, ...]) -> Granted:
     try:
-        granted = msgspec.json.decode(answer.body, type=_Granted)
+        return msgspec.json.decode(answer.body, type=Granted)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Not `from` it, and without its facts: this body may hold a token in any form.
         raise unreadable(_without_body(answer), "it grants no usable token", secrets) from None
+
+
+def grant_of(granted: Granted) -> Grant:
     return Grant(
         access_token=Secret(granted.access_token),
         expires_in=_capped(granted.expires_in, MAX_ACCESS_LIFE),

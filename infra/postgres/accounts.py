@@ -36,23 +36,54 @@ class PostgresAccounts:
             return [_known(row) for row in _run(connection, "list", {"name": None})]
 
     def add(self, account: NewAccount, seal: SealFor) -> AccountId:
-        values = {
-            "name": account.name,
-            "environment": account.environment,
-            "marketplace_ids": list(account.marketplace_ids),
-        } | _identity(account.identity)
+        identity = account.identity
         with self.database.transaction() as connection:
-            row = _run(connection, "insert", values).first()
-            if row is None:
+            account_id = self.insert_in(
+                connection,
+                name=account.name,
+                environment=account.environment,
+                marketplace_ids=account.marketplace_ids,
+                ebay_user_id=None if identity is None else identity.ebay_user_id,
+                username=None if identity is None else identity.username,
+            )
+            if account_id is None:
                 # Somebody else was faster by a moment.
                 raise UsageError(
                     f"there is an account {account.name!r} already, or this eBay user has one in"
                     f" {account.environment}; see `accounts list`"
                 )
-            account_id = AccountId(row.id)
             _run(connection, "store_token", _token(account_id, seal(account_id)))
             self._insert_missing_states(connection, account_id)
             return account_id
+
+    def insert_in(
+        self,
+        connection: sa.Connection,
+        *,
+        name: str,
+        environment: str,
+        marketplace_ids: Sequence[str],
+        ebay_user_id: str | None,
+        username: str | None,
+    ) -> AccountId | None:
+        """The account alone; None where its name or its eBay user is there already."""
+        values = {
+            "name": name,
+            "environment": environment,
+            "marketplace_ids": [*marketplace_ids],
+            "ebay_user_id": ebay_user_id,
+            "username": username,
+        }
+        row = _run(connection, "insert", values).first()
+        return None if row is None else AccountId(row.id)
+
+    def renew_in(
+        self, connection: sa.Connection, account_id: AccountId, sealed: SealedPair
+    ) -> None:
+        """A new pair; active again, every stream due at once, but for one that is paused."""
+        _run(connection, "store_token", _token(account_id, sealed))
+        # A pause is its owner's own wish, which a new token does not end.
+        self._switch(connection, account_id, set(Status) - {Status.PAUSED}, active=True)
 
     def replace_token(
         self, account_id: AccountId, identity: Identity | None, seal: SealFor
@@ -61,9 +92,7 @@ class PostgresAccounts:
 
         def replace(connection: sa.Connection) -> None:
             _run(connection, "identify", {"account_id": account_id} | _identity(identity))
-            _run(connection, "store_token", _token(account_id, sealed))
-            # A pause is its owner's own wish, which a new token does not end.
-            self._switch(connection, account_id, set(Status) - {Status.PAUSED}, active=True)
+            self.renew_in(connection, account_id, sealed)
 
         # Setting the eBay id locks the account's key, which a page wants that holds its state.
         self.database.run(replace)

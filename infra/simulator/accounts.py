@@ -86,12 +86,22 @@ def _date(row: Transaction | Payout) -> int:
     return row.date
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What came of one consent. `until` in ms."""
+
+    scopes: frozenset[str]
+    until: int
+
+
 @dataclass(slots=True, kw_only=True)
 class Account:
     """`refresh_token` is the one to import; `refresh_tokens` are all that are good.
 
     `scopes` is what the seller has consented to: taking one away makes its calls answer 403/1100.
-    `oldest_serial`: access tokens with a smaller serial have ended before their time.
+    `oldest_serial`: access tokens with a smaller serial have ended before their time. `grants`:
+    those of the refresh tokens that came from a consent. `ended_grants`: fingerprints of refresh
+    tokens that were revoked, and with them the access tokens that came of them.
     """
 
     name: str
@@ -104,6 +114,8 @@ class Account:
     rng: Random
     refresh_tokens: set[str] = field(default_factory=set)
     scopes: set[str] = field(default_factory=lambda: set(USER_SCOPES))
+    grants: dict[str, Grant] = field(default_factory=dict)
+    ended_grants: set[str] = field(default_factory=set)
     revoked: bool = False
     oldest_serial: int = 0
     ledger: Ledger = field(default_factory=Ledger)
@@ -111,6 +123,12 @@ class Account:
     mailbox: Mailbox = field(init=False)
     offers: OfferBook = field(init=False)
     claims: Claims = field(init=False)
+
+    def granted(self, refresh_token: str) -> frozenset[str]:
+        """What a refresh token may do: no more than its own consent, nor than is left of it."""
+        grant = self.grants.get(refresh_token)
+        held = frozenset(self.scopes)
+        return held if grant is None else held & grant.scopes
 
     def next_order_id(self) -> str:
         if self.next_number == 1:

@@ -38,6 +38,10 @@ class Behaviour:
     mailbox and among Best Offers. `message_headers_per_page`, `best_offers_per_page`: eBay shows no
     more at once, whatever was asked for; 0: it does as it is asked. `summary_names_inbox`: the
     summary of folders lists Inbox and Sent too.
+    `accept_url`, `declined_url`: where the RuName sends browsers after a consent, or instead of one
+    (None: to eBay's own page, and to the accept URL). `keyset_lacks`: scopes that the application
+    was not given; asking for one breaks the whole consent page. `long_codes`: authorization codes
+    of 1,024 characters. `grant_tells_scopes`: a code's answer has a `scope`.
     """
 
     order_sort: OrderSort = OrderSort.CREATED_DESC
@@ -62,4 +66,9 @@ class Behaviour:
     post_order_integers: bool = False
     post_order_counts: Counts = Counts.USUAL
     post_order_unknown_id_status: int = 500
+    accept_url: str | None = None
+    declined_url: str | None = None
+    keyset_lacks: list[str] = field(default_factory=list)
+    long_codes: bool = False
+    grant_tells_scopes: bool = False
     quota_limits: dict[str, int] = field(default_factory=dict)

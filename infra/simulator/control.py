@@ -20,7 +20,7 @@ from infra.simulator.world import World
 
 PREFIX = "/_simulator"
 _SWITCHES = frozenset(each.name for each in fields(Behaviour))
-_MAY_BE_NONE = frozenset({"offset_ceiling", "my_ebay_page_size"})
+_MAY_BE_NONE = frozenset({"offset_ceiling", "my_ebay_page_size", "accept_url", "declined_url"})
 _CHANGES_LOOKS = frozenset({"unknown_fields", "unknown_enums"})
 
 

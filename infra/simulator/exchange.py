@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from infra.simulator import damage
 from infra.simulator.answers import Answer, Request
 from infra.simulator.clock import iso
+from infra.simulator.consent import PREFIX as CONSENT_PAGES
+from infra.simulator.consent import ConsentPage
 from infra.simulator.control import PREFIX, Control
 from infra.simulator.faults import Faults, Kind, Rule
 from infra.simulator.journal import Journal, masked
@@ -27,12 +29,16 @@ class Exchange:
     desk: TokenDesk
     gateway: Gateway
     control: Control
+    consent: ConsentPage
     ticks: Callable[[], float] = time.monotonic
 
     def serve(self, request: Request, hosts: frozenset[Host], wire: Wire) -> bool:
         """Answer on `wire`; True when its connection can be used again."""
         if request.path.startswith(PREFIX):
             return self._send(wire, self.control.answer(request))
+        if request.path.startswith(CONSENT_PAGES):
+            # Not in the log: codes and states stand in these addresses.
+            return self._send(wire, self.consent.answer(request))
         operation = find_operation(request)
         rule = None
         if operation:

@@ -24,7 +24,7 @@ from infra.simulator.answers import (
     RefusedError,
     Request,
 )
-from infra.simulator.oauth import TokenDesk, account_of_grant, answer_token
+from infra.simulator.oauth import TokenDesk, account_of_grant, answer_revoke, answer_token
 from infra.simulator.quotas import Quotas
 from infra.simulator.refusals import REST, Manners, Refusal
 from infra.simulator.trading_calls import CALLS
@@ -57,6 +57,7 @@ class Operation:
 
 
 TOKEN = "token"  # noqa: S105 -- the name of an operation
+REVOKE = "revokeToken"
 RATE_LIMITS = "getRateLimits"
 _FULFILLMENT = frozenset({f"{SCOPE}/sell.fulfillment", f"{SCOPE}/sell.fulfillment.readonly"})
 _FINANCES = frozenset({f"{SCOPE}/sell.finances"})
@@ -71,6 +72,7 @@ def _path(pattern: str) -> re.Pattern[str]:
 
 OPERATIONS = (
     Operation(TOKEN, "POST", _path("/identity/v1/oauth2/token"), Host.API),
+    Operation(REVOKE, "POST", _path("/identity/v1/oauth2/token/revoke"), Host.API),
     Operation(
         "getOrders",
         "GET",
@@ -247,6 +249,8 @@ class Gateway:
             with self.world.lock:
                 if operation.name == TOKEN:
                     return self._answer_token(request)
+                if operation.name == REVOKE:
+                    return answer_revoke(self.world, request)
                 self._admit(operation, request)
                 return self._perform(operation, request)
         except RefusedError as refusal:

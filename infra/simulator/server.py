@@ -28,6 +28,11 @@ Faults: `faults.add(kind, **when_and_how)`, see `faults.Kind` and `faults.Rule`;
 `faults.add("status", status=200, body=text, operation="getPayouts")`. Quotas:
 `behaviour.quota_limits["sell.fulfillment"] = 5`, `quotas.set_count("sell.fulfillment", 5)`.
 
+The consent page is at `api_url + "/oauth2/authorize"` (see `consent`): any of the sellers signs in
+there. `behaviour.accept_url` is where it sends browsers back to; without one they end on eBay's own
+page, whose address a person can paste. `.../oauth2/token/revoke` ends one refresh token, `revoked`
+all of a seller's.
+
 From another process, JSON (all below `/_simulator`, on either port, no authentication):
 
     GET    /state                 clock, accounts with refresh tokens, switches, counts
@@ -64,6 +69,7 @@ from infra.simulator import truth
 from infra.simulator.ageing import change_others
 from infra.simulator.behaviour import Behaviour
 from infra.simulator.clock import SimulatorClock
+from infra.simulator.consent import ConsentPage
 from infra.simulator.control import Control
 from infra.simulator.exchange import Exchange
 from infra.simulator.faults import Faults
@@ -117,6 +123,7 @@ class Simulator:
         self.requests = Journal()
         self.quotas = Quotas(self.clock, self.world.behaviour.quota_limits)
         self.desk = TokenDesk(self.world)
+        self.consent = ConsentPage(self.world, self.desk)
         self._exchange = Exchange(
             self.world,
             self.faults,
@@ -124,6 +131,7 @@ class Simulator:
             self.desk,
             Gateway(self.world, self.desk, self.quotas),
             Control(self.world, self.faults, self.requests, self.quotas, self.desk),
+            self.consent,
         )
         self._ports = [(port, frozenset({Host.API})), (apiz_port, frozenset({Host.APIZ}))]
         if not split_hosts:

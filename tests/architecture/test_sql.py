@@ -21,6 +21,7 @@ MIGRATIONS = sorted((FOLDER.parent / "migrations").glob("*.sql"))
 # Everything else takes the run's `:now`.
 ASKS_THE_CLOCK = {
     "accounts": "a person's command belongs to no run, so it has no `:now`",
+    "connections": "a person's command, or a browser's request, belongs to no run",
     "runs": "worker leases, and the run rows that live and die with them",
     "stream_control": "a person's command, and leases that it asks and ends",
     "sync": "unit leases and fences",

@@ -1,0 +1,1 @@
+"""Connecting sellers by their consent at eBay, and letting them go."""
