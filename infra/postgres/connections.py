@@ -133,7 +133,7 @@ class PostgresConnections:
         with self.database.transaction(
             statement_timeout_ms=COUNTING_MS, transaction_timeout_ms=COUNTING_MS
         ) as connection:
-            return [(row.which, row.held) for row in _run(connection, "rows", values)]
+            return [(row.which, row.held) for row in _run(connection, "held", values)]
 
     def erase(self, account_id: AccountId, table: str, most: int) -> int:
         values = {"account_id": account_id, "wanted": table, "most": most}

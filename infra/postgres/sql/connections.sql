@@ -74,7 +74,7 @@ UPDATE ebay.accounts
 -- name: stop_states
 UPDATE ebay.sync_states SET due_at = NULL WHERE account_id = :account_id;
 
--- name: rows
+-- name: held
 SELECT which, held FROM ebay.rows_of_account(:account_id) ORDER BY place, which;
 
 -- name: erase
