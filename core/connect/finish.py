@@ -162,15 +162,12 @@ class FinishConsent:
             except UpstreamUnavailableError as error:
                 unanswered.append(error)
                 raise
-            except ReauthorizationRequiredError:
-                if unanswered:
-                    raise unanswered[0] from None
-                raise
 
         try:
             return self._patiently(ask, ends)
         except (UpstreamUnavailableError, ReauthorizationRequiredError) as error:
-            raise type(error)(f"{error}; {AGAIN.format(quote(attempt.name))}") from error
+            told = unanswered[0] if unanswered else error
+            raise type(told)(f"{told}; {AGAIN.format(quote(attempt.name))}") from error
 
     def _seller(self, attempt: Attempt, consent: Consent, ends: float) -> Seller:
         seller = self._patiently(
