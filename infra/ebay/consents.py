@@ -11,6 +11,7 @@ from core.connect.model import Consent
 from core.errors import BadAnswerError, ConfigurationError, ReauthorizationRequiredError
 from core.secret import Secret
 from core.sync.model import Environment
+from infra.ebay.errors import unreadable
 from infra.ebay.oauth import TOKEN_PATH, Granted, OAuth, grant_of, read_granted
 
 REVOKE_PATH = f"{TOKEN_PATH}/revoke"
@@ -55,11 +56,14 @@ class EbayConsents:
 
     def revoke(self, environment: str, refresh_token: Secret, *, timeout: float) -> None:
         form = {"token": refresh_token.reveal(), "token_type_hint": "refresh_token"}
+        where = Environment(environment)
         try:
-            self.oauth.post(Environment(environment), form, timeout=timeout, path=REVOKE_PATH)
+            answer, secrets = self.oauth.post(where, form, timeout=timeout, path=REVOKE_PATH)
         except ReauthorizationRequiredError:
             # It ended before: what was to be reached is so.
             return
+        if answer.body.lstrip().startswith(b"<"):
+            raise unreadable(answer, "it does not say that the token was revoked", secrets)
 
     def _runame(self, environment: Environment) -> str:
         runame = self.runames.get(environment)
