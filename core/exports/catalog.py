@@ -71,6 +71,8 @@ TABLES: Mapping[str, Table] = MappingProxyType(
 KEPT: Mapping[str, str] = MappingProxyType(
     {
         "ebay.accounts": "`accounts list --json` shows them",
+        "ebay.connect_states": "they are consents under way, for minutes",
+        "ebay.connect_events": "`psql` shows them",
         "ebay.tokens": "tokens never leave the database",
         "ebay.token_refreshes": "`accounts test` shows the last ones",
         "ebay.sync_states": "they are the sync's own; `streams list` shows them",
