@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     cron_secret: SecretStr | None = None
     cron_secret_previous: SecretStr | None = None
     admin_token: SecretStr | None = None
+    api_token: SecretStr | None = None
     encryption_keys: SecretStr | None = None
     ebay_production_client_id: str | None = None
     ebay_production_client_secret: SecretStr | None = None
@@ -64,7 +65,7 @@ class Settings(BaseSettings):
     cronshot_home: Path = Path(".cronshot")
     compat_env: bool = False
 
-    @field_validator("cron_secret", "cron_secret_previous", "admin_token")
+    @field_validator("cron_secret", "cron_secret_previous", "admin_token", "api_token")
     @classmethod
     def _strong(cls, secret: SecretStr | None) -> SecretStr | None:
         """Such as a header can carry: with a space in it nobody could ever send it."""
@@ -128,7 +129,11 @@ class Settings(BaseSettings):
     def cron_secrets(self) -> tuple[Secret, ...]:
         """Two are valid while the callers change over."""
         both = (self.cron_secret, self.cron_secret_previous)
-        return tuple(Secret(each.get_secret_value()) for each in both if each is not None)
+        return _secrets(*both)
+
+    @property
+    def api_tokens(self) -> tuple[Secret, ...]:
+        return _secrets(self.api_token)
 
     @classmethod
     def load(cls, overrides: Mapping[str, object] | None = None) -> Self:
@@ -214,6 +219,10 @@ class Replaced(BaseSettings):
         )
         place = f"{_quoted(host)}:{self.postgres_port or 5432}/{_quoted(database)}"
         return SecretStr(f"postgresql://{_quoted(user)}:{_quoted(password)}@{place}")
+
+
+def _secrets(*given: SecretStr | None) -> tuple[Secret, ...]:
+    return tuple(Secret(each.get_secret_value()) for each in given if each is not None)
 
 
 def _complete(values: Mapping[str, str | SecretStr | None]) -> None:

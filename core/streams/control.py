@@ -50,6 +50,10 @@ class ControlStreams:
         _all_found(accounts, found.states)
         return found
 
+    def one(self, account: str, stream: str) -> Overview:
+        """Raises NoSuchStreamError."""
+        return self._demand([account], [stream])
+
     def switch(
         self, accounts: Sequence[str], streams: Sequence[str], *, enabled: bool, via: str
     ) -> Switched:
@@ -84,11 +88,11 @@ class ControlStreams:
     ) -> tuple[RewindPlan, Rewound]:
         """Set the cursor back, so that everything from there on is read again.
 
-        Done twice it is done once: as long as what was rewound to the same instant is still being
-        read again, nothing is changed. Raises as `plan`.
+        Done twice it is done once: what was rewound to the same instant, or to an earlier one, and
+        is still being read again, is left as it is. Raises as `plan`.
         """
-        if reason is not None and len(reason) > LONGEST_REASON:
-            raise UsageError(f"reason: at most {LONGEST_REASON} characters")
+        if reason is not None and not (reason.isprintable() and len(reason) <= LONGEST_REASON):
+            raise UsageError(f"reason: at most {LONGEST_REASON} printable characters")
         account_id, plan = self._planned(account, stream, to)
 
         def decide(state: StreamState, now: datetime) -> Step | None:
@@ -137,11 +141,17 @@ class ControlStreams:
     def _check(self, state: StreamState, to: datetime, now: datetime) -> bool:
         """Whether it is being read again from there already. Raises RefusedError, UsageError."""
         self._check_reach(state, to, now)
-        behind = still_read_again(state, self.terms)
-        if any(rewind == state.rewinds[0] and rewind.new_cursor_at == to for rewind in behind):
+        if self._on_its_way(state, to):
             return True
         self._check_direction(state, to, now)
         return False
+
+    def _on_its_way(self, state: StreamState, to: datetime) -> bool:
+        """Rewound to there already, or further back and not come to there yet."""
+        behind, cursor_at = still_read_again(state, self.terms), state.new.cursor_at
+        if not behind or cursor_at is None:
+            return False
+        return cursor_at <= to or state.rewinds[0].new_cursor_at == to
 
     def _check_reach(self, state: StreamState, to: datetime, now: datetime) -> None:
         keeps = self.rules[state.stream].keeps

@@ -13,10 +13,11 @@ from urllib.parse import unquote
 
 from core.accounts.model import KnownAccount, Status
 from core.errors import AppError, UsageError
-from core.report import SENTENCES, Reason, instant
+from core.report import SENTENCES, Reason
 from core.secret import Secret
 from core.sync.model import Environment
 from handlers import opening, wiring
+from handlers.account_views import account_json
 from handlers.cli import connections
 from handlers.cli.ready import opened
 from handlers.cli.text import PROGRAM, as_typed, moment, table
@@ -239,7 +240,7 @@ def _list(options: argparse.Namespace) -> int:
     with opened() as ready:
         known = wiring.account_store(ready).list()
     if options.json:
-        print(json.dumps({"accounts": [_as_json(account) for account in known]}))
+        print(json.dumps({"accounts": [account_json(account) for account in known]}))
         return 0
     head = (
         "id", "name", "environment", "status", "seller", "last success", "failing streams",
@@ -278,20 +279,3 @@ def _consent(account: KnownAccount) -> str:
 
 def _left(ends_at: datetime) -> timedelta:
     return ends_at - opening.WallClock().now()
-
-
-def _as_json(account: KnownAccount) -> dict[str, object]:
-    return {
-        "id": account.id,
-        "name": account.name,
-        "environment": account.environment,
-        "status": account.status,
-        "status_reason": account.status_reason,
-        "ebay_user_id": account.ebay_user_id,
-        "username": account.username,
-        "marketplace_ids": list(account.marketplace_ids),
-        "access_expires_at": instant(account.access_expires_at),
-        "refresh_expires_at": instant(account.refresh_expires_at),
-        "last_success_at": instant(account.last_success_at),
-        "failing_streams": account.failing,
-    }

@@ -18,7 +18,9 @@ BACKLOG = 2048
 
 
 def register(commands: Any) -> None:
-    serve = commands.add_parser("serve", help="answer /cron/*, /health and /readyz over HTTP")
+    serve = commands.add_parser(
+        "serve", help="answer /cron/*, /api/*, /health and /readyz over HTTP"
+    )
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=port, default=8000, help="0: any free one")
     serve.set_defaults(run=_serve)
@@ -34,7 +36,7 @@ def _serve(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise ConfigurationError("uvicorn is missing; install the `local` extra") from error
 
-    from handlers import cron, web
+    from handlers import api, cron, web
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
@@ -59,7 +61,7 @@ def _serve(options: argparse.Namespace) -> int:
         log.info("database.ready", database=ready.place)
         ready.database.dispose()
         config = uvicorn.Config(
-            web.make_app(cron.routes(), settings.base_path),
+            web.make_app([*cron.routes(), *api.routes()], settings.base_path),
             log_config=None,
             lifespan="off",
             server_header=False,
@@ -69,6 +71,8 @@ def _serve(options: argparse.Namespace) -> int:
         log.info("api.started", url=f"http://{address_of(listener)}{settings.base_path}")
         if not settings.cron_secrets:
             log.warning("cron.closed", why="CRON_SECRET is not set, so /cron/* answers 503")
+        if not settings.api_tokens:
+            log.warning("api.closed", why="API_TOKEN is not set, so /api/* answers 503")
         server.run(sockets=[listener])
     log.info("api.stopped")
     return 0 if server.started else 1

@@ -210,7 +210,7 @@ def _after(options: argparse.Namespace, plan: RewindPlan, rewound: Rewound | Non
         to = plan.to.isoformat().replace("+00:00", "Z")
         return f"nothing was changed; `{PROGRAM} streams rewind {unit} --to {to} --yes` does it"
     if not rewound.changed:
-        return f"it is being read again from there already; `{PROGRAM} streams list`"
+        return f"it is being read again already, from there or before; `{PROGRAM} streams list`"
     held = "; the run that was at it writes nothing more" if rewound.held else ""
     following = f"`{PROGRAM} ebay` reads it, `{PROGRAM} streams undo {unit}` undoes it"
     asleep = _asleep(rewound.state) or ("" if rewound.state.new.enabled else "it is paused")

@@ -164,6 +164,7 @@ def test_the_template_is_made_offline_and_says_what_is_deployed(
     functions = of_type(resources, "AWS::Lambda::Function")
     assert {each["Handler"]: (each["MemorySize"], each["Timeout"]) for each in functions} == {
         "handlers/ebay_cycle.handler": (768, 900),
+        "handlers/api.handler": (512, 29),
         "handlers/token_refresh.handler": (512, 300),
     }
     for function in functions:
@@ -171,9 +172,10 @@ def test_the_template_is_made_offline_and_says_what_is_deployed(
         assert function["Environment"]["Variables"] == {"SSM_PREFIX": "/cronshot/dev"}
     routes = {route["RouteKey"] for route in of_type(resources, "AWS::ApiGatewayV2::Route")}
     paths = ("/cron/ebay-cycle", "/cron/token-refresh", "/cron/{worker}/")
-    assert routes == {f"{method} {path}" for method in ("GET", "POST") for path in paths}
+    api = {"ANY /api/{path+}", "GET /docs", "GET /openapi.json"}
+    assert routes == api | {f"{method} {path}" for method in ("GET", "POST") for path in paths}
     groups = of_type(resources, "AWS::Logs::LogGroup")
-    assert [group["RetentionInDays"] for group in groups] == [30, 30]
+    assert [group["RetentionInDays"] for group in groups] == [30] * len(functions)
 
 
 def test_the_schedule_never_retries_and_names_its_deliveries(

@@ -47,6 +47,7 @@ def test_streams_are_listed_by_name_by_a_word_for_several_or_all() -> None:
 
     assert listed() == listed(["all"], ["all"]) == ["orders", "returns", "buyer"]
     assert listed(["shop"], ["claims", "orders"]) == ["orders", "returns"]
+    assert streams.one("other", "buyer").states[0].account == "other"
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,26 @@ def test_a_rewind_done_twice_is_done_once_while_it_is_read_again() -> None:
 
     assert (first.changed, second.changed) == (True, False)
     assert len(streams.list().states[0].rewinds) == 1
+
+
+def test_what_is_on_its_way_there_from_further_back_is_left_as_it_is() -> None:
+    """A span counts from now, so that a call that comes again means a little later."""
+    streams = control()
+    streams.rewind("shop", "orders", BACK, via="api")
+
+    _, again = streams.rewind("shop", "orders", BACK + timedelta(seconds=2), via="api")
+
+    assert not again.changed
+    assert cursor(streams) == BACK
+
+
+def test_what_has_been_read_again_past_there_can_be_rewound_to_there() -> None:
+    streams = control()
+    _, rewound = streams.rewind("shop", "orders", BACK, via="cli")
+    on = replace(rewound.state, new=a_pass(cursor_at=BACK + 5 * DAY))
+
+    assert control(on).rewind("shop", "orders", BACK + DAY, via="cli")[1].changed
+    assert not control(on).rewind("shop", "orders", BACK, via="cli")[1].changed
 
 
 def test_further_back_it_can_always_be_rewound() -> None:

@@ -1,0 +1,21 @@
+"""Accounts as JSON: the same on the command line and over HTTP."""
+
+from core.accounts.model import KnownAccount
+from core.report import instant
+
+
+def account_json(account: KnownAccount) -> dict[str, object]:
+    return {
+        "id": account.id,
+        "name": account.name,
+        "environment": account.environment,
+        "status": account.status,
+        "status_reason": account.status_reason,
+        "ebay_user_id": account.ebay_user_id,
+        "username": account.username,
+        "marketplace_ids": list(account.marketplace_ids),
+        "access_expires_at": instant(account.access_expires_at),
+        "refresh_expires_at": instant(account.refresh_expires_at),
+        "last_success_at": instant(account.last_success_at),
+        "failing_streams": account.failing,
+    }
