@@ -20,6 +20,7 @@ SIMULATOR_CLIENT_SECRET = "cronshot-simulator-secret"  # noqa: S105  (the simula
 SIMULATOR_RUNAME = "cronshot-simulator-runame"
 SHORTEST_SECRET = 16
 PROJECT = re.compile(r"https://([a-z0-9]+)\.supabase\.(?:co|in)/?")
+VERIFICATION_TOKEN = re.compile(r"[A-Za-z0-9_-]{32,80}")
 READ_AS_GIVEN = SettingsConfigDict(
     frozen=True,
     extra="ignore",
@@ -51,6 +52,8 @@ class Settings(BaseSettings):
     ebay_sandbox_runame: str | None = None
     ebay_simulator_api_url: str | None = None
     ebay_simulator_apiz_url: str | None = None
+    ebay_notification_verification_token: SecretStr | None = None
+    ebay_notification_endpoint: str | None = None
     heartbeat_url_ebay_cycle: SecretStr | None = None
     heartbeat_url_token_refresh: SecretStr | None = None
     public_url: str | None = None
@@ -77,6 +80,20 @@ class Settings(BaseSettings):
         if not value.isascii() or not value.isprintable() or " " in value:
             raise ValueError("must be ASCII without spaces, as a header carries it")
         return secret
+
+    @field_validator("ebay_notification_verification_token")
+    @classmethod
+    def _as_ebay_wants(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not VERIFICATION_TOKEN.fullmatch(token.get_secret_value()):
+            raise ValueError("must be 32 to 80 letters, digits, `-` and `_`, as eBay wants it")
+        return token
+
+    @field_validator("ebay_notification_endpoint")
+    @classmethod
+    def _endpoint(cls, url: str | None) -> str | None:
+        if url is not None and not _is_address(url):
+            raise ValueError("must look like https://cronshot.example.com/webhooks/ebay")
+        return url
 
     @field_validator("heartbeat_url_ebay_cycle", "heartbeat_url_token_refresh")
     @classmethod
@@ -124,6 +141,14 @@ class Settings(BaseSettings):
     @property
     def on_lambda(self) -> bool:
         return self.aws_lambda_function_name is not None
+
+    @property
+    def ebay_notification_environment(self) -> str:
+        """Whose notifications come: those of the keys that are set, production's before others."""
+        if self.ebay_production_client_id is None and self.ebay_sandbox_client_id is not None:
+            return "sandbox"
+        simulated = self.ebay_production_client_id is None and self.ebay_simulator_api_url
+        return "simulator" if simulated else "production"
 
     @property
     def cron_secrets(self) -> tuple[Secret, ...]:

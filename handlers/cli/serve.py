@@ -36,7 +36,7 @@ def _serve(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise ConfigurationError("uvicorn is missing; install the `local` extra") from error
 
-    from handlers import api, cron, web
+    from handlers import api, cron, web, webhooks
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
@@ -61,7 +61,7 @@ def _serve(options: argparse.Namespace) -> int:
         log.info("database.ready", database=ready.place)
         ready.database.dispose()
         config = uvicorn.Config(
-            web.make_app([*cron.routes(), *api.routes()], settings.base_path),
+            web.make_app([*cron.routes(), *api.routes(), *webhooks.routes()], settings.base_path),
             log_config=None,
             lifespan="off",
             server_header=False,

@@ -14,6 +14,7 @@ from infra.simulator.behaviour import Behaviour
 from infra.simulator.clock import iso
 from infra.simulator.faults import Faults
 from infra.simulator.journal import Journal
+from infra.simulator.notifier import Notifier
 from infra.simulator.oauth import TokenDesk
 from infra.simulator.quotas import Quotas
 from infra.simulator.world import World
@@ -31,6 +32,7 @@ class Control:
     journal: Journal
     quotas: Quotas
     desk: TokenDesk
+    notifier: Notifier
 
     def answer(self, request: Request) -> Answer:
         """404 for an unknown door; 400, with the reason, for what cannot be done."""
@@ -211,6 +213,19 @@ def _quota(control: Control, _request: Request, given: Given) -> Any:
         return control.quotas.counts()
 
 
+def _notify(control: Control, _request: Request, given: Given) -> Any:
+    """`data` as eBay writes it, or the `account` whose latest is told of."""
+    notifier = control.notifier
+    notifier.register(given["endpoint"], given["word"])
+    topic, data = given["topic"], given.get("data")
+    if data is None:
+        with control.world.lock:
+            data = notifier.about(control.world.account(given["account"]), topic)
+    notification_id = notifier.new_id()
+    statuses = notifier.send(topic, data, notification_id=notification_id)
+    return {"notification_id": notification_id, "statuses": statuses}
+
+
 def _transactions(control: Control, _request: Request, given: Given) -> Any:
     start, end = (datetime.fromisoformat(given[name]) for name in ("from", "to"))
     control.world.add_transactions(given["account"], int(given["count"]), start, end)
@@ -239,6 +254,7 @@ _DOORS: dict[tuple[str, str], Callable[[Control, Request, Given], Any]] = {
     ("POST", "/account"): _account,
     ("POST", "/authorization_code"): _code,
     ("POST", "/quota"): _quota,
+    ("POST", "/notify"): _notify,
     ("POST", "/transactions"): _transactions,
     ("GET", "/truth"): _truth,
 }

@@ -17,6 +17,7 @@ _APIS: Mapping[tuple[str, str, str], Mapping[str, int]] = {
     },
     ("sell", "Finances", "v1"): {"payoutapi.sell.finances": 15_000},
     ("commerce", "Identity", "v1"): {"commerce.identity": 100_000},
+    ("commerce", "Notification", "v1"): {"commerce.notification": 10_000},
     ("developer", "Analytics", "v1_beta"): {"developer.analytics": 5_000},
     ("buy", "Browse", "v1"): {"buy.browse": 5_000, "buy.browse.item.bulk": 5_000},
     ("sell", "Account", "v1"): {"sell.account": 25_000},

@@ -11,6 +11,7 @@ from infra.simulator import (
     fulfillment,
     identity,
     inventory_api,
+    notification_keys,
     post_order,
     trading,
 )
@@ -153,6 +154,16 @@ OPERATIONS = (
         "commerce.identity",
         _IDENTITY,
         answer=identity.get_user,
+    ),
+    Operation(
+        "getPublicKey",
+        "GET",
+        _path("/commerce/notification/v1/public_key/[^/]+"),
+        Host.API,
+        "commerce.notification",
+        frozenset({SCOPE}),
+        user=False,
+        answer=notification_keys.get_public_key,
     ),
     Operation(
         RATE_LIMITS,

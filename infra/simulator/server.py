@@ -32,6 +32,8 @@ The consent page is at `api_url + "/oauth2/authorize"` (see `consent`): any of t
 there. `behaviour.accept_url` is where it sends browsers back to; without one they end on eBay's own
 page, whose address a person can paste. `.../oauth2/token/revoke` ends one refresh token, `revoked`
 all of a seller's.
+Notifications, signed, sent three times at most: `notifier.register(endpoint, word)`, which is the
+challenge, then `notifier.send(*notifier.deletion(username, user_id))` -> the statuses answered.
 
 From another process, JSON (all below `/_simulator`, on either port, no authentication):
 
@@ -46,6 +48,8 @@ From another process, JSON (all below `/_simulator`, on either port, no authenti
                                   "expire_tokens"}
     POST   /authorization_code    {"account"} -> {"code"}
     POST   /quota                 {"resource", "limit", "count"}
+    POST   /notify                {"endpoint", "word", "account", "topic"} or {…, "topic", "data"}
+                                  -> {"notification_id", "statuses"}
     POST   /transactions          {"account", "count", "from", "to"} adds charges
     GET    /truth?account=&kind=orders|transactions|payouts|disputes|cases|inquiries|returns|
                                   cancellations&form=digest (claims: also <kind>.details)
@@ -75,6 +79,7 @@ from infra.simulator.exchange import Exchange
 from infra.simulator.faults import Faults
 from infra.simulator.journal import Journal
 from infra.simulator.listener import Listener
+from infra.simulator.notifier import Notifier
 from infra.simulator.oauth import TokenDesk
 from infra.simulator.quotas import Quotas
 from infra.simulator.router import Gateway, Host
@@ -124,13 +129,14 @@ class Simulator:
         self.quotas = Quotas(self.clock, self.world.behaviour.quota_limits)
         self.desk = TokenDesk(self.world)
         self.consent = ConsentPage(self.world, self.desk)
+        self.notifier = Notifier(self.world)
         self._exchange = Exchange(
             self.world,
             self.faults,
             self.requests,
             self.desk,
             Gateway(self.world, self.desk, self.quotas),
-            Control(self.world, self.faults, self.requests, self.quotas, self.desk),
+            Control(self.world, self.faults, self.requests, self.quotas, self.desk, self.notifier),
             self.consent,
         )
         self._ports = [(port, frozenset({Host.API})), (apiz_port, frozenset({Host.APIZ}))]

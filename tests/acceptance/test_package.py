@@ -166,6 +166,7 @@ def test_the_template_is_made_offline_and_says_what_is_deployed(
         "handlers/ebay_cycle.handler": (768, 900),
         "handlers/api.handler": (512, 29),
         "handlers/token_refresh.handler": (512, 300),
+        "handlers/webhooks.handler": (512, 30),
     }
     for function in functions:
         assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
@@ -173,6 +174,7 @@ def test_the_template_is_made_offline_and_says_what_is_deployed(
     routes = {route["RouteKey"] for route in of_type(resources, "AWS::ApiGatewayV2::Route")}
     paths = ("/cron/ebay-cycle", "/cron/token-refresh", "/cron/{worker}/")
     api = {"ANY /api/{path+}", "GET /docs", "GET /openapi.json"}
+    api |= {"GET /webhooks/ebay", "POST /webhooks/ebay"}
     assert routes == api | {f"{method} {path}" for method in ("GET", "POST") for path in paths}
     groups = of_type(resources, "AWS::Logs::LogGroup")
     assert [group["RetentionInDays"] for group in groups] == [30] * len(functions)

@@ -22,6 +22,8 @@ MIGRATIONS = sorted((FOLDER.parent / "migrations").glob("*.sql"))
 ASKS_THE_CLOCK = {
     "accounts": "a person's command belongs to no run, so it has no `:now`",
     "connections": "a person's command, or a browser's request, belongs to no run",
+    "erasure": "as notifications",
+    "notifications": "a notification of eBay's belongs to no run",
     "runs": "worker leases, and the run rows that live and die with them",
     "stream_control": "a person's command, and leases that it asks and ends",
     "sync": "unit leases and fences",

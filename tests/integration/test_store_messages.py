@@ -116,6 +116,7 @@ def test_every_column_of_a_message_comes_from_its_header(mail: Shelf) -> None:
         "detail": row(header())["detail"],
         "first_seen_at": READ_AT,
         "updated_at": READ_AT,
+        "erased_at": None,
         "note": None,
         "tags": [],
     }
@@ -286,6 +287,7 @@ def test_every_column_of_an_offer_comes_from_it_and_its_item(offers: Shelf) -> N
         "raw": offer(),
         "first_seen_at": READ_AT,
         "updated_at": READ_AT,
+        "erased_at": None,
         "ended_at": None,
         "note": None,
         "tags": [],

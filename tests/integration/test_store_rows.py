@@ -312,7 +312,7 @@ def test_the_columns_of_an_order_are_ebays_fields(database: Database) -> None:
     )
 
     row = shelf.one("SELECT * FROM ebay.orders")
-    for ours in ("account_id", "raw", "content_hash", "first_seen_at", "updated_at"):
+    for ours in ("account_id", "raw", "content_hash", "first_seen_at", "updated_at", "erased_at"):
         row.pop(ours)
     assert row == {
         "order_id": "order-1",
@@ -345,7 +345,7 @@ def test_the_columns_of_a_line_are_ebays_fields(database: Database) -> None:
     shelf.save(order(lineItems=[line(3, legacyVariationId="variation")]))
 
     row = shelf.one("SELECT * FROM ebay.order_lines")
-    for ours in ("account_id", "raw", "content_hash", "first_seen_at", "updated_at"):
+    for ours in ("account_id", "raw", "content_hash", "first_seen_at", "updated_at", "erased_at"):
         row.pop(ours)
     assert row == {
         "order_id": "order-1",
@@ -451,7 +451,7 @@ def test_the_fields_of_a_transaction_and_its_fees(database: Database) -> None:
     )
 
     row = shelf.one("SELECT * FROM ebay.transactions")
-    for ours in ("account_id", "raw", "content_hash", "first_seen_at", "updated_at"):
+    for ours in ("account_id", "raw", "content_hash", "first_seen_at", "updated_at", "erased_at"):
         row.pop(ours)
     assert row == {
         "transaction_id": "transaction-1",

@@ -48,3 +48,8 @@ def post_order() -> dict[str, Any]:
 
 def post_order_sample(name: str) -> dict[str, Any]:
     return _json(f"post_order/samples/{name}.json")
+
+
+def vectors(name: str) -> dict[str, Any]:
+    """Published test vectors: `vectors/<name>.json`."""
+    return _json(f"vectors/{name}.json")

@@ -214,9 +214,12 @@ class Served:
 
 @contextmanager
 def served(
-    environment: Mapping[str, str], log: Path, command: Sequence[str] = COMMAND
+    environment: Mapping[str, str],
+    log: Path,
+    command: Sequence[str] = COMMAND,
+    port: int | None = None,
 ) -> Iterator[Served]:
-    port = free_port()
+    port = port or free_port()
     with log.open("w") as stderr:
         process = subprocess.Popen(
             [sys.executable, *command, "serve", "--port", str(port)],

@@ -18,7 +18,7 @@ SELECT account.name AS account, order_id, legacy_order_id, creation_date, last_m
        order_payment_status, cancel_state, seller_id, buyer_username, sales_record_reference, ship_to_country_code, total_value,
        total_currency, price_subtotal_value, price_subtotal_currency, delivery_cost_value, delivery_cost_currency,
        total_due_seller_value, total_due_seller_currency, total_marketplace_fee_value, total_marketplace_fee_currency,
-       first_seen_at, orders.updated_at, CASE WHEN :raw THEN CAST(raw AS text) END AS raw
+       first_seen_at, orders.updated_at, orders.erased_at, CASE WHEN :raw THEN CAST(raw AS text) END AS raw
   FROM ebay.orders
   JOIN ebay.accounts account ON account.id = orders.account_id
  WHERE account.name = ANY (CAST(:accounts AS text[]))
@@ -29,7 +29,7 @@ SELECT account.name AS account, order_id, legacy_order_id, creation_date, last_m
 DECLARE exported NO SCROLL CURSOR FOR
 SELECT account.name AS account, line.order_id, line_item_id, legacy_item_id, legacy_variation_id, sku, title, quantity,
        line_item_cost_value, line_item_cost_currency, line.total_value, line.total_currency, line_item_fulfillment_status,
-       listing_marketplace_id, purchase_marketplace_id, sold_format, line.first_seen_at, line.updated_at,
+       listing_marketplace_id, purchase_marketplace_id, sold_format, line.first_seen_at, line.updated_at, line.erased_at,
        CASE WHEN :raw THEN CAST(line.raw AS text) END AS raw
   FROM ebay.order_lines line
   JOIN ebay.orders ON (orders.account_id, orders.order_id) = (line.account_id, line.order_id)
@@ -59,7 +59,7 @@ DECLARE exported NO SCROLL CURSOR FOR
 SELECT account.name AS account, transaction_id, transaction_type, transaction_date, transaction_status, booking_entry, amount_value,
        amount_currency, order_id, payout_id, fee_type, total_fee_amount_value, total_fee_amount_currency,
        total_fee_basis_amount_value, total_fee_basis_amount_currency, buyer_username, sales_record_reference, transaction_memo,
-       payments_entity, first_seen_at, transactions.updated_at, CASE WHEN :raw THEN CAST(raw AS text) END AS raw
+       payments_entity, first_seen_at, transactions.updated_at, transactions.erased_at, CASE WHEN :raw THEN CAST(raw AS text) END AS raw
   FROM ebay.transactions
   JOIN ebay.accounts account ON account.id = transactions.account_id
  WHERE account.name = ANY (CAST(:accounts AS text[]))
@@ -94,7 +94,7 @@ SELECT account.name AS account, payout_id, payout_date, payout_status, payout_st
 -- name: disputes
 DECLARE exported NO SCROLL CURSOR FOR
 SELECT account.name AS account, payment_dispute_id, payment_dispute_status, order_id, buyer_username, reason, amount_value,
-       amount_currency, open_date, respond_by_date, closed_date, note, tags, first_seen_at, disputes.updated_at,
+       amount_currency, open_date, respond_by_date, closed_date, note, tags, first_seen_at, disputes.updated_at, disputes.erased_at,
        CASE WHEN :raw THEN CAST(raw AS text) END AS raw
   FROM ebay.disputes
   JOIN ebay.accounts account ON account.id = disputes.account_id
@@ -106,7 +106,7 @@ SELECT account.name AS account, payment_dispute_id, payment_dispute_status, orde
 DECLARE exported NO SCROLL CURSOR FOR
 SELECT account.name AS account, message_id, external_message_id, direction, folder_id, sender, recipient_user_id, send_to_name,
        subject, message_type, question_type, item_id, item_title, item_end_time, receive_date, expiration_date, read, flagged,
-       replied, high_priority, response_enabled, note, tags, first_seen_at, messages.updated_at,
+       replied, high_priority, response_enabled, note, tags, first_seen_at, messages.updated_at, messages.erased_at,
        CASE WHEN :raw THEN CAST(raw AS text) END AS raw, CASE WHEN :raw THEN CAST(detail AS text) END AS detail
   FROM ebay.messages
   JOIN ebay.accounts account ON account.id = messages.account_id
@@ -118,7 +118,7 @@ SELECT account.name AS account, message_id, external_message_id, direction, fold
 DECLARE exported NO SCROLL CURSOR FOR
 SELECT account.name AS account, item_id, best_offer_id, role, best_offers.status, best_offer_code_type, price_value, price_currency,
        quantity, buyer_user_id, expiration_time, buyer_message, seller_message, item_title, buy_it_now_price_value,
-       buy_it_now_price_currency, item_end_time, note, tags, first_seen_at, best_offers.updated_at, ended_at,
+       buy_it_now_price_currency, item_end_time, note, tags, first_seen_at, best_offers.updated_at, best_offers.erased_at, ended_at,
        CASE WHEN :raw THEN CAST(raw AS text) END AS raw
   FROM ebay.best_offers
   JOIN ebay.accounts account ON account.id = best_offers.account_id
@@ -131,7 +131,7 @@ DECLARE exported NO SCROLL CURSOR FOR
 SELECT account.name AS account, item_id, sku, title, variation_title, listing_type, listing_duration, start_time, end_time,
        view_item_url, quantity, quantity_available, current_price_value, current_price_currency, start_price_value,
        start_price_currency, buy_it_now_price_value, buy_it_now_price_currency, bid_count, watch_count, note, tags, first_seen_at,
-       listings.updated_at, ended_at, CASE WHEN :raw THEN CAST(raw AS text) END AS raw
+       listings.updated_at, listings.erased_at, ended_at, CASE WHEN :raw THEN CAST(raw AS text) END AS raw
   FROM ebay.listings
   JOIN ebay.accounts account ON account.id = listings.account_id
  WHERE account.name = ANY (CAST(:accounts AS text[]))
@@ -143,7 +143,7 @@ DECLARE exported NO SCROLL CURSOR FOR
 SELECT account.name AS account, item_id, transaction_id, order_line_item_id, order_id, title, listing_type, seller_user_id,
        quantity_purchased, current_price_value, current_price_currency, transaction_price_value, transaction_price_currency,
        total_price_value, total_price_currency, buyer_paid_status, created_date, end_time, paid_time, shipped_time, note, tags,
-       first_seen_at, purchases.updated_at, CASE WHEN :raw THEN CAST(raw AS text) END AS raw
+       first_seen_at, purchases.updated_at, purchases.erased_at, CASE WHEN :raw THEN CAST(raw AS text) END AS raw
   FROM ebay.purchases
   JOIN ebay.accounts account ON account.id = purchases.account_id
  WHERE account.name = ANY (CAST(:accounts AS text[]))
@@ -154,7 +154,7 @@ SELECT account.name AS account, item_id, transaction_id, order_line_item_id, ord
 DECLARE exported NO SCROLL CURSOR FOR
 SELECT account.name AS account, case_id, case_status_enum, creation_date, last_modified_date, respond_by_date, item_id,
        transaction_id, buyer, seller, claim_amount_value, claim_amount_currency, is_open, note, tags, first_seen_at,
-       cases.updated_at, CASE WHEN :raw THEN CAST(raw AS text) END AS raw
+       cases.updated_at, cases.erased_at, CASE WHEN :raw THEN CAST(raw AS text) END AS raw
   FROM ebay.cases
   JOIN ebay.accounts account ON account.id = cases.account_id
  WHERE account.name = ANY (CAST(:accounts AS text[]))
@@ -166,7 +166,7 @@ DECLARE exported NO SCROLL CURSOR FOR
 SELECT account.name AS account, inquiry_id, inquiry_status_enum, state, inquiries.status, creation_reason, initiator, creation_date,
        last_modified_date, respond_by_date, seller_make_it_right_by_date, escalation_date, inquiry_closure_date, item_id,
        transaction_id, buyer, seller, claim_amount_value, claim_amount_currency, is_open, note, tags, first_seen_at,
-       inquiries.updated_at, CASE WHEN :raw THEN CAST(raw AS text) END AS raw,
+       inquiries.updated_at, inquiries.erased_at, CASE WHEN :raw THEN CAST(raw AS text) END AS raw,
        CASE WHEN :raw THEN CAST(detail AS text) END AS detail
   FROM ebay.inquiries
   JOIN ebay.accounts account ON account.id = inquiries.account_id
@@ -181,7 +181,7 @@ SELECT account.name AS account, return_id, state, returns.status, current_type, 
        seller_respond_by_date, case_id, seller_estimated_refund_amount_value, seller_estimated_refund_amount_currency,
        seller_actual_refund_amount_value, seller_actual_refund_amount_currency, buyer_estimated_refund_amount_value,
        buyer_estimated_refund_amount_currency, marketplace_id, return_close_reason, return_close_date, is_open, note, tags,
-       first_seen_at, returns.updated_at, CASE WHEN :raw THEN CAST(raw AS text) END AS raw,
+       first_seen_at, returns.updated_at, returns.erased_at, CASE WHEN :raw THEN CAST(raw AS text) END AS raw,
        CASE WHEN :raw THEN CAST(detail AS text) END AS detail
   FROM ebay.returns
   JOIN ebay.accounts account ON account.id = returns.account_id
@@ -194,7 +194,7 @@ DECLARE exported NO SCROLL CURSOR FOR
 SELECT account.name AS account, cancel_id, marketplace_id, legacy_order_id, requestor_type, cancel_reason, cancel_state,
        cancel_status, cancel_close_reason, payment_status, buyer_login_name, seller_login_name, cancel_request_date,
        cancel_close_date, seller_response_due_date, buyer_response_due_date, request_refund_amount_value,
-       request_refund_amount_currency, is_open, note, tags, first_seen_at, cancellations.updated_at,
+       request_refund_amount_currency, is_open, note, tags, first_seen_at, cancellations.updated_at, cancellations.erased_at,
        CASE WHEN :raw THEN CAST(raw AS text) END AS raw
   FROM ebay.cancellations
   JOIN ebay.accounts account ON account.id = cancellations.account_id

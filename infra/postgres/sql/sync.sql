@@ -145,8 +145,11 @@ RETURNING 1;
 WITH account AS MATERIALIZED (SELECT status FROM ebay.accounts WHERE id = :account_id FOR SHARE)
 UPDATE ebay.sync_states state
    SET leased_by = NULL, leased_until = NULL,
-       due_at = CASE WHEN state.enabled AND state.interval_s > 0 AND account.status = 'active'
-                     THEN CAST(:due_at AS timestamptz) END,
+       due_at = CASE WHEN NOT state.enabled OR state.interval_s = 0 OR account.status <> 'active' THEN NULL
+                     -- eBay told of a change that this reading, which ended two minutes before it began, has not seen.
+                     WHEN :succeeded AND state.hinted_at > state.last_attempt_at - make_interval(mins => 2)
+                     THEN LEAST(CAST(:due_at AS timestamptz), state.hinted_at + make_interval(mins => 2))
+                     ELSE CAST(:due_at AS timestamptz) END,
        last_success_at = CASE WHEN :succeeded THEN CAST(:now AS timestamptz) ELSE state.last_success_at END,
        failures = CASE WHEN :succeeded THEN 0 WHEN :gave_up THEN state.failures
                        ELSE GREATEST(state.failures - 1, 0) END,

@@ -1,0 +1,257 @@
+-- Taking a person out of everything. Lock order: the erasure, then the rows of one table after the other.
+-- How a row is erased says the trigger `erase_again` of its table; rows are found here, and marked.
+-- Rows of :own accounts, whose seller the person is, stay: they are his books.
+
+-- name: lock
+-- Whoever stores rows holds it shared (ebay.is_erased): waited for, and then waiting.
+SELECT pg_advisory_xact_lock(ops.lock_key('erasure'));
+
+-- name: look
+-- Keeps the person's hash, and tells which tables hold rows. By the indexes alone.
+WITH person AS (
+  INSERT INTO ebay.erased_people AS kept (person, erased_at, keep_until)
+  SELECT DISTINCT ebay.person_hash(word), clock_timestamp(), clock_timestamp() + make_interval(days => 180)
+    FROM unnest(CAST(:words AS text[])) AS word
+  ON CONFLICT (person) DO UPDATE SET keep_until = GREATEST(kept.keep_until, EXCLUDED.keep_until) WHERE kept.keep_until IS NOT NULL
+)
+SELECT 'orders' AS found WHERE EXISTS (SELECT FROM ebay.orders WHERE (lower(buyer_username COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'transactions' AS found WHERE EXISTS (SELECT FROM ebay.transactions WHERE (lower(buyer_username COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'disputes' AS found WHERE EXISTS (SELECT FROM ebay.disputes WHERE (lower(buyer_username COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'cases' AS found WHERE EXISTS (SELECT FROM ebay.cases WHERE (lower(buyer COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'inquiries' AS found WHERE EXISTS (SELECT FROM ebay.inquiries WHERE (lower(buyer COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'returns' AS found WHERE EXISTS (SELECT FROM ebay.returns WHERE (lower(buyer_login_name COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller_login_name COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'cancellations' AS found WHERE EXISTS (SELECT FROM ebay.cancellations WHERE (lower(buyer_login_name COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller_login_name COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'messages' AS found WHERE EXISTS (SELECT FROM ebay.messages WHERE (lower(sender COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(recipient_user_id COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(send_to_name COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'best_offers' AS found WHERE EXISTS (SELECT FROM ebay.best_offers WHERE (lower(buyer_user_id COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'purchases' AS found WHERE EXISTS (SELECT FROM ebay.purchases WHERE (lower(seller_user_id COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'listings' WHERE EXISTS (SELECT FROM ebay.listings WHERE lower((raw #>> '{SellingStatus,HighBidder,UserID}') COLLATE "C") = ANY (CAST(:words AS text[])))
+UNION ALL SELECT 'mentions' WHERE EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word
+                JOIN ebay.messages message ON ebay.words(COALESCE(subject, '') || ' ' || COALESCE(CAST(detail AS text), '')) @> ebay.words(word) AND strpos(lower(COALESCE(subject, '') || ' ' || COALESCE(CAST(detail AS text), '') COLLATE "C"), word) > 0 AND message.erased_at IS NULL)
+UNION ALL SELECT 'quarantine' WHERE EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word
+                JOIN ebay.quarantine bad ON ebay.words(raw) @> ebay.words(word) AND strpos(lower(raw COLLATE "C"), word) > 0)
+UNION ALL SELECT 'run_events' WHERE EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word
+                JOIN ops.run_events event ON ebay.words(CAST(facts AS text)) @> ebay.words(word) AND strpos(lower(CAST(facts AS text) COLLATE "C"), word) > 0 AND level <> 'info')
+UNION ALL SELECT 'run_units' WHERE EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word
+                JOIN ops.run_units unit ON ebay.words(error) @> ebay.words(word) AND strpos(lower(error COLLATE "C"), word) > 0 AND error IS NOT NULL)
+UNION ALL SELECT 'notes' WHERE EXISTS (
+         SELECT FROM (SELECT note FROM ebay.disputes WHERE note IS NOT NULL
+                  UNION ALL SELECT note FROM ebay.cases WHERE note IS NOT NULL
+                  UNION ALL SELECT note FROM ebay.inquiries WHERE note IS NOT NULL
+                  UNION ALL SELECT note FROM ebay.returns WHERE note IS NOT NULL
+                  UNION ALL SELECT note FROM ebay.cancellations WHERE note IS NOT NULL
+                  UNION ALL SELECT note FROM ebay.messages WHERE note IS NOT NULL
+                  UNION ALL SELECT note FROM ebay.best_offers WHERE note IS NOT NULL
+                  UNION ALL SELECT note FROM ebay.listings WHERE note IS NOT NULL
+                  UNION ALL SELECT note FROM ebay.purchases WHERE note IS NOT NULL
+                  UNION ALL SELECT note FROM ebay.inventory_offers WHERE note IS NOT NULL) AS noted
+           JOIN unnest(CAST(:words AS text[])) AS word ON strpos(lower(note COLLATE "C"), word) > 0);
+
+-- name: keep
+-- Of a person who had rows here, for good.
+UPDATE ebay.erased_people SET keep_until = NULL
+ WHERE person = ANY (ARRAY(SELECT ebay.person_hash(word) FROM unnest(CAST(:words AS text[])) AS word));
+
+-- name: also_known_as
+-- How orders call the person beside the names that eBay told; short ones would be found in any text.
+SELECT DISTINCT btrim(said #>> '{}') AS name
+  FROM ebay.orders
+ CROSS JOIN unnest(ARRAY['fullName', 'email', 'phoneNumber', 'addressLine1', 'addressLine2']) AS member
+ CROSS JOIN LATERAL jsonb_path_query(
+         jsonb_build_array(raw -> 'buyer', raw -> 'fulfillmentStartInstructions'), CAST('$.**.' || member AS jsonpath)) AS said
+ WHERE lower(buyer_username COLLATE "C") = ANY (CAST(:words AS text[])) AND account_id <> ALL (CAST(:own AS bigint[]))
+   AND jsonb_typeof(said) = 'string' AND length(btrim(said #>> '{}')) > 4;
+
+-- name: set_names
+-- For the triggers, in this transaction.
+SELECT set_config('cronshot.erasing', :names, true);
+
+
+-- name: erase_order_lines
+-- Before their orders, by which they are found. Later they come from the order, which is erased then.
+UPDATE ebay.order_lines line
+   SET erased_at = clock_timestamp(), raw = ebay.without_person(line.raw, '{giftDetails}', CAST(:named AS text[]))
+  FROM ebay.orders
+ WHERE (line.account_id, line.order_id) = (orders.account_id, orders.order_id)
+   AND lower(orders.buyer_username COLLATE "C") = ANY (CAST(:words AS text[])) AND orders.account_id <> ALL (CAST(:own AS bigint[]))
+RETURNING 1;
+
+-- name: erase_orders
+UPDATE ebay.orders SET erased_at = clock_timestamp()
+ WHERE (lower(buyer_username COLLATE "C") = ANY (CAST(:words AS text[])))
+   AND account_id <> ALL (CAST(:own AS bigint[]))
+RETURNING 1;
+
+-- name: erase_transactions
+UPDATE ebay.transactions SET erased_at = clock_timestamp()
+ WHERE (lower(buyer_username COLLATE "C") = ANY (CAST(:words AS text[])))
+   AND account_id <> ALL (CAST(:own AS bigint[]))
+RETURNING 1;
+
+-- name: erase_disputes
+UPDATE ebay.disputes SET erased_at = clock_timestamp()
+ WHERE (lower(buyer_username COLLATE "C") = ANY (CAST(:words AS text[])))
+   AND account_id <> ALL (CAST(:own AS bigint[]))
+RETURNING 1;
+
+-- name: erase_cases
+UPDATE ebay.cases SET erased_at = clock_timestamp()
+ WHERE (lower(buyer COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller COLLATE "C") = ANY (CAST(:words AS text[])))
+   AND account_id <> ALL (CAST(:own AS bigint[]))
+RETURNING 1;
+
+-- name: erase_inquiries
+UPDATE ebay.inquiries SET erased_at = clock_timestamp()
+ WHERE (lower(buyer COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller COLLATE "C") = ANY (CAST(:words AS text[])))
+   AND account_id <> ALL (CAST(:own AS bigint[]))
+RETURNING 1;
+
+-- name: erase_returns
+UPDATE ebay.returns SET erased_at = clock_timestamp()
+ WHERE (lower(buyer_login_name COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller_login_name COLLATE "C") = ANY (CAST(:words AS text[])))
+   AND account_id <> ALL (CAST(:own AS bigint[]))
+RETURNING 1;
+
+-- name: erase_cancellations
+UPDATE ebay.cancellations SET erased_at = clock_timestamp()
+ WHERE (lower(buyer_login_name COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller_login_name COLLATE "C") = ANY (CAST(:words AS text[])))
+   AND account_id <> ALL (CAST(:own AS bigint[]))
+RETURNING 1;
+
+-- name: erase_messages
+UPDATE ebay.messages SET erased_at = clock_timestamp()
+ WHERE (lower(sender COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(recipient_user_id COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(send_to_name COLLATE "C") = ANY (CAST(:words AS text[])))
+   AND account_id <> ALL (CAST(:own AS bigint[]))
+RETURNING 1;
+
+-- name: erase_best_offers
+UPDATE ebay.best_offers SET erased_at = clock_timestamp()
+ WHERE (lower(buyer_user_id COLLATE "C") = ANY (CAST(:words AS text[])))
+   AND account_id <> ALL (CAST(:own AS bigint[]))
+RETURNING 1;
+
+-- name: erase_purchases
+UPDATE ebay.purchases SET erased_at = clock_timestamp()
+ WHERE (lower(seller_user_id COLLATE "C") = ANY (CAST(:words AS text[])))
+   AND account_id <> ALL (CAST(:own AS bigint[]))
+RETURNING 1;
+
+-- name: erase_listings
+UPDATE ebay.listings SET erased_at = clock_timestamp()
+ WHERE lower((raw #>> '{SellingStatus,HighBidder,UserID}') COLLATE "C") = ANY (CAST(:words AS text[]))
+RETURNING 1;
+
+-- name: erase_mentions
+-- Messages of others that name the person.
+UPDATE ebay.messages SET erased_at = clock_timestamp()
+ WHERE erased_at IS NULL
+   AND (account_id, message_id) IN (
+         SELECT message.account_id, message.message_id
+           FROM unnest(CAST(:words AS text[])) AS word
+           JOIN ebay.messages message
+             ON ebay.words(COALESCE(message.subject, '') || ' ' || COALESCE(CAST(message.detail AS text), '')) @> ebay.words(word)
+            AND strpos(lower(COALESCE(message.subject, '') || ' ' || COALESCE(CAST(message.detail AS text), '') COLLATE "C"), word) > 0)
+RETURNING 1;
+
+-- name: erase_quarantine
+DELETE FROM ebay.quarantine
+ WHERE id = ANY (ARRAY(
+         SELECT bad.id FROM unnest(CAST(:named AS text[])) AS word
+           JOIN ebay.quarantine bad
+             ON ebay.words(bad.raw) @> ebay.words(word) AND strpos(lower(bad.raw COLLATE "C"), lower(word COLLATE "C")) > 0))
+RETURNING 1;
+
+-- name: erase_run_events
+-- The beginning of an answer that could not be used goes as a whole.
+UPDATE ops.run_events SET facts = ebay.without_person(facts - 'body', '{}', CAST(:named AS text[]))
+ WHERE level <> 'info'
+   AND id = ANY (ARRAY(
+         SELECT event.id FROM unnest(CAST(:named AS text[])) AS word
+           JOIN ops.run_events event
+             ON ebay.words(CAST(event.facts AS text)) @> ebay.words(word) AND event.level <> 'info'
+            AND strpos(lower(CAST(event.facts AS text) COLLATE "C"), lower(word COLLATE "C")) > 0))
+RETURNING 1;
+
+-- name: erase_run_units
+-- The report of a run repeats what its units say, and a unit's state the last of it.
+WITH told AS (
+  SELECT DISTINCT unit.id, unit.run_id, unit.account_id, unit.stream, unit.pass
+    FROM unnest(CAST(:named AS text[])) AS word
+    JOIN ops.run_units unit
+      ON ebay.words(unit.error) @> ebay.words(word) AND unit.error IS NOT NULL
+     AND strpos(lower(unit.error COLLATE "C"), lower(word COLLATE "C")) > 0
+), reports AS (
+  UPDATE ops.runs
+     SET detail = ebay.without_names(detail, CAST(:named AS text[])),
+         report = ebay.without_person(report, '{}', CAST(:named AS text[]))
+   WHERE id IN (SELECT run_id FROM told)
+), states AS (
+  UPDATE ebay.sync_states state
+     SET last_error = ebay.without_names(last_error, CAST(:named AS text[]))
+   WHERE (account_id, stream, pass) IN (SELECT account_id, stream, pass FROM told)
+)
+UPDATE ops.run_units SET error = ebay.without_names(error, CAST(:named AS text[]))
+ WHERE id IN (SELECT id FROM told)
+RETURNING 1;
+
+-- name: erase_notes
+-- Those that name the person on rows of others.
+WITH disputes AS (
+  UPDATE ebay.disputes SET note = ebay.without_names(note, CAST(:named AS text[]))
+   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+  RETURNING 1
+),
+     cases AS (
+  UPDATE ebay.cases SET note = ebay.without_names(note, CAST(:named AS text[]))
+   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+  RETURNING 1
+),
+     inquiries AS (
+  UPDATE ebay.inquiries SET note = ebay.without_names(note, CAST(:named AS text[]))
+   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+  RETURNING 1
+),
+     returns AS (
+  UPDATE ebay.returns SET note = ebay.without_names(note, CAST(:named AS text[]))
+   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+  RETURNING 1
+),
+     cancellations AS (
+  UPDATE ebay.cancellations SET note = ebay.without_names(note, CAST(:named AS text[]))
+   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+  RETURNING 1
+),
+     messages AS (
+  UPDATE ebay.messages SET note = ebay.without_names(note, CAST(:named AS text[]))
+   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+  RETURNING 1
+),
+     best_offers AS (
+  UPDATE ebay.best_offers SET note = ebay.without_names(note, CAST(:named AS text[]))
+   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+  RETURNING 1
+),
+     listings AS (
+  UPDATE ebay.listings SET note = ebay.without_names(note, CAST(:named AS text[]))
+   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+  RETURNING 1
+),
+     purchases AS (
+  UPDATE ebay.purchases SET note = ebay.without_names(note, CAST(:named AS text[]))
+   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+  RETURNING 1
+),
+     inventory_offers AS (
+  UPDATE ebay.inventory_offers SET note = ebay.without_names(note, CAST(:named AS text[]))
+   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+  RETURNING 1
+)
+SELECT 1 FROM disputes
+UNION ALL SELECT 1 FROM cases
+UNION ALL SELECT 1 FROM inquiries
+UNION ALL SELECT 1 FROM returns
+UNION ALL SELECT 1 FROM cancellations
+UNION ALL SELECT 1 FROM messages
+UNION ALL SELECT 1 FROM best_offers
+UNION ALL SELECT 1 FROM listings
+UNION ALL SELECT 1 FROM purchases
+UNION ALL SELECT 1 FROM inventory_offers;
