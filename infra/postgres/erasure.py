@@ -27,7 +27,10 @@ ORDER = (
     "quarantine",
     "run_events",
     "run_units",
+    "connect_events",
 )
+ALSO = frozenset({"quarantine", "run_events", "run_units", "connect_events"})
+"""Texts, looked through for the person's other names as well, by which `look` does not look."""
 
 
 def erase(connection: sa.Connection, words: Sequence[str], own: Sequence[int]) -> dict[str, int]:
@@ -45,14 +48,13 @@ def erase(connection: sa.Connection, words: Sequence[str], own: Sequence[int]) -
     named = list(dict.fromkeys([*words, *aliases]))
     _run(connection, "set_names", {"names": json.dumps(named)})
     about["named"] = named
-    counts = {name: _erased(connection, name, about) for name in _tables(found, aliases)}
+    counts = {name: _erased(connection, name, about) for name in _tables(found)}
     _run(connection, "set_names", {"names": ""})
     return {name: count for name, count in counts.items() if count}
 
 
-def _tables(found: set[str], aliases: Sequence[str]) -> list[str]:
-    """Texts are looked through for the other names as well, by which `look` did not look."""
-    wanted = found | ({"quarantine", "run_events", "run_units"} if aliases else set())
+def _tables(found: set[str]) -> list[str]:
+    wanted = found | ALSO
     return [
         name for table in ORDER if table in wanted for name in (*TOGETHER.get(table, ()), table)
     ]

@@ -32,6 +32,7 @@ The consent page is at `api_url + "/oauth2/authorize"` (see `consent`): any of t
 there. `behaviour.accept_url` is where it sends browsers back to; without one they end on eBay's own
 page, whose address a person can paste. `.../oauth2/token/revoke` ends one refresh token, `revoked`
 all of a seller's.
+
 Notifications, signed, sent three times at most: `notifier.register(endpoint, word)`, which is the
 challenge, then `notifier.send(*notifier.deletion(username, user_id))` -> the statuses answered.
 

@@ -171,6 +171,15 @@ UPDATE ops.run_events SET facts = ebay.without_person(facts - 'body', '{}', CAST
             AND strpos(lower(CAST(event.facts AS text) COLLATE "C"), lower(word COLLATE "C")) > 0))
 RETURNING 1;
 
+-- name: erase_connect_events
+UPDATE ebay.connect_events
+   SET reason = COALESCE(ebay.without_names(reason, CAST(:named AS text[])), 'erased'),
+       detail = ebay.without_names(detail, CAST(:named AS text[]))
+ WHERE EXISTS (
+         SELECT FROM unnest(CAST(:words AS text[])) AS word
+          WHERE strpos(lower(COALESCE(reason, '') || ' ' || COALESCE(detail, '') COLLATE "C"), word) > 0)
+RETURNING 1;
+
 -- name: erase_run_units
 -- The report of a run repeats what its units say, and a unit's state the last of it.
 WITH told AS (

@@ -42,11 +42,12 @@ SELECT id FROM ebay.accounts
  ORDER BY id;
 
 -- name: ask_owners
--- A token that was refreshed after the event has a consent that was given after it.
+-- A consent that was given after the event stands, and so does one whose token was refreshed after it.
 WITH stopped AS (
   UPDATE ebay.accounts account
      SET status = 'needs_reconnect', status_reason = :reason, updated_at = clock_timestamp()
    WHERE id = ANY (CAST(:account_ids AS bigint[])) AND status = 'active'
+     AND (connected_at > CAST(:event_at AS timestamptz)) IS NOT TRUE
      AND NOT EXISTS (
            SELECT FROM ebay.tokens token
             WHERE token.account_id = account.id AND token.refreshed_at > CAST(:event_at AS timestamptz))
