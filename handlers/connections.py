@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from core.connect import scopes
 from core.connect.begin import BeginConsent
@@ -30,6 +31,14 @@ USUAL_SCOPES = tuple(dict.fromkeys([scopes.ROOT, scopes.IDENTITY, *NEEDS.values(
 
 def new_secret() -> str:
     return secrets.token_urlsafe(STATE_BYTES)
+
+
+def plain_origins(settings: Settings) -> list[str]:
+    """The consent pages that are not served over https: a simulator's."""
+    if not settings.ebay_simulator_api_url:
+        return []
+    place = urlsplit(ebay_clients.hosts(settings).consent_page(Environment.SIMULATOR))
+    return [f"{place.scheme}://{place.netloc}"]
 
 
 @contextmanager

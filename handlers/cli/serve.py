@@ -19,7 +19,7 @@ BACKLOG = 2048
 
 def register(commands: Any) -> None:
     serve = commands.add_parser(
-        "serve", help="answer /cron/*, /api/*, /health and /readyz over HTTP"
+        "serve", help="answer /cron/*, /api/*, /ebay/connect, /health and /readyz over HTTP"
     )
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=port, default=8000, help="0: any free one")
@@ -36,7 +36,9 @@ def _serve(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise ConfigurationError("uvicorn is missing; install the `local` extra") from error
 
-    from handlers import api, cron, web, webhooks
+    from handlers import api, connect, cron, web, webhooks
+
+    areas = (cron, api, webhooks, connect)
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
@@ -61,7 +63,7 @@ def _serve(options: argparse.Namespace) -> int:
         log.info("database.ready", database=ready.place)
         ready.database.dispose()
         config = uvicorn.Config(
-            web.make_app([*cron.routes(), *api.routes(), *webhooks.routes()], settings.base_path),
+            web.make_app([route for area in areas for route in area.routes()], settings.base_path),
             log_config=None,
             lifespan="off",
             server_header=False,
