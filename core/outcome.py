@@ -13,7 +13,9 @@ COUNTED = (
 )  # fmt: skip
 WORKED = {Outcome.DONE, Outcome.PARTIAL}
 STANDING_STILL = {Reason.ACCOUNT_INACTIVE, Reason.DISABLED, Reason.GLOBALLY_OFF}
-TROUBLE = {Reason.NEEDS_RECONNECT, Reason.NO_TOKEN, Reason.DECRYPT_FAILED}
+OWNERS = {Reason.NEEDS_RECONNECT, Reason.NO_TOKEN}
+"""What only an account's owner can mend: no fault of the worker, nor of the other accounts."""
+TROUBLE = {*OWNERS, Reason.DECRYPT_FAILED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,8 @@ def _some_failed(
     if any(report.outcome in WORKED and report.calls for report in reports):
         return Outcome.DEGRADED, None
     reasons = {report.reason for report in failed}
+    if reasons <= OWNERS:
+        return Outcome.DEGRADED, None
     for alone in (Reason.UPSTREAM, Reason.CONFIG):
         if reasons == {alone}:
             return Outcome.FAILED, alone

@@ -147,6 +147,17 @@ def test_every_way_says_that_some_failed(site: Site, way: Way) -> None:
     expect(site, seen, "degraded", None, exit_code=1)
 
 
+def test_a_lost_consent_is_no_failure_of_the_accounts_that_are_not_due(site: Site) -> None:
+    connected(site)
+    age(site, 0, "seller-2")
+    site.simulator.world.account("seller-1").revoked = True
+
+    report = refresh(site)
+
+    assert ends(report) == {"seller-1": ("skipped", "needs_reconnect")}
+    assert (report.outcome, report.reason) == ("degraded", None)
+
+
 def test_every_way_says_that_time_was_short(site: Site, way: Way) -> None:
     connected(site)
 

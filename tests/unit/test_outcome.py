@@ -15,6 +15,7 @@ NO_CALLS = (Outcome.SKIPPED, Reason.BUDGET)
 AWAY = (Outcome.FAILED, Reason.UPSTREAM)
 ODD = (Outcome.FAILED, Reason.BAD_DATA)
 CONSENT = (Outcome.SKIPPED, Reason.NEEDS_RECONNECT)
+TOKENLESS = (Outcome.SKIPPED, Reason.NO_TOKEN)
 SEALED = (Outcome.SKIPPED, Reason.DECRYPT_FAILED)
 HELD = (Outcome.SKIPPED, Reason.ALREADY_RUNNING)
 OFF = (Outcome.SKIPPED, Reason.DISABLED)
@@ -73,7 +74,10 @@ def accounts(
         ([AWAY, OFF], (Outcome.FAILED, Reason.UPSTREAM)),
         ([AWAY, ODD], (Outcome.FAILED, Reason.UNITS_FAILED)),
         ([ODD, HELD], (Outcome.FAILED, Reason.UNITS_FAILED)),
-        ([CONSENT], (Outcome.FAILED, Reason.UNITS_FAILED)),
+        ([CONSENT], (Outcome.DEGRADED, None)),
+        ([CONSENT, HELD, TOKENLESS], (Outcome.DEGRADED, None)),
+        ([CONSENT, ODD], (Outcome.FAILED, Reason.UNITS_FAILED)),
+        ([SEALED], (Outcome.FAILED, Reason.UNITS_FAILED)),
         ([SEALED, CONSENT], (Outcome.FAILED, Reason.UNITS_FAILED)),
         ([DONE, TIME_UP], (Outcome.PARTIAL, Reason.DEADLINE)),
         ([TIME_UP, NO_CALLS], (Outcome.PARTIAL, Reason.DEADLINE)),
