@@ -4,22 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.simulator.server import Simulator
 from tests.support.postgres import Server, free_port
-from tests.support.site import Served, Site, served
+from tests.support.site import Served, Site, new_site, served
 
 
 @pytest.fixture(scope="module")
 def _module_site(_session_server: Server, _template: str) -> Iterator[Site]:
-    name = _session_server.create_database(_template)
-    with Simulator(accounts=10, orders=3, days=20, port=free_port()) as simulator:
-        yield Site(
-            url=_session_server.client.with_database(name).reveal(),
-            admin=_session_server.admin.with_database(name),
-            simulator=simulator,
-            ebay_url=simulator.api_url,
-        )
-    _session_server.drop_database(name)
+    world = {"accounts": 10, "orders": 3, "days": 20, "port": free_port()}
+    with new_site(_session_server, _template, **world) as site:
+        yield site
 
 
 @pytest.fixture

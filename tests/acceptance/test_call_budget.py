@@ -5,20 +5,16 @@ from collections.abc import Iterator
 import pytest
 
 from core.report import Outcome, Reason
-from infra.simulator.server import Simulator
 from tests.support.postgres import Server
-from tests.support.site import Site, site_of
+from tests.support.site import Site, new_site
 
 ORDERS = "sell.fulfillment"
 
 
 @pytest.fixture(scope="module")
 def _module_site(_session_server: Server, _template: str) -> Iterator[Site]:
-    name = _session_server.create_database(_template)
-    with Simulator(seed=11, accounts=4, orders=500) as simulator:
-        url = _session_server.client.with_database(name).reveal()
-        yield site_of(url, _session_server.admin.with_database(name).reveal(), simulator)
-    _session_server.drop_database(name)
+    with new_site(_session_server, _template, seed=11, accounts=4, orders=500) as site:
+        yield site
 
 
 @pytest.fixture

@@ -22,10 +22,9 @@ from infra.ebay.streams.registry import STREAM_APIS, STREAMS
 from infra.simulator import damage
 from infra.simulator.answers import Answer
 from infra.simulator.faults import Kind, Rule
-from infra.simulator.server import Simulator
 from infra.simulator.trading import NAMESPACE
 from tests.support.postgres import Server
-from tests.support.site import Site, site_of
+from tests.support.site import Site, new_site
 from tests.support.stored import is_snapshot, stored, table_of, there
 
 SICK, WELL = "seller-1", "seller-2"
@@ -165,14 +164,9 @@ def form_of(stream: str) -> str:
 
 @pytest.fixture(scope="module")
 def _module_site(_session_server: Server, _template: str) -> Iterator[Site]:
-    name = _session_server.create_database(_template)
-    with Simulator(seed=8, accounts=2, orders=60, days=30) as simulator:
-        simulator.world.render_all()
-        url = _session_server.client.with_database(name).reveal()
-        admin = _session_server.admin.with_database(name).reveal()
-        site = site_of(url, admin, simulator)
+    with new_site(_session_server, _template, seed=8, accounts=2, orders=60, days=30) as site:
+        site.simulator.world.render_all()
         yield site.with_settings(WORKERS_MAX_PARALLEL=SIDE_BY_SIDE)
-    _session_server.drop_database(name)
 
 
 @pytest.fixture

@@ -14,10 +14,9 @@ import pytest
 
 from core.report import SENTENCES, Outcome, Reason, RunReport, UnitReport
 from infra.simulator.faults import Kind
-from infra.simulator.server import Simulator
 from infra.simulator.truth import KINDS, digest
 from tests.support.postgres import Server
-from tests.support.site import Site, site_of
+from tests.support.site import Site, new_site
 
 SICK, WELL = "seller-1", "seller-2"
 OPERATIONS = {"orders": "getOrders", "transactions": "getTransactions", "payouts": "getPayouts"}
@@ -32,13 +31,9 @@ SHORT_S = 6.0
 
 @pytest.fixture(scope="module")
 def _module_site(_session_server: Server, _template: str) -> Iterator[Site]:
-    name = _session_server.create_database(_template)
-    with Simulator(seed=5, accounts=3, orders=450) as simulator:
-        simulator.world.render_all()
-        url = _session_server.client.with_database(name).reveal()
-        admin = _session_server.admin.with_database(name).reveal()
-        yield site_of(url, admin, simulator)
-    _session_server.drop_database(name)
+    with new_site(_session_server, _template, seed=5, accounts=3, orders=450) as site:
+        site.simulator.world.render_all()
+        yield site
 
 
 @pytest.fixture

@@ -12,10 +12,9 @@ from infra.simulator.behaviour import Behaviour, Counts
 from infra.simulator.claims import Claim, Kind
 from infra.simulator.faults import Kind as Fault
 from infra.simulator.journal import Entry
-from infra.simulator.server import Simulator
 from infra.simulator.truth import digest
 from tests.support.postgres import Server
-from tests.support.site import Gate, Site, site_of
+from tests.support.site import Gate, Site, new_site
 
 STREAMS = tuple(kind.value for kind in Kind)
 DETAILED = ("inquiries", "returns")
@@ -40,16 +39,13 @@ Rows = dict[tuple[str, ...], str]
 @pytest.fixture
 def site(postgres_server: Server, _session_server: Server, _template: str) -> Iterator[Site]:
     """A world of its own for each test: claims cannot be put back."""
-    name = _session_server.create_database(_template)
     # What changes while it is read is in reach of the overlap of the next run.
     behind = timedelta(minutes=-10)
-    with Simulator(seed=5, accounts=2, orders=600, clock_offset=behind) as simulator:
-        url = _session_server.client.with_database(name).reveal()
-        admin = _session_server.admin.with_database(name).reveal()
-        site = site_of(url, admin, simulator)
+    with new_site(
+        _session_server, _template, seed=5, accounts=2, orders=600, clock_offset=behind
+    ) as site:
         site.connect(2, streams=STREAMS)
         yield site
-    _session_server.drop_database(name)
 
 
 def behaviour(site: Site) -> Behaviour:

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.simulator.server import Simulator
 from tests.support.postgres import Server
-from tests.support.site import Site, site_of
+from tests.support.site import Site, new_site
 
 KEPT = (
     "SELECT account_id, stream, pass, due_at, cursor_at, window_from, fence, leased_by, failures,"
@@ -19,11 +18,8 @@ TABLES = ("orders", "order_lines", "transactions", "transaction_fees", "payouts"
 
 @pytest.fixture(scope="module")
 def _module_site(_session_server: Server, _template: str) -> Iterator[Site]:
-    name = _session_server.create_database(_template)
-    with Simulator(seed=9, accounts=2, orders=250) as simulator:
-        url = _session_server.client.with_database(name).reveal()
-        yield site_of(url, _session_server.admin.with_database(name).reveal(), simulator)
-    _session_server.drop_database(name)
+    with new_site(_session_server, _template, seed=9, accounts=2, orders=250) as site:
+        yield site
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ import pytest
 
 from core.errors import UsageError
 from handlers.cli.main import parser
-from infra.simulator.server import Simulator
 from tests.support.postgres import Server
-from tests.support.site import Gate, Site, beside, site_of
+from tests.support.site import Gate, Site, beside, new_site
 
 pytestmark = pytest.mark.timeout(150)
 SELLER = "seller-1"
@@ -34,11 +33,8 @@ TABLES = {
 
 @pytest.fixture(scope="module")
 def _module_site(_session_server: Server, _template: str) -> Iterator[Site]:
-    name = _session_server.create_database(_template)
-    with Simulator(seed=9, accounts=2, orders=700) as simulator:
-        url = _session_server.client.with_database(name).reveal()
-        yield site_of(url, _session_server.admin.with_database(name).reveal(), simulator)
-    _session_server.drop_database(name)
+    with new_site(_session_server, _template, seed=9, accounts=2, orders=700) as site:
+        yield site
 
 
 @pytest.fixture

@@ -16,15 +16,15 @@ from infra.simulator.accounts import Account
 from infra.simulator.clock import to_ms
 from infra.simulator.faults import Kind
 from infra.simulator.orders import DAY_MS
-from infra.simulator.server import Simulator
 from tests.support.killed import kill_when
 from tests.support.postgres import Server
 from tests.support.shelf import READ_AT, Shelf
-from tests.support.site import Site, site_of
+from tests.support.site import Site, new_site
+from tests.support.stored import equals_the_truth, stored, there
 
 STREAM, OPERATION = "disputes", "getPaymentDisputeSummaries"
 LATER = READ_AT + timedelta(minutes=5)
-Rows = dict[str, Any]
+Rows = dict[Any, Any]
 
 
 def dispute(number: int = 1, **more: Any) -> Rows:
@@ -117,12 +117,8 @@ def test_only_disputes_that_are_not_closed_are_read_again(database: Database) ->
 
 @pytest.fixture(scope="module")
 def _module_site(_session_server: Server, _template: str) -> Iterator[Site]:
-    name = _session_server.create_database(_template)
-    with Simulator(seed=9, accounts=2, orders=450) as simulator:
-        url = _session_server.client.with_database(name).reveal()
-        admin = _session_server.admin.with_database(name).reveal()
-        yield site_of(url, admin, simulator)
-    _session_server.drop_database(name)
+    with new_site(_session_server, _template, seed=9, accounts=2, orders=450) as site:
+        yield site
 
 
 @pytest.fixture
@@ -138,21 +134,8 @@ def sellers(site: Site) -> list[Account]:
     return site.simulator.world.accounts
 
 
-def stored(site: Site, account: str) -> dict[tuple[str, ...], Rows]:
-    found = site.sql(
-        "SELECT payment_dispute_id, raw FROM ebay.disputes"
-        f" JOIN ebay.accounts ON accounts.id = account_id WHERE name = '{account}'"
-    )
-    return {(str(key),): row for key, row in found}
-
-
-def truth(site: Site, account: str) -> dict[tuple[str, ...], Rows]:
-    return {key: row for key, (_, row) in site.simulator.truth(account, STREAM).items()}
-
-
-def equals_the_truth(site: Site) -> None:
-    for account in sellers(site):
-        assert stored(site, account.name) == truth(site, account.name)
+def truth(site: Site, account: str) -> Rows:
+    return there(site.simulator, account, STREAM)
 
 
 def test_what_is_stored_equals_the_truth_and_is_not_written_again(site: Site) -> None:
@@ -165,7 +148,7 @@ def test_what_is_stored_equals_the_truth_and_is_not_written_again(site: Site) ->
     assert (first.outcome, second.outcome) == (Outcome.DONE, Outcome.DONE)
     assert first.counts["inserted"] == sum(len(truth(site, each.name)) for each in sellers(site))
     assert second.counts["written"] == 0
-    equals_the_truth(site)
+    equals_the_truth(site, site.simulator, STREAM)
     shared = "SELECT count(*) FROM ebay.disputes WHERE payment_dispute_id = '{}'"
     assert site.one(shared.format(disputes.SHARED_DISPUTE_ID)) == 2
 
@@ -185,7 +168,7 @@ def test_a_dispute_that_ends_is_seen_by_the_second_pass(site: Site) -> None:
     # The newest of them lie in the first pass's overlap as well.
     assert (again.outcome, report.counts["updated"]) == (Outcome.DONE, len(still_open))
     assert again.updated > 0
-    assert stored(site, account.name) == truth(site, account.name)
+    assert stored(site, account.name, STREAM) == truth(site, account.name)
     assert site.one("SELECT count(*) FROM ebay.disputes WHERE closed_date IS NULL") == 0
 
 
@@ -200,7 +183,7 @@ def test_open_disputes_further_apart_than_ninety_days_are_read_again(site: Site)
     site.connect(1, streams=[STREAM])
     since = site.simulator.clock.now() - timedelta(days=175)
     site.run(streams=(STREAM,), since=since)
-    assert len(stored(site, account.name)) == 4
+    assert len(stored(site, account.name, STREAM)) == 4
     for each in account.ledger.disputes:
         disputes.move_on(each, now)
 
@@ -208,7 +191,7 @@ def test_open_disputes_further_apart_than_ninety_days_are_read_again(site: Site)
     report = site.run()
 
     assert report.outcome is Outcome.DONE, report.as_json()
-    assert stored(site, account.name) == truth(site, account.name)
+    assert stored(site, account.name, STREAM) == truth(site, account.name)
 
 
 def test_a_list_that_changes_while_it_is_read_is_right_after_a_quiet_run(site: Site) -> None:
@@ -229,7 +212,7 @@ def test_a_list_that_changes_while_it_is_read_is_right_after_a_quiet_run(site: S
     site.all_due()
     site.run()
 
-    equals_the_truth(site)
+    equals_the_truth(site, site.simulator, STREAM)
 
 
 def many(site: Site, count: int) -> Account:
@@ -258,7 +241,7 @@ def test_a_run_killed_between_two_pages_goes_on_at_its_page(site: Site) -> None:
     entries = site.simulator.requests.entries(operation=OPERATION)[so_far:]
     assert entries[0].offset == "400"
     assert report.counts["fetched"] == 50
-    assert stored(site, account.name) == truth(site, account.name)
+    assert stored(site, account.name, STREAM) == truth(site, account.name)
 
 
 def test_a_seller_without_disputes_has_none(site: Site) -> None:
@@ -292,8 +275,8 @@ def test_garbage_for_one_seller_is_a_reason_and_the_other_is_read(
 
     reasons = {unit.account: unit.reason for unit in report.units if unit.pass_ == "new"}
     assert reasons == {"seller-1": reason, "seller-2": None}
-    assert stored(site, "seller-1") == {}
-    assert stored(site, "seller-2") == truth(site, "seller-2")
+    assert stored(site, "seller-1", STREAM) == {}
+    assert stored(site, "seller-2", STREAM) == truth(site, "seller-2")
 
 
 def test_r47_a_seller_who_has_not_consented_to_disputes_is_told_the_scope(site: Site) -> None:

@@ -17,9 +17,8 @@ from infra.ebay.streams.registry import STREAMS
 from infra.postgres.exports import PostgresExports
 from infra.postgres.transaction import Database
 from infra.postgres.url import parse
-from infra.simulator.server import Simulator
 from tests.support.postgres import Server, open_database
-from tests.support.site import Site, site_of
+from tests.support.site import Site, new_site
 
 pytestmark = pytest.mark.timeout(180)
 LIMITS = (
@@ -31,10 +30,7 @@ LIMITS = (
 @pytest.fixture(scope="module")
 def read(_session_server: Server, _template: str) -> Iterator[Site]:
     """Two sellers, everything of whom was read; each table has rows."""
-    name = _session_server.create_database(_template)
-    with Simulator(accounts=2, orders=60, days=80) as simulator:
-        client = _session_server.client.with_database(name).reveal()
-        site = site_of(client, _session_server.admin.with_database(name).reveal(), simulator)
+    with new_site(_session_server, _template, accounts=2, orders=60, days=80) as site:
         site.connect(2, streams=[stream.name for stream in STREAMS])
         report = site.run()
         assert report.outcome == "done", report
@@ -44,7 +40,6 @@ def read(_session_server: Server, _template: str) -> Iterator[Site]:
             " '{\"a\": ', gen_random_uuid(), now(), now() FROM ebay.accounts"
         )
         yield site
-    _session_server.drop_database(name)
 
 
 @pytest.fixture

@@ -15,15 +15,15 @@ from infra.postgres.transaction import Database
 from infra.simulator.accounts import Account
 from infra.simulator.faults import Kind
 from infra.simulator.inventory import SHARED_OFFER_ID
-from infra.simulator.server import Simulator
 from tests.support.killed import kill_when
 from tests.support.postgres import Server
 from tests.support.shelf import READ_AT, Shelf
-from tests.support.site import Site, site_of
+from tests.support.site import Site, new_site
+from tests.support.stored import equals_the_truth, stored, there
 
 STREAM, LIST, DETAIL = "inventory_offers", "getInventoryItems", "getOffers"
 LATER = READ_AT + timedelta(hours=6)
-Rows = dict[str, Any]
+Rows = dict[Any, Any]
 
 
 def money(value: str, currency: str = "EUR") -> Rows:
@@ -158,12 +158,8 @@ def test_an_offer_that_cannot_be_stored_is_kept_aside(database: Database, bad: R
 
 @pytest.fixture(scope="module")
 def _module_site(_session_server: Server, _template: str) -> Iterator[Site]:
-    name = _session_server.create_database(_template)
-    with Simulator(seed=9, accounts=2, orders=120) as simulator:
-        url = _session_server.client.with_database(name).reveal()
-        admin = _session_server.admin.with_database(name).reveal()
-        yield site_of(url, admin, simulator)
-    _session_server.drop_database(name)
+    with new_site(_session_server, _template, seed=9, accounts=2, orders=120) as site:
+        yield site
 
 
 @pytest.fixture
@@ -179,26 +175,13 @@ def sellers(site: Site) -> list[Account]:
     return site.simulator.world.accounts
 
 
+def truth(site: Site, account: str) -> Rows:
+    return there(site.simulator, account, STREAM)
+
+
 def again(site: Site, **how: Any) -> RunReport:
     site.all_due()
     return site.run(**how)
-
-
-def stored(site: Site, account: str, which: str = "ended_at IS NULL") -> dict[Any, Rows]:
-    found = site.sql(
-        "SELECT offer_id, raw FROM ebay.inventory_offers"
-        f" JOIN ebay.accounts ON accounts.id = account_id WHERE name = '{account}' AND {which}"
-    )
-    return {(str(key),): row for key, row in found}
-
-
-def truth(site: Site, account: str) -> dict[tuple[str, ...], Rows]:
-    return {key: row for key, (_, row) in site.simulator.truth(account, STREAM).items()}
-
-
-def equals_the_truth(site: Site) -> None:
-    for account in sellers(site):
-        assert stored(site, account.name) == truth(site, account.name)
 
 
 def test_r50_the_offers_of_every_sku_are_stored_and_not_written_again(site: Site) -> None:
@@ -210,7 +193,7 @@ def test_r50_the_offers_of_every_sku_are_stored_and_not_written_again(site: Site
     assert (first.outcome, second.outcome) == (Outcome.DONE, Outcome.DONE)
     assert first.counts["inserted"] == sum(len(truth(site, each.name)) for each in sellers(site))
     assert (second.counts["written"], second.counts["quarantined"]) == (0, 0)
-    equals_the_truth(site)
+    equals_the_truth(site, site.simulator, STREAM)
     shared = f"SELECT count(*) FROM ebay.inventory_offers WHERE offer_id = '{SHARED_OFFER_ID}'"
     assert site.one(shared) == 2
     markets = site.sql("SELECT DISTINCT marketplace_id FROM ebay.inventory_offers ORDER BY 1")
@@ -248,15 +231,15 @@ def test_an_offer_has_ended_when_two_snapshots_did_not_show_it(site: Site) -> No
     lost.offers = [kept]
 
     again(site)
-    after_one = stored(site, account.name, "ended_at IS NOT NULL")
+    after_one = stored(site, account.name, STREAM, ended=True)
     again(site)
-    after_two = stored(site, account.name, "ended_at IS NOT NULL")
+    after_two = stored(site, account.name, STREAM, ended=True)
     lost.offers = [gone, kept]
     again(site)
 
     assert after_one == {}
     assert list(after_two) == [(gone.offer_id,)]
-    assert stored(site, account.name) == truth(site, account.name)
+    assert stored(site, account.name, STREAM) == truth(site, account.name)
 
 
 def test_a_snapshot_that_was_not_finished_ends_nothing(site: Site) -> None:
@@ -271,7 +254,7 @@ def test_a_snapshot_that_was_not_finished_ends_nothing(site: Site) -> None:
         report = again(site, deadline_s=3.0)
         assert report.outcome is not Outcome.DONE
 
-    assert stored(site, account.name, "ended_at IS NOT NULL") == {}
+    assert stored(site, account.name, STREAM, ended=True) == {}
 
 
 def test_an_inventory_that_changes_while_it_is_read_is_right_after_quiet_runs(site: Site) -> None:
@@ -286,7 +269,7 @@ def test_an_inventory_that_changes_while_it_is_read_is_right_after_quiet_runs(si
     outcomes = [again(site).outcome for _ in range(3)]
 
     assert outcomes[-1] is Outcome.DONE
-    equals_the_truth(site)
+    equals_the_truth(site, site.simulator, STREAM)
 
 
 def test_a_run_killed_in_the_middle_goes_on_at_its_page(site: Site) -> None:
@@ -297,7 +280,7 @@ def test_a_run_killed_in_the_middle_goes_on_at_its_page(site: Site) -> None:
     place = f"SELECT window_offset = 10 FROM ebay.sync_states WHERE stream = '{STREAM}'"
     kill_when(site, STREAM, place)
     site.simulator.faults.clear()
-    held = stored(site, account.name)
+    held = stored(site, account.name, STREAM)
     so_far = len(site.simulator.requests.entries(operation=LIST))
 
     report = site.run()
@@ -305,8 +288,8 @@ def test_a_run_killed_in_the_middle_goes_on_at_its_page(site: Site) -> None:
     assert report.outcome is Outcome.DONE
     assert site.simulator.requests.entries(operation=LIST)[so_far].offset == "2"
     assert 0 < len(held) < len(truth(site, account.name))
-    assert stored(site, account.name) == truth(site, account.name)
-    assert stored(site, account.name, "ended_at IS NOT NULL") == {}
+    assert stored(site, account.name, STREAM) == truth(site, account.name)
+    assert stored(site, account.name, STREAM, ended=True) == {}
 
 
 def test_a_deadline_in_the_middle_of_a_page_keeps_what_was_found(site: Site) -> None:
@@ -319,13 +302,13 @@ def test_a_deadline_in_the_middle_of_a_page_keeps_what_was_found(site: Site) -> 
     [unit] = cut.units
     assert (unit.outcome, unit.reason) == (Outcome.PARTIAL, Reason.DEADLINE)
     shown = [offer for stock in account.ledger.inventory[:3] for offer in stock.offers]
-    assert set(stored(site, account.name)) == {(offer.offer_id,) for offer in shown}
+    assert set(stored(site, account.name, STREAM)) == {(offer.offer_id,) for offer in shown}
     assert shown
     state = f"SELECT cursor_at, window_offset FROM ebay.sync_states WHERE stream = '{STREAM}'"
     assert site.sql(state)[0][0] is None
     site.simulator.faults.clear()
     assert again(site).outcome is Outcome.DONE
-    assert stored(site, account.name) == truth(site, account.name)
+    assert stored(site, account.name, STREAM) == truth(site, account.name)
 
 
 def test_a_seller_without_an_inventory_has_no_offers(site: Site) -> None:
@@ -349,7 +332,7 @@ def test_a_sku_that_ebay_cannot_be_asked_for_is_kept_aside_and_in_nobodys_way(si
 
     expected = {key: row for key, row in truth(site, account.name).items() if key not in hidden}
     assert (report.outcome, report.counts["quarantined"]) == (Outcome.DONE, 1)
-    assert stored(site, account.name) == expected
+    assert stored(site, account.name, STREAM) == expected
     [raw] = [row[0] for row in site.sql("SELECT raw FROM ebay.quarantine")]
     assert json.loads(raw)["sku"] == "a sku with spaces"
     assert json.loads(raw)["errorId"] == 25707
@@ -385,10 +368,10 @@ def test_garbage_for_one_seller_is_a_reason_and_the_other_is_read(
         f" WHERE stream = '{STREAM}' AND name = 'seller-1'"
     )
     assert site.one(cursor) is None
-    assert stored(site, "seller-2") == truth(site, "seller-2")
+    assert stored(site, "seller-2", STREAM) == truth(site, "seller-2")
     site.simulator.faults.clear()
     assert again(site).outcome is Outcome.DONE
-    equals_the_truth(site)
+    equals_the_truth(site, site.simulator, STREAM)
 
 
 def test_offers_that_are_not_all_shown_are_an_outage(site: Site) -> None:
@@ -411,7 +394,7 @@ def test_text_that_is_none_costs_nothing_but_the_character(
     report = site.run()
 
     assert (report.outcome, report.counts["quarantined"]) == (Outcome.DONE, 0)
-    assert stored(site, "seller-1").keys() == truth(site, "seller-1").keys()
+    assert stored(site, "seller-1", STREAM).keys() == truth(site, "seller-1").keys()
 
 
 def test_an_inventory_item_without_a_sku_is_kept_aside(site: Site) -> None:
@@ -421,7 +404,7 @@ def test_an_inventory_item_without_a_sku_is_kept_aside(site: Site) -> None:
     report = site.run()
 
     assert (report.outcome, report.counts["quarantined"]) == (Outcome.DONE, 1)
-    assert stored(site, "seller-1").items() <= truth(site, "seller-1").items()
+    assert stored(site, "seller-1", STREAM).items() <= truth(site, "seller-1").items()
 
 
 def test_a_dry_run_reads_one_page_and_keeps_nothing(site: Site) -> None:

@@ -26,7 +26,7 @@ from infra.settings import Settings
 from infra.simulator.answers import Request
 from infra.simulator.faults import Rule
 from infra.simulator.server import Simulator
-from tests.support.postgres import execute, free_port
+from tests.support.postgres import Server, execute, free_port
 from tests.support.simulated import NO_TLS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -191,6 +191,16 @@ class Site:
 
 def site_of(url: str, admin: str, simulator: Simulator) -> Site:
     return Site(url, parse(admin), simulator, simulator.api_url)
+
+
+@contextmanager
+def new_site(server: Server, template: str, **world: Any) -> Iterator[Site]:
+    """Over a migrated database of its own and a new eBay, both there while this is open."""
+    name = server.create_database(template)
+    client, admin = (each.with_database(name).reveal() for each in (server.client, server.admin))
+    with Simulator(**world) as simulator:
+        yield site_of(client, admin, simulator)
+    server.drop_database(name)
 
 
 @dataclass

@@ -43,11 +43,11 @@ def table_of(stream: str) -> Table:
     return Table(made.table, made.key, made.ends, made.details)
 
 
-def stored(database: Database, account: str, stream: str) -> dict[Key, Any]:
-    """What is there now, by its key; rows with details as `{"summary", "detail"}`."""
+def stored(database: Database, account: str, stream: str, *, ended: bool = False) -> dict[Key, Any]:
+    """What is there now, or has ended, by its key; rows with details as `{"summary", "detail"}`."""
     table = table_of(stream)
     shown = "jsonb_build_object('summary', raw, 'detail', detail)" if table.details else "raw"
-    alive = "AND ended_at IS NULL" if table.ends else ""
+    alive = f"AND (ended_at IS NOT NULL) = {ended}" if table.ends else ""
     rows = database.sql(
         f"SELECT {shown}, {', '.join(table.key)} FROM {table.name} WHERE account_id ="
         f" (SELECT id FROM ebay.accounts WHERE name = '{account}') {alive}"
@@ -62,6 +62,12 @@ def there(simulator: Simulator, account: str, stream: str) -> dict[Key, Any]:
         details = simulator.truth(account, f"{stream}.details")
         found = {key: {"summary": row, "detail": details[key][1]} for key, row in found.items()}
     return found
+
+
+def equals_the_truth(database: Database, simulator: Simulator, stream: str) -> None:
+    """Of every seller."""
+    for account in simulator.world.accounts:
+        assert stored(database, account.name, stream) == there(simulator, account.name, stream)
 
 
 def lasting(stream: str, rows: Mapping[Key, Any]) -> dict[Key, Any]:
