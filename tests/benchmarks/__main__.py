@@ -8,11 +8,9 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -23,8 +21,7 @@ from tests.benchmarks import measure, streams
 from tests.benchmarks.contenders import CONTENDERS, Contender, Phase, Place
 from tests.benchmarks.ground import Ebay, Ground, prepared
 from tests.benchmarks.report import Result, Sample
-
-MEGABYTE = 1_000_000
+from tests.benchmarks.trial import folder_in, trial
 
 
 def say(text: str) -> None:
@@ -100,7 +97,7 @@ def _ceilings(ground: Ground) -> dict[str, Any]:
 
 def _reading(ground: Ground, ebay: Ebay) -> dict[str, Any]:
     place = Place(ground, "", ground.folder, datetime.now(UTC))
-    folders = [_folder(ground) for _ in ebay.sellers]
+    folders = [folder_in(ground) for _ in ebay.sellers]
 
     def read(which: int) -> measure.Usage:
         token = ebay.sellers[which].access_token
@@ -118,10 +115,6 @@ def _reading(ground: Ground, ebay: Ebay) -> dict[str, Any]:
     }
 
 
-def _folder(ground: Ground) -> Path:
-    return Path(tempfile.mkdtemp(dir=ground.folder))
-
-
 def _measured(
     ground: Ground, contenders: Sequence[Contender], repetitions: int, full_repetitions: int
 ) -> list[Sample]:
@@ -130,48 +123,11 @@ def _measured(
         again = repetition < full_repetitions
         phases = [phase for phase in Phase if again or phase is not Phase.FULL]
         for contender in contenders if repetition % 2 == 0 else contenders[::-1]:
-            samples += _one(ground, contender, phases, repetition)
+            for sample in trial(ground, contender, phases, repetition, ground.one.orders):
+                took = f"{sample.wall_s:7.2f} s"
+                say(f"  {repetition + 1}: {contender.name:24} {sample.phase:24} {took}")
+                samples.append(sample)
     return samples
-
-
-def _one(
-    ground: Ground, contender: Contender, phases: Sequence[Phase], repetition: int
-) -> list[Sample]:
-    database, folder = ground.server.create_database(ground.template), _folder(ground)
-    try:
-        place = Place(ground, database, folder, datetime.now(UTC))
-        settings = contender.set_up(place)
-        return [_phase(place, contender, settings, phase, repetition) for phase in phases]
-    finally:
-        ground.server.drop_database(database)
-        shutil.rmtree(folder)
-
-
-def _phase(
-    place: Place,
-    contender: Contender,
-    settings: Mapping[str, str],
-    phase: Phase,
-    repetition: int,
-) -> Sample:
-    command = contender.command(place, phase)
-    place.ground.settle()
-    wal = place.ground.wal_bytes()
-    used = measure.run(command, settings=settings, folder=place.folder)
-    wal = place.ground.wal_bytes() - wal
-    stored, expected = contender.stored(place), place.ground.one.orders
-    if stored != expected:
-        raise SystemExit(f"{contender.name} stored {stored} of {expected} orders: {used.output}")
-    say(f"  {repetition + 1}: {contender.name:24} {phase:24} {used.wall_s:7.2f} s")
-    return Sample(
-        contender=contender.name,
-        phase=phase,
-        repetition=repetition,
-        wall_s=used.wall_s,
-        cpu_s=used.cpu_s,
-        peak_mb=used.peak_mb,
-        wal_mb=wal / MEGABYTE,
-    )
 
 
 if __name__ == "__main__":
