@@ -80,6 +80,7 @@ KEPT: Mapping[str, str] = MappingProxyType(
         "ebay.notifications": "they are hints of eBay's, done with; `psql` shows them",
         "ebay.erased_people": "only hashes are left of them; `psql` shows those",
         "ebay.erasure_key": "keys never leave the database",
+        "ebay.moved_accounts": "they are the import's own; `psql` shows them",
         "ebay.snapshot_seen": "it is the sync's own; `psql` shows it",
         "ebay.api_budgets": "they are the sync's own; `psql` shows them",
         "ebay.api_breakers": "they are the sync's own; `psql` shows them",

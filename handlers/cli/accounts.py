@@ -1,4 +1,4 @@
-"""Accounts: `accounts add|list|test|reconnect|pause|resume`, and what `connections` adds."""
+"""Accounts: `accounts add|list|test|reconnect|pause|resume`; others: `connections`, `moving`."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ from core.secret import Secret
 from core.sync.model import Environment
 from handlers import opening, wiring
 from handlers.account_views import account_json
-from handlers.cli import connections
+from handlers.cli import connections, moving
 from handlers.cli.ready import opened
 from handlers.cli.text import PROGRAM, as_typed, moment, table
 from handlers.parameters import read_since
@@ -35,6 +35,7 @@ def register(commands: Any) -> None:
     connections.register(actions)
     _register_add(actions)
     _register_reconnect(actions)
+    moving.register(actions)
     listing = actions.add_parser("list", help="every account, and what it needs")
     listing.add_argument("--json", action="store_true", help="one JSON object on stdout")
     listing.set_defaults(run=_list)

@@ -53,7 +53,7 @@ class PostgresAccounts:
                     f" {account.environment}; see `accounts list`"
                 )
             _run(connection, "store_token", _token(account_id, seal(account_id)))
-            self._insert_missing_states(connection, account_id)
+            self.insert_missing_states_in(connection, account_id)
             return account_id
 
     def insert_in(
@@ -106,9 +106,9 @@ class PostgresAccounts:
     def add_missing_states(self) -> int:
         """Streams of a later release for the accounts that are there, due at once. How many."""
         with self.database.transaction() as connection:
-            return self._insert_missing_states(connection, None)
+            return self.insert_missing_states_in(connection, None)
 
-    def _insert_missing_states(
+    def insert_missing_states_in(
         self, connection: sa.Connection, account_id: AccountId | None
     ) -> int:
         values = {"account_id": account_id, "states": json.dumps(_states(self.streams))}
@@ -132,7 +132,7 @@ class PostgresAccounts:
         if _run(connection, "switch", values).first() is None:
             return False
         if active:
-            self._insert_missing_states(connection, account_id)
+            self.insert_missing_states_in(connection, account_id)
         _run(connection, "switch_states", {"account_id": account_id, "active": active})
         return True
 

@@ -22,21 +22,24 @@ IDLE_MS = 5_000
 # Seconds for the answer to arrive after the server has given up.
 NETWORK_S = 4.0
 
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # pg8000 reads dates as ISO, and our SQL must mean the same whatever the role's defaults are.
-BEGIN = (
-    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
-    "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'"
-)
+SAME_MEANING = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the server enforces on one transaction; 0 is no limit."""
+    """What the server enforces on one transaction; 0 is no limit.
+
+    `reads_only`: all of it sees one instant, and nothing can be written.
+    """
 
     statement_ms: int
     lock_ms: int
     transaction_ms: int
     idle_ms: int = IDLE_MS
+    reads_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,13 @@ class Database:
                     transaction.rollback()
                 raise
             _commit(transaction)
+
+    @contextmanager
+    def reading(self, *, statement_timeout_ms: int) -> Iterator[sa.Connection]:
+        """All its statements see one instant, and the server lets none of them write."""
+        limits = Limits(statement_timeout_ms, lock_ms=0, transaction_ms=0, reads_only=True)
+        with self._begun(limits) as (connection, _):
+            yield connection
 
     def run(self, work: Callable[[sa.Connection], T]) -> T:
         """`work` in one transaction, repeated where PostgreSQL made it a deadlock's victim.
@@ -152,4 +162,5 @@ def start(limits: Limits, server_version: tuple[int | str, ...]) -> Start:
     lines = [f"SET LOCAL {name} = {int(value)}" for name, value in settings.items()]
     # The server must give up first: it goes on working when only the client has.
     patience = limits.statement_ms / 1000 + NETWORK_S if limits.statement_ms else None
-    return Start("; ".join([BEGIN, *lines]), patience)
+    begin = BEGIN_READING if limits.reads_only else BEGIN
+    return Start("; ".join([begin, SAME_MEANING, *lines]), patience)

@@ -24,6 +24,7 @@ ASKS_THE_CLOCK = {
     "connections": "a person's command, or a browser's request, belongs to no run",
     "erasure": "as notifications",
     "notifications": "a notification of eBay's belongs to no run",
+    "moving": "a person's command",
     "runs": "worker leases, and the run rows that live and die with them",
     "stream_control": "a person's command, and leases that it asks and ends",
     "sync": "unit leases and fences",

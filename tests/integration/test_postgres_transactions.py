@@ -370,3 +370,29 @@ def terminate(url: str, pid: int) -> None:
 
 def alive(url: str, pid: int) -> bool:
     return bool(execute(parse(url), f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid}"))
+
+
+def test_a_transaction_that_reads_sees_one_instant_whatever_others_commit(
+    database_url: str, single: Database
+) -> None:
+    reader = open_database(parse(database_url), pool_size=1)
+    try:
+        with reader.reading(statement_timeout_ms=8_000) as connection:
+            before = connection.exec_driver_sql("SELECT count(*) FROM notes").scalar_one()
+            within(single, lambda other: note(other, 1))
+            after = connection.exec_driver_sql("SELECT count(*) FROM notes").scalar_one()
+    finally:
+        reader.dispose()
+
+    assert (before, after, notes(single)) == (0, 0, [1])
+
+
+def test_a_transaction_that_reads_cannot_write_and_the_next_one_can(single: Database) -> None:
+    with (
+        pytest.raises(StoreUnavailableError, match="read-only"),
+        single.reading(statement_timeout_ms=8_000) as connection,
+    ):
+        note(connection, 1)
+
+    within(single, lambda connection: note(connection, 2))
+    assert notes(single) == [2]

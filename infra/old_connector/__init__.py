@@ -1,0 +1,1 @@
+"""The database of the eBay connector that Cronshot replaces: read, never written."""
