@@ -8,7 +8,7 @@ AppError
 ├── RateLimitedError               not before `retry_at`
 ├── PermanentError                 the same call will fail again
 │   ├── MissingScopeError          the account's consent lacks a scope
-│   ├── SignatureRequiredError     eBay wants a message signature
+│   ├── SignatureRequiredError     eBay wants a message signature, or another one
 │   ├── TokenRefusedError          refused even after a refresh
 │   ├── BadAnswerError             eBay's answer is not what its contract says
 │   ├── TooManyRowsError           a list is longer than its API shows
@@ -90,7 +90,20 @@ class MissingScopeError(PermanentError):
 
 
 class SignatureRequiredError(PermanentError):
-    pass
+    """eBay refused a call for its signature, or there is no key to sign it with.
+
+    `retry_at`: when a key is asked for again.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        facts: UpstreamFacts | None = None,
+        *,
+        retry_at: datetime | None = None,
+    ) -> None:
+        super().__init__(message, facts)
+        self.retry_at = retry_at
 
 
 class TokenRefusedError(PermanentError):

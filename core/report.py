@@ -105,7 +105,8 @@ SENTENCES: Mapping[Reason, str] = {
         " has it with `accounts add --replace`."
     ),
     Reason.SIGNATURE_REQUIRED: (
-        "eBay demands message signatures for this seller (EU and UK), which are not set up."
+        "eBay wants this seller's calls signed (EU and UK), and refused a signature, or there is no"
+        " key to sign with; the unit's error says which, `signing-key show` shows the key."
     ),
     Reason.QUOTA: "eBay's daily limit for this API is used up; it goes on after the reset.",
     Reason.RATE_LIMITED: "eBay asked us to slow down; it goes on at the instant that it named.",

@@ -24,10 +24,12 @@ from core.sync.store_tries import SAVING
 from core.sync.unit import SyncPorts
 from core.sync.worker import SyncAccounts
 from core.tokens.rekey import RekeyTokens
+from core.tokens.rekey_values import RekeyValues
 from core.tokens.worker import RefreshTokens, chosen
 from handlers import ebay_clients
 from handlers.opening import STOP, Opened, WallClock, sleep
 from handlers.parameters import Parameters
+from handlers.signing import signer
 from infra.dead_man import DeadManPings
 from infra.ebay.client import EbayHttp
 from infra.ebay.identity import Identity
@@ -40,7 +42,7 @@ from infra.postgres.calls import PostgresCalls
 from infra.postgres.history import PostgresHistory
 from infra.postgres.roster import PostgresRoster
 from infra.postgres.runs import PostgresRuns
-from infra.postgres.sealed import PostgresSealed
+from infra.postgres.sealed import PostgresSealed, PostgresSealedKeys
 from infra.postgres.sync import PostgresSync
 from infra.postgres.tokens import PostgresTokens
 from infra.postgres.url import DatabaseUrl
@@ -117,7 +119,10 @@ def ebay_cycle(ready: Opened, parameters: Parameters) -> Work:
                 store=store,
                 source=EbayPages(
                     ebay=Ebay(
-                        http=http, hosts=ebay_clients.hosts(ready.settings), clock=context.clock
+                        http=http,
+                        hosts=ebay_clients.hosts(ready.settings),
+                        clock=context.clock,
+                        signatures=signer(ready, http, sealing, context.clock),
                     )
                 ),
                 tokens=ebay_clients.tokens(ready, http, sealing, "run", context.run_id),
@@ -226,5 +231,6 @@ def rekey_tokens(ready: Opened) -> RekeyTokens:
         tokens=PostgresSealed(ready.database),
         cipher=sealing,
         keys=ebay_clients.key_test(ready, sealing),
+        values=RekeyValues(values=PostgresSealedKeys(ready.database), cipher=sealing),
         sleep=sleep,
     )

@@ -131,8 +131,17 @@ class ManageAccounts:
         return known
 
     def test(self, name: str) -> Identity | None:
-        """One authenticated call; None where the consent does not allow to ask who it is."""
+        """One authenticated call; None where the consent does not allow to ask who it is.
+
+        What eBay says of the seller is kept: where he lives may have changed.
+        """
         known = self.get(name)
+        identity = self._ask(known)
+        if identity is not None and identity.ebay_user_id == known.ebay_user_id:
+            self.store.identify(known.id, identity)
+        return identity
+
+    def _ask(self, known: KnownAccount) -> Identity | None:
         self.test_keys()
         token = self.tokens.get(known.id, known.environment, rejected=None, timeout=ASK_S)
         try:

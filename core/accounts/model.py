@@ -16,11 +16,15 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who eBay says the token's owner is."""
+    """Who eBay says the token's owner is, and where he is registered and domiciled.
+
+    eBay tells the country of a business; of other sellers only to those with a scope for it.
+    """
 
     ebay_user_id: str
     username: str | None
     marketplace_id: str | None
+    country: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,10 @@ class NewAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownAccount:
-    """An account as `accounts list` shows it."""
+    """An account as `accounts list` shows it.
+
+    `signed_because`: why its calls are signed, `domicile` or `demanded`; None: they are not.
+    """
 
     id: AccountId
     name: str
@@ -47,3 +54,6 @@ class KnownAccount:
     refresh_expires_at: datetime | None
     last_success_at: datetime | None
     failing: int
+    country: str | None = None
+    registration_marketplace_id: str | None = None
+    signed_because: str | None = None

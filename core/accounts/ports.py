@@ -45,6 +45,10 @@ class AccountStore(Protocol):
         """Another consent: new tokens, active again, every stream due at once."""
         ...
 
+    def identify(self, account_id: AccountId, identity: Identity) -> None:
+        """What eBay says of the seller now; what it does not say stays."""
+        ...
+
     def switch(self, account_id: AccountId, *, active: bool) -> None:
         """Pause or resume; its units become never due, or due at once.
 

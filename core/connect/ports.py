@@ -32,6 +32,9 @@ class Seller(Protocol):
     @property
     def marketplace_id(self) -> str | None: ...
 
+    @property
+    def country(self) -> str | None: ...
+
 
 class Sellers(Protocol):
     def who(self, environment: str, token: Secret, *, timeout: float) -> Seller | None:

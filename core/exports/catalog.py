@@ -74,6 +74,7 @@ KEPT: Mapping[str, str] = MappingProxyType(
         "ebay.connect_states": "they are consents under way, for minutes",
         "ebay.connect_events": "`psql` shows them",
         "ebay.tokens": "tokens never leave the database",
+        "ebay.signing_keys": "keys never leave the database; `signing-key show` tells of them",
         "ebay.token_refreshes": "`accounts test` shows the last ones",
         "ebay.sync_states": "they are the sync's own; `streams list` shows them",
         "ebay.cursor_changes": "`streams list --json` shows the last ones",

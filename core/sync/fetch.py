@@ -1,7 +1,7 @@
 """One page from eBay: token, tries and time in one place."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from core.errors import (
     ConfigurationError,
     PermanentError,
     RateLimitedError,
+    SignatureRequiredError,
     TokenRefusedError,
     UpstreamUnavailableError,
 )
@@ -50,10 +51,14 @@ class Fetched:
 
 @dataclass(slots=True)
 class Calls:
-    """The eBay calls of one unit, as they are made; written to the database at its end."""
+    """The eBay calls of one unit, as they are made; written to the database at its end.
+
+    `signed_now`: eBay has refused one that was not signed.
+    """
 
     events: list[Event] = field(default_factory=list)
     made: int = 0
+    signed_now: bool = False
 
 
 def _said(error: AppError) -> dict[str, object]:
@@ -66,7 +71,10 @@ def _said(error: AppError) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitPages:
-    """The pages of one unit. Called from one thread at a time."""
+    """The pages of one unit. Called from one thread at a time.
+
+    `sign_from_now_on` is called when eBay demands signatures of an account that had none.
+    """
 
     source: PageSource
     tokens: AccessTokens
@@ -75,6 +83,7 @@ class UnitPages:
     stream: Stream
     context: RunContext
     allowance: Allowance
+    sign_from_now_on: Callable[[], None]
     calls: Calls = field(default_factory=Calls)
 
     def fetch(self, query: PageQuery) -> Fetched:
@@ -87,7 +96,7 @@ class UnitPages:
 
         def ask(token: Secret, timeout: float) -> Fetched:
             read_at = self.context.clock.now()
-            page = self.source.fetch(self.account, self.stream, query, token, timeout=timeout)
+            page = self.source.fetch(self._seller, self.stream, query, token, timeout=timeout)
             complete_page = complete(self.stream, query, page)
             return Fetched(page=complete_page, read_at=read_at, offset=query.offset)
 
@@ -101,7 +110,7 @@ class UnitPages:
         """As `fetch`: one call, with tries and time of its own."""
 
         def ask(token: Secret, timeout: float) -> Mapping[str, bytes]:
-            return self.source.details(self.account, self.stream, keys, token, timeout=timeout)
+            return self.source.details(self._seller, self.stream, keys, token, timeout=timeout)
 
         return self._tried(ask, {"details": len(keys)}, 1)
 
@@ -109,7 +118,7 @@ class UnitPages:
         """As `fetch`: one call, with tries and time of its own."""
 
         def ask(token: Secret, timeout: float) -> Page:
-            return self.source.unfold(self.account, self.stream, key, token, timeout=timeout)
+            return self.source.unfold(self._seller, self.stream, key, token, timeout=timeout)
 
         return self._tried(ask, {"unfolded": key}, 1)
 
@@ -123,17 +132,38 @@ class UnitPages:
         while True:
             try:
                 token = self._token(rejected, ends)
+                self._prepare(ends)
                 self.allowance.spend(requests)
                 return self._called(ask, token, ends, facts, requests)
             except AccessTokenRefusedError as error:
                 if rejected is not None:
                     raise TokenRefusedError(str(error), error.facts) from error
                 rejected = token
+            except SignatureRequiredError as error:
+                self._learn(error)
             except UpstreamUnavailableError as error:
                 tries.after(error)
 
     def _ticks(self) -> float:
         return self.context.clock.monotonic()
+
+    @property
+    def _seller(self) -> Account:
+        return replace(self.account, signs=True) if self.calls.signed_now else self.account
+
+    def _learn(self, error: SignatureRequiredError) -> None:
+        """Raises it again where the call was signed, or there is nothing to sign it with."""
+        if self._seller.signs:
+            raise error
+        self.context.log.warning(
+            "account.signature_demanded", account_id=self.account.id, error=str(error)
+        )
+        self.sign_from_now_on()
+        self.calls.signed_now = True
+
+    def _prepare(self, ends: float) -> None:
+        left = max(ends - self._ticks(), 0.0)
+        self.source.prepare(self._seller, self.stream, timeout=left)
 
     def _token(self, rejected: Secret | None, ends: float) -> Secret:
         return self.tokens.get(

@@ -78,10 +78,13 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
+    """`signs`: calls that eBay wants signed of some sellers are signed of this one."""
+
     id: AccountId
     name: str
     environment: Environment
     marketplace_ids: tuple[str, ...] = ()
+    signs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

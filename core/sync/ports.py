@@ -19,6 +19,13 @@ class PageSource(Protocol):
         """What eBay calls the call that lists this stream."""
         ...
 
+    def prepare(self, account: Account, stream: Stream, *, timeout: float) -> None:
+        """Have what the calls of this stream are signed with, where eBay wants this seller's so.
+
+        Raises SignatureRequiredError, DecryptError, ConfigurationError.
+        """
+        ...
+
     def fetch(
         self, account: Account, stream: Stream, query: PageQuery, token: Secret, *, timeout: float
     ) -> Page:
@@ -183,6 +190,10 @@ class SyncStore(Protocol):
         self, environment: str, api: str, until: datetime, quota: Quota, now: datetime
     ) -> None:
         """No call to this API before `until`."""
+        ...
+
+    def sign_from_now_on(self, account_id: AccountId) -> None:
+        """eBay wants this seller's calls signed: known to every run that takes a unit of his."""
         ...
 
     def open_range(self, unit: Unit, since: datetime) -> OpenRange:

@@ -49,6 +49,7 @@ class SyncPorts:
             account=unit.account,
             stream=unit.stream,
             context=context,
+            sign_from_now_on=lambda: self.store.sign_from_now_on(unit.account.id),
             allowance=Allowance(
                 store=self.calls,
                 account=unit.account,

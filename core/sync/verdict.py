@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.errors import ApplicationRefusedError, OutOfCallsError, RateLimitedError
+from core.errors import (
+    ApplicationRefusedError,
+    OutOfCallsError,
+    RateLimitedError,
+    SignatureRequiredError,
+)
 from core.reasons import reason_of
 from core.report import Outcome, Reason
 from core.retry import RetryPolicy
@@ -48,7 +53,7 @@ def judge(error: Exception, *, failures: int, now: datetime, quota: Quota | None
 
 
 def _retry_at(error: Exception, reason: Reason, failures: int, now: datetime) -> datetime | None:
-    if isinstance(error, OutOfCallsError):
+    if isinstance(error, OutOfCallsError | SignatureRequiredError):
         return error.retry_at
     return _after(now, failures) if reason is Reason.UPSTREAM else None
 

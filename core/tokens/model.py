@@ -117,6 +117,15 @@ class Keeping:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SealedValue:
+    """A sealed value of no account. `place` is for people, `field` what it is sealed for."""
+
+    place: str
+    field: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SealedPair:
     """An account's values as they lie in the database."""
 

@@ -7,7 +7,15 @@ from typing import Protocol
 from core.ids import AccountId, RunId
 from core.report import Reason, UnitReport
 from core.secret import Secret
-from core.tokens.model import Grant, Keeping, Refresh, SealedGrant, SealedPair, StoredToken
+from core.tokens.model import (
+    Grant,
+    Keeping,
+    Refresh,
+    SealedGrant,
+    SealedPair,
+    SealedValue,
+    StoredToken,
+)
 
 
 class TokenEndpoint(Protocol):
@@ -123,7 +131,7 @@ class Canary(Protocol):
     def replace(self, sealed: str) -> None: ...
 
     def replace_unused(self, sealed: str) -> bool:
-        """Only where no token is stored at all, so that nothing depends on the old key."""
+        """Only where nothing sealed is stored at all, so that nothing depends on the old key."""
         ...
 
     def samples(self, most: int) -> Sequence[tuple[AccountId, str]]:
@@ -151,4 +159,18 @@ class SealedTokens(Protocol):
 
     def earlier_runs(self) -> int:
         """Runs at work that began before the canary was last changed."""
+        ...
+
+
+class SealedValues(Protocol):
+    """Sealed values of no account: the signing keys. One method is one transaction."""
+
+    def all(self) -> Sequence[SealedValue]: ...
+
+    def reseal(self, old: SealedValue, new: SealedValue) -> bool:
+        """Only where the old one still stands."""
+        ...
+
+    def discard(self, value: SealedValue) -> bool:
+        """Forget what no key opens; False: it changed."""
         ...

@@ -10,6 +10,7 @@ from core.secret import Secret
 from core.tokens.canary import KeyTest
 from core.tokens.model import ACCESS_TOKEN, REFRESH_TOKEN, SealedPair
 from core.tokens.ports import NamedCipher, SealedTokens
+from core.tokens.rekey_values import RekeyValues
 
 BATCH = 100
 ROUNDS = 20
@@ -22,7 +23,8 @@ class Rekeyed:
     """`values` by key id, counted at the end. `lost`: accounts whose values no key opens.
 
     `held`: values of other keys that could not be changed, because their rows were held.
-    `earlier_runs`: runs at work that may still seal with the key that was the newest.
+    `earlier_runs`: runs at work that may still seal with the key that was the newest. Values of no
+    account are told by their places.
     """
 
     newest: str
@@ -30,6 +32,9 @@ class Rekeyed:
     values: Mapping[str, int]
     lost: tuple[str, ...] = ()
     discarded: tuple[str, ...] = ()
+    resealed_places: int = 0
+    lost_places: tuple[str, ...] = ()
+    discarded_places: tuple[str, ...] = ()
     earlier_runs: int = 0
 
     @property
@@ -49,6 +54,7 @@ class RekeyTokens:
     tokens: SealedTokens
     cipher: NamedCipher
     keys: KeyTest
+    values: RekeyValues
     sleep: Callable[[float], None]
 
     def run(self, *, discard_lost: bool) -> Rekeyed:
@@ -57,19 +63,24 @@ class RekeyTokens:
         What no key opens stays as it is, and the canary with it; `discard_lost` forgets it. The
         canary changes before the last count: who starts later with old keys only is stopped.
         """
-        resealed = self._reseal()
-        lost = self._lost()
+        resealed, places = self._reseal(), self.values.reseal()
+        lost, lost_values = self._lost(), self.values.lost()
         discarded = self._discard(lost) if discard_lost else ()
+        forgotten = self.values.discard(lost_values) if discard_lost else ()
         left = tuple(pair.account for pair in lost if pair.account not in discarded)
-        if not left:
+        left_values = tuple(each.place for each in lost_values if each.place not in forgotten)
+        if not left and not left_values:
             self.keys.renew()
-            resealed += self._reseal()
+            resealed, places = resealed + self._reseal(), places + self.values.reseal()
         return Rekeyed(
             newest=self.cipher.newest,
             resealed=resealed,
             values=self._count(),
             lost=left,
             discarded=discarded,
+            resealed_places=places,
+            lost_places=left_values,
+            discarded_places=forgotten,
             earlier_runs=self.tokens.earlier_runs(),
         )
 
@@ -149,4 +160,5 @@ class RekeyTokens:
         for pairs in self._batches():
             for pair in pairs:
                 counted.update(self._named(pair))
+        counted.update(self.values.keys())
         return dict(counted)

@@ -189,6 +189,7 @@ def _test(options: argparse.Namespace) -> int:
         refreshes = wiring.last_refreshes(ready, options.name)
         try:
             identity = manage.test(options.name)
+            known = manage.get(options.name)
         except AppError:
             # That is when people want to know; what is refused leaves nothing on stdout.
             _tell_refreshes(refreshes, sys.stderr)
@@ -199,7 +200,21 @@ def _test(options: argparse.Namespace) -> int:
     else:
         who = f"the seller is {identity.username or identity.ebay_user_id}"
     print(f"{options.name}: eBay accepts the token; {who}")
+    print(f"{options.name}: message signatures: {_signatures(known)}")
     return 0
+
+
+def _signatures(known: KnownAccount) -> str:
+    where = known.country or known.registration_marketplace_id
+    match known.signed_because:
+        case "domicile":
+            return f"yes, the seller is domiciled in the EU or the UK ({where})"
+        case "demanded":
+            return "yes, eBay demanded them"
+        case _ if where is not None:
+            return f"no, the seller is domiciled elsewhere ({where})"
+        case _:
+            return "not so far; eBay does not say where the seller lives, and will demand them"
 
 
 def _tell_refreshes(refreshes: Sequence[Mapping[str, Any]], where: TextIO) -> None:

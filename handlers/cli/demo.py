@@ -84,7 +84,7 @@ def _ebay(*, live: bool) -> Iterator[EBay]:
     began, until = _times(live=live)
     command = [sys.executable, "-m", "infra.simulator.main", "--port", "0", "--ends-with-stdin"]
     command += ["--accounts", str(ACCOUNTS), "--orders", str(ORDERS), "--seed", str(SEED)]
-    command += ["--now", began, "--aged-until", until]
+    command += ["--now", began, "--aged-until", until, "--signatures"]
     with subprocess.Popen(  # noqa: S603  (our own interpreter)
         command,
         stdin=subprocess.PIPE,

@@ -11,7 +11,7 @@ from handlers.cli.ready import opened
 
 
 def register(commands: Any) -> None:
-    what = "seal every stored token with the newest of ENCRYPTION_KEYS, beside runs that go on"
+    what = "seal all that is stored sealed with the newest of ENCRYPTION_KEYS, beside runs"
     rekey = commands.add_parser("rekey", help=what, description=what)
     rekey.add_argument(
         "--discard-lost",
@@ -29,7 +29,7 @@ def _rekey(options: argparse.Namespace) -> int:
         print(json.dumps(_as_json(rekeyed)))
     else:
         print("\n".join(_lines(rekeyed)))
-    if rekeyed.lost:
+    if rekeyed.lost or rekeyed.lost_places:
         return EX_CONFIG
     return 0 if rekeyed.complete else EX_TEMPFAIL
 
@@ -41,6 +41,9 @@ def _as_json(rekeyed: Rekeyed) -> dict[str, object]:
         "values": dict(rekeyed.values),
         "lost": list(rekeyed.lost),
         "discarded": list(rekeyed.discarded),
+        "resealed_signing_keys": rekeyed.resealed_places,
+        "lost_signing_keys": list(rekeyed.lost_places),
+        "discarded_signing_keys": list(rekeyed.discarded_places),
         "earlier_runs": rekeyed.earlier_runs,
         "old_keys_removable": rekeyed.complete,
     }
@@ -48,18 +51,25 @@ def _as_json(rekeyed: Rekeyed) -> dict[str, object]:
 
 def _lines(rekeyed: Rekeyed) -> list[str]:
     lines = [f"accounts sealed anew: {rekeyed.resealed}"]
+    if rekeyed.resealed_places:
+        lines.append(f"signing keys sealed anew: {rekeyed.resealed_places}")
     lines += [
         f"values sealed with {key}{' (the newest)' if key == rekeyed.newest else ''}: {count}"
         for key, count in rekeyed.values.items()
     ]
     lines += [f"{name}: forgotten; it needs `accounts reconnect`" for name in rekeyed.discarded]
+    lines += [
+        f"{place}: forgotten; another is made when it is needed"
+        for place in rekeyed.discarded_places
+    ]
     return [*lines, _verdict(rekeyed)]
 
 
 def _verdict(rekeyed: Rekeyed) -> str:
-    if rekeyed.lost:
+    if rekeyed.lost or rekeyed.lost_places:
+        lost = [f"the tokens of {name}" for name in rekeyed.lost]
         return (
-            f"no key opens the tokens of: {', '.join(rekeyed.lost)}. Put their key back into"
+            f"no key opens {', '.join([*lost, *rekeyed.lost_places])}. Put their key back into"
             " ENCRYPTION_KEYS and run `rekey` again, or forget them with `rekey --discard-lost`"
         )
     if rekeyed.others:

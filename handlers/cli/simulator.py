@@ -17,6 +17,10 @@ def register(commands: Any) -> None:
     simulator.add_argument("--days", type=at_least(1), default=90)
     simulator.add_argument("--seed", type=int, default=1)
     simulator.add_argument("--live", action="store_true", help="orders change as time goes by")
+    simulator.add_argument(
+        "--no-signatures", dest="signatures", action="store_false",
+        help="let Finances be called without message signatures for EU and UK sellers too",
+    )  # fmt: skip
     simulator.add_argument("--print-tokens", action="store_true", help="to import accounts with")
     simulator.set_defaults(run=_simulate)
 
@@ -39,6 +43,7 @@ def _simulate(options: argparse.Namespace) -> int:
         days=options.days,
         seed=options.seed,
         live=options.live,
+        signatures=options.signatures,
         live_interval=timedelta(seconds=5),
     )
     try:

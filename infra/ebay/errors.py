@@ -22,6 +22,7 @@ from core.errors import (
 )
 from infra.ebay.answer import Answer
 from infra.ebay.clean import clean_text
+from infra.ebay.signature_errors import SIGNATURE_FAULTS, signature_way_out
 from infra.ebay.unpack import BodyBrokenError, BodyTooLargeError
 from infra.redaction import redacted
 
@@ -36,7 +37,6 @@ _BAD_TOKEN_IDS = frozenset({1001, 1002})
 _INSUFFICIENT_SCOPE = 1100
 _QUOTA_SPENT = 2001
 _BAD_SCHEME = "bad scheme"
-_SIGNATURE_IDS = range(215000, 215123)
 _CORRELATION_HEADERS = ("x-ebay-request-id", "rlogid", "x-ebay-c-request-id")
 
 
@@ -101,18 +101,26 @@ def bad_answer(answer: Answer, why: str, secrets: Iterable[str] = ()) -> BadAnsw
     )
 
 
-def refusal(answer: Answer, *, scope: str, now: datetime, secrets: Iterable[str] = ()) -> AppError:
+def refusal(
+    answer: Answer,
+    *,
+    scope: str,
+    now: datetime,
+    secrets: Iterable[str] = (),
+    signed_by: str | None = None,
+) -> AppError:
     """For every status that is not the success asked for.
 
     `scope` is what the call needs, named where the consent lacks it. `secrets` are taken out of
-    what is kept, beside all that looks like a token.
+    what is kept, beside all that looks like a token. `signed_by`: the environment whose key signed
+    the call, None where it was not signed.
     """
     secrets = tuple(secrets)
     facts = facts_of(answer, secrets)
     complaint = complaint_of(answer.body)
     ids = frozenset(complaint.ids)
     said = f"eBay answered {_said(answer, complaint, secrets)} ({answer.place})"
-    if answer.status in _TRANSIENT:
+    if answer.status in _TRANSIENT or ids & SIGNATURE_FAULTS:
         return UpstreamUnavailableError(said, facts)
     if answer.status == _TOO_MANY_REQUESTS or _QUOTA_SPENT in ids:
         return RateLimitedError(
@@ -121,13 +129,17 @@ def refusal(answer: Answer, *, scope: str, now: datetime, secrets: Iterable[str]
             quota=_QUOTA_SPENT in ids,
             facts=facts,
         )
-    if _BAD_SCHEME in complaint.text.lower():
-        # Of our own making: another token would be refused as well.
-        return BadAnswerError(said, facts)
     # The status of one and the same error differs from API to API; its id does not.
-    if answer.status == _UNAUTHORIZED or ids & _BAD_TOKEN_IDS:
+    refused = answer.status == _UNAUTHORIZED or ids & _BAD_TOKEN_IDS
+    # A bad scheme is of our own making: another token would be refused as well.
+    if refused and _BAD_SCHEME not in complaint.text.lower():
         return AccessTokenRefusedError(said, facts)
-    return _permanent(said, ids, scope, facts)
+    if _INSUFFICIENT_SCOPE in ids:
+        return MissingScopeError(f"{said}; the consent must include the scope {scope}", facts)
+    way_out = signature_way_out(ids, signed_by, answer.headers.get("date"), now)
+    if way_out is not None:
+        return SignatureRequiredError(f"{said}; {way_out}", facts)
+    return BadAnswerError(said, facts)
 
 
 def facts_of(answer: Answer, secrets: Iterable[str] = ()) -> UpstreamFacts:
@@ -194,13 +206,3 @@ def _said(answer: Answer, complaint: Complaint, secrets: Iterable[str]) -> str:
     return f"{answer.status}, error {complaint.ids[0]}: " + scrubbed(
         complaint.text, secrets, _MAX_TEXT
     )
-
-
-def _permanent(said: str, ids: frozenset[int], scope: str, facts: UpstreamFacts) -> AppError:
-    if _INSUFFICIENT_SCOPE in ids:
-        return MissingScopeError(f"{said}; the consent must include the scope {scope}", facts)
-    if ids.intersection(_SIGNATURE_IDS):
-        return SignatureRequiredError(
-            f"{said}; eBay wants a message signature for this seller (EU and UK)", facts
-        )
-    return BadAnswerError(said, facts)

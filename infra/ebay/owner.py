@@ -24,4 +24,5 @@ class TokenOwners:
             ebay_user_id=user.user_id,
             username=user.username,
             marketplace_id=user.registration_marketplace_id,
+            country=user.country,
         )

@@ -5,7 +5,6 @@ from urllib.parse import quote
 
 from core.secret import Secret
 from core.sync.model import Account, Page, PageQuery, Stream
-from infra.ebay.answer import Answer
 from infra.ebay.errors import refusal
 from infra.ebay.hosts import Host
 from infra.ebay.instants import format_instant
@@ -46,21 +45,26 @@ class RestList:
     def fetch(
         self, ebay: Ebay, account: Account, query: PageQuery, token: Secret, *, timeout: float
     ) -> Page:
-        answer = ebay.http.request(
+        answer = ebay.request(
+            account,
+            self.operation,
             "GET",
             ebay.hosts.of(account.environment).base(self.host) + self.path,
             query=self.query_text(query),
             headers=self._headers(account, token),
             timeout=timeout,
         )
-        return self._page(ebay, answer, query, token.reveal())
-
-    def _page(self, ebay: Ebay, answer: Answer, query: PageQuery, token: str) -> Page:
         if answer.status == _OK:
-            return read_page(answer, self.shape, query, secrets=(token,))
+            return read_page(answer, self.shape, query, secrets=(token.reveal(),))
         if answer.status == _NO_CONTENT and self.none_is_204:
             return EMPTY_PAGE
-        raise refusal(answer, scope=self.scope, now=ebay.clock.now(), secrets=(token,))
+        raise refusal(
+            answer,
+            scope=self.scope,
+            now=ebay.clock.now(),
+            secrets=(token.reveal(),),
+            signed_by=account.environment if ebay.signs(account, self.operation) else None,
+        )
 
     def query_text(self, query: PageQuery) -> str:
         """Both ends are sent: an open one ends at eBay's now, which moves while we page.

@@ -20,6 +20,9 @@ class EbayPages:
     def operation(self, stream: Stream) -> str:
         return self.apis[stream.name].operation
 
+    def prepare(self, account: Account, stream: Stream, *, timeout: float) -> None:
+        self.ebay.prepare(account, self.operation(stream), timeout=timeout)
+
     def fetch(
         self, account: Account, stream: Stream, query: PageQuery, token: Secret, *, timeout: float
     ) -> Page:

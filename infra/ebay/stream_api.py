@@ -7,8 +7,11 @@ from typing import Protocol
 from core.clock import Clock
 from core.secret import Secret
 from core.sync.model import Account, Page, PageQuery, Stream
+from infra.ebay.answer import Answer
 from infra.ebay.client import EbayHttp
 from infra.ebay.hosts import EbayHosts
+from infra.ebay.signature import SIGNED_OPERATIONS
+from infra.ebay.signer import Signatures
 
 SCOPE = "https://api.ebay.com/oauth/api_scope"
 DEFAULT_MARKETPLACE = "EBAY_US"
@@ -16,11 +19,49 @@ DEFAULT_MARKETPLACE = "EBAY_US"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ebay:
-    """How eBay is reached; threads may share it."""
+    """How eBay is reached; threads may share it. Without `signatures` no call is signed."""
 
     http: EbayHttp
     hosts: EbayHosts
     clock: Clock
+    signatures: Signatures | None = None
+
+    def request(
+        self,
+        account: Account,
+        operation: str,
+        method: str,
+        url: str,
+        *,
+        timeout: float,
+        query: str = "",
+        headers: Mapping[str, str],
+        content: bytes | None = None,
+    ) -> Answer:
+        """As `EbayHttp.request`, signed where eBay wants that of this seller and operation.
+
+        Anew for each call: a signature is good for some minutes from its instant on.
+        """
+        signed: Mapping[str, str] = {}
+        if self.signatures is not None and self.signs(account, operation):
+            signed = self.signatures.headers(account.environment, method, url, content or b"")
+        return self.http.request(
+            method,
+            url,
+            timeout=timeout,
+            query=query,
+            headers={**headers, **signed},
+            content=content,
+        )
+
+    @staticmethod
+    def signs(account: Account, operation: str) -> bool:
+        return account.signs and operation in SIGNED_OPERATIONS
+
+    def prepare(self, account: Account, operation: str, *, timeout: float) -> None:
+        """As `PageSource.prepare`."""
+        if self.signatures is not None and self.signs(account, operation):
+            self.signatures.prepare(account.environment, timeout=timeout)
 
 
 class StreamApi(Protocol):

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core.accounts.domicile import Resident, must_sign
 from core.accounts.model import Identity, KnownAccount, NewAccount, Status
 from core.accounts.ports import SealedPair, SealFor
 from core.errors import UsageError
@@ -52,6 +53,8 @@ class PostgresAccounts:
                     f"there is an account {account.name!r} already, or this eBay user has one in"
                     f" {account.environment}; see `accounts list`"
                 )
+            if identity is not None:
+                self.domicile_in(connection, account_id, identity)
             _run(connection, "store_token", _token(account_id, seal(account_id)))
             self.insert_missing_states_in(connection, account_id)
             return account_id
@@ -77,6 +80,20 @@ class PostgresAccounts:
         row = _run(connection, "insert", values).first()
         return None if row is None else AccountId(row.id)
 
+    def domicile_in(
+        self, connection: sa.Connection, account_id: AccountId, resident: Resident
+    ) -> None:
+        """Where the seller lives, and what follows for his calls; what is not told stays."""
+        if resident.country is None and resident.marketplace_id is None:
+            return
+        values = {
+            "account_id": account_id,
+            "registration_marketplace_id": resident.marketplace_id,
+            "country": resident.country,
+            "must_sign": must_sign(resident),
+        }
+        _run(connection, "domicile", values)
+
     def renew_in(
         self, connection: sa.Connection, account_id: AccountId, sealed: SealedPair
     ) -> None:
@@ -91,11 +108,22 @@ class PostgresAccounts:
         sealed = seal(account_id)
 
         def replace(connection: sa.Connection) -> None:
-            _run(connection, "identify", {"account_id": account_id} | _identity(identity))
+            self._identify(connection, account_id, identity)
             self.renew_in(connection, account_id, sealed)
 
         # Setting the eBay id locks the account's key, which a page wants that holds its state.
         self.database.run(replace)
+
+    def identify(self, account_id: AccountId, identity: Identity) -> None:
+        # As in `replace_token`.
+        self.database.run(lambda connection: self._identify(connection, account_id, identity))
+
+    def _identify(
+        self, connection: sa.Connection, account_id: AccountId, identity: Identity | None
+    ) -> None:
+        _run(connection, "identify", {"account_id": account_id} | _identity(identity))
+        if identity is not None:
+            self.domicile_in(connection, account_id, identity)
 
     def switch(self, account_id: AccountId, *, active: bool) -> None:
         with self.database.transaction() as connection:
@@ -192,4 +220,7 @@ def _known(row: sa.Row[Any]) -> KnownAccount:
         refresh_expires_at=row.refresh_expires_at,
         last_success_at=row.last_success_at,
         failing=row.failing,
+        country=row.country,
+        registration_marketplace_id=row.registration_marketplace_id,
+        signed_because=row.signed_because,
     )

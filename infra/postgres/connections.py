@@ -99,6 +99,7 @@ class PostgresConnections:
         def work(connection: sa.Connection) -> str:
             stored = account_id or self._insert(connection, attempt, seller, marketplace_ids)
             self._identify(connection, stored, attempt, seller)
+            self.accounts.domicile_in(connection, stored, seller)
             self.accounts.renew_in(connection, stored, seal(stored))
             values = {"account_id": stored, "scopes": list(scopes), "scopes_told": scopes_told}
             status: str = _run(connection, "consented", values).scalar_one()

@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.ids import AccountId
-from core.tokens.model import SealedPair
+from core.signing.model import Owner
+from core.tokens.model import SealedPair, SealedValue
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
 
@@ -80,6 +81,34 @@ class PostgresSealed:
     def earlier_runs(self) -> int:
         with self.database.transaction() as connection:
             return int(_run(connection, "earlier_runs", {}).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresSealedKeys:
+    """The `SealedValues` port: the private halves of signing keys."""
+
+    database: Database
+
+    def all(self) -> Sequence[SealedValue]:
+        with self.database.transaction() as connection:
+            return [_value(row) for row in _run(connection, "signing_keys", {})]
+
+    def reseal(self, old: SealedValue, new: SealedValue) -> bool:
+        return self._changed("reseal_signing_key", old, {"new": new.text})
+
+    def discard(self, value: SealedValue) -> bool:
+        return self._changed("discard_signing_key", value, {})
+
+    def _changed(self, name: str, value: SealedValue, values: Mapping[str, object]) -> bool:
+        owner = Owner.of_field(value.field)
+        with self.database.transaction() as connection:
+            found = _run(connection, name, owner._asdict() | {"old": value.text} | dict(values))
+            return found.first() is not None
+
+
+def _value(row: sa.Row[Any]) -> SealedValue:
+    owner = Owner(row.environment, row.client_id)
+    return SealedValue(place=owner.place, field=owner.field, text=row.private_key)
 
 
 def _run(

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.errors import LeaseLostError, RejectedContentError, UsageError
-from core.ids import RunId
+from core.ids import AccountId, RunId
 from core.outcome import Accounts
 from core.report import Holder, UnitReport, instant
 from core.sync.calls import Quota
@@ -116,6 +116,10 @@ class PostgresSync:
         }
         with self._transaction() as connection:
             connection.execute(load(FEATURE)["block"], values)
+
+    def sign_from_now_on(self, account_id: AccountId) -> None:
+        with self._transaction() as connection:
+            ask(connection, "sign_from_now_on", {"account_id": account_id})
 
     def open_range(self, unit: Unit, since: datetime) -> OpenRange:
         values = {"account_id": unit.account.id, "since": since}

@@ -60,6 +60,7 @@ def _account(row: sa.Row[Any]) -> Account:
         name=row.name,
         environment=Environment(row.environment),
         marketplace_ids=tuple(row.marketplace_ids),
+        signs=row.signs,
     )
 
 

@@ -101,7 +101,8 @@ class Account:
     `scopes` is what the seller has consented to: taking one away makes its calls answer 403/1100.
     `oldest_serial`: access tokens with a smaller serial have ended before their time. `grants`:
     those of the refresh tokens that came from a consent. `ended_grants`: fingerprints of refresh
-    tokens that were revoked, and with them the access tokens that came of them.
+    tokens that were revoked, and with them the access tokens that came of them. `country` is where
+    the seller lives, which decides whether eBay wants signatures.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Account:
     user_id: str
     username: str
     market: Market
+    country: str
     refresh_token: str
     shop: Shop
     rng: Random

@@ -31,6 +31,10 @@ class Behaviour:
     `stock_changes_per_request`: as `mutations_per_request`, of listings and purchases.
     `my_ebay_page_size`: My eBay's pages are shorter than was asked for. `my_ebay_ceiling`: what
     lies beyond is counted and never shown.
+    `signatures`: calls of Finances are refused without a right message signature where the seller
+    lives in the EU or the UK; elsewhere, and while it is off, signatures are ignored.
+    `signature_window_s`: by how much their instant may differ from ours. `business_addresses`:
+    getUser shows where a business is, as its contract says and a recorded answer does not.
     `post_order_offset_is_page`: `offset` counts pages from 1, not entries. `post_order_integers`:
     ids are numbers. `post_order_unknown_id_status`: 404, or 500 with error 2003.
     `trading_warnings`: Trading calls that succeed answer `Warning`, with data.
@@ -71,4 +75,7 @@ class Behaviour:
     keyset_lacks: list[str] = field(default_factory=list)
     long_codes: bool = False
     grant_tells_scopes: bool = False
+    signatures: bool = False
+    signature_window_s: int = 300
+    business_addresses: bool = False
     quota_limits: dict[str, int] = field(default_factory=dict)

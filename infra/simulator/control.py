@@ -80,6 +80,7 @@ def _describe(account: Account) -> dict[str, Any]:
         "username": account.username,
         "user_id": account.user_id,
         "marketplace_id": account.market.marketplace_id,
+        "country": account.country,
         "refresh_token": account.refresh_token,
         "revoked": account.revoked,
         "scopes": sorted(account.scopes),
@@ -194,6 +195,8 @@ def _account(control: Control, _request: Request, given: Given) -> Any:
             account.scopes = set(given["scopes"])
         for scope in given.get("without_scopes", ()):
             account.scopes.discard(scope)
+        if "country" in given:
+            account.country = str(given["country"])
         if given.get("expire_tokens"):
             control.desk.end_tokens(account)
         return _describe(account)

@@ -39,6 +39,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--live-interval-s", type=float, default=5.0)
     parser.add_argument("--mutations-per-request", type=int, default=0)
     parser.add_argument("--aged-until", type=datetime.fromisoformat, help="a step a minute")
+    parser.add_argument("--signatures", action="store_true", help="wanted of EU and UK sellers")
     parser.add_argument("--ends-with-stdin", action="store_true")
     return parser.parse_args(arguments)
 
@@ -59,6 +60,7 @@ def options_of(given: argparse.Namespace) -> Options:
         live=given.live,
         live_interval=timedelta(seconds=given.live_interval_s),
         mutations_per_request=given.mutations_per_request,
+        signatures=given.signatures,
     )
 
 

@@ -50,6 +50,8 @@ MINTS = {
     "oauth.authorization_code": 10_000,
     "oauth.refresh_token": 50_000,
 }
+# eBay names no limit of it.
+_NOT_TOLD = {"developer.key_management": 1_000}
 
 
 class Quotas:
@@ -62,7 +64,7 @@ class Quotas:
         self._clock = clock
         self._overrides = overrides
         self._limits = {name: limit for each in _APIS.values() for name, limit in each.items()}
-        self._limits |= MINTS
+        self._limits |= MINTS | _NOT_TOLD
         self._counts: Counter[str] = Counter()
         self._day = self._today()
 

@@ -13,6 +13,8 @@ from infra.simulator import (
     inventory_api,
     notification_keys,
     post_order,
+    signatures,
+    signing_api,
     trading,
 )
 from infra.simulator.accounts import SCOPE
@@ -25,7 +27,13 @@ from infra.simulator.answers import (
     RefusedError,
     Request,
 )
-from infra.simulator.oauth import TokenDesk, account_of_grant, answer_revoke, answer_token
+from infra.simulator.oauth import (
+    CLIENT_ID,
+    TokenDesk,
+    account_of_grant,
+    answer_revoke,
+    answer_token,
+)
 from infra.simulator.quotas import Quotas
 from infra.simulator.refusals import REST, Manners, Refusal
 from infra.simulator.trading_calls import CALLS
@@ -42,7 +50,8 @@ class Operation:
     """`scopes`: one of them is enough. `user`: an application's token will not do.
 
     `answer` None: the gateway answers it itself (tokens, rate limits). `call`: the name in the
-    header that tells the calls of the Trading API apart, which share one path.
+    header that tells the calls of the Trading API apart, which share one path. `signed`: eBay wants
+    message signatures of some sellers.
     """
 
     name: str
@@ -55,11 +64,14 @@ class Operation:
     answer: Callable[[World, Request], Answer] | None = None
     manners: Manners = REST
     call: str = ""
+    signed: bool = False
 
 
 TOKEN = "token"  # noqa: S105 -- the name of an operation
 REVOKE = "revokeToken"
 RATE_LIMITS = "getRateLimits"
+_EU = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"
+SIGNING_COUNTRIES = frozenset({*_EU.split(), "GB"})
 _FULFILLMENT = frozenset({f"{SCOPE}/sell.fulfillment", f"{SCOPE}/sell.fulfillment.readonly"})
 _FINANCES = frozenset({f"{SCOPE}/sell.finances"})
 _INVENTORY = frozenset({f"{SCOPE}/sell.inventory", f"{SCOPE}/sell.inventory.readonly"})
@@ -127,6 +139,7 @@ OPERATIONS = (
         "payoutapi.sell.finances",
         _FINANCES,
         answer=finances_api.get_transactions,
+        signed=True,
     ),
     Operation(
         "getPayouts",
@@ -136,6 +149,7 @@ OPERATIONS = (
         "payoutapi.sell.finances",
         _FINANCES,
         answer=finances_api.get_payouts,
+        signed=True,
     ),
     Operation(
         "getPayout",
@@ -145,6 +159,7 @@ OPERATIONS = (
         "payoutapi.sell.finances",
         _FINANCES,
         answer=finances_api.get_payout,
+        signed=True,
     ),
     Operation(
         "getUser",
@@ -154,6 +169,23 @@ OPERATIONS = (
         "commerce.identity",
         _IDENTITY,
         answer=identity.get_user,
+    ),
+    *(
+        Operation(
+            name,
+            method,
+            _path(signing_api.PATH + below),
+            Host.APIZ,
+            "developer.key_management",
+            frozenset({SCOPE}),
+            user=False,
+            answer=answer,
+        )
+        for name, method, below, answer in (
+            ("createSigningKey", "POST", "", signing_api.create_signing_key),
+            ("getSigningKeys", "GET", "", signing_api.get_signing_keys),
+            ("getSigningKey", "GET", "/[^/]+", signing_api.get_signing_key),
+        )
     ),
     Operation(
         "getPublicKey",
@@ -251,7 +283,7 @@ class Gateway:
     def answer(
         self, operation: Operation | None, request: Request, hosts: frozenset[Host]
     ) -> Answer:
-        """1. host, 2. token, 3. scope, 4. quota, 5. the operation itself."""
+        """1. host, 2. token, 3. scope, 4. signature, 5. quota, 6. the operation itself."""
         if operation is None:
             return NOT_FOUND
         if operation.host not in hosts:
@@ -287,8 +319,26 @@ class Gateway:
         request.account, request.scopes = bearer.account, bearer.scopes
         if not operation.scopes & bearer.scopes or (operation.user and bearer.account is None):
             raise self._refused(operation, request, Refusal.ACCESS_DENIED)
+        if operation.signed and self._wants_signature(request):
+            self._check_signature(request)
         if not self.quotas.spend(operation.resource):
             raise self._refused(operation, request, Refusal.TOO_MANY_REQUESTS)
+
+    def _wants_signature(self, request: Request) -> bool:
+        return self.world.behaviour.signatures and request.seller.country in SIGNING_COUNTRIES
+
+    def _check_signature(self, request: Request) -> None:
+        """Raises RefusedError."""
+        now_s, window_s = self.world.clock.now_ms() / 1000, self.world.behaviour.signature_window_s
+        try:
+            signatures.check(
+                request,
+                master=self.world.secret(signing_api.MASTER),
+                app_id=CLIENT_ID,
+                is_timely=lambda created: abs(created - now_s) <= window_s,
+            )
+        except signatures.SignatureRefusedError as refused:
+            raise RefusedError(refused.answer) from refused
 
     def _refused(self, operation: Operation, request: Request, refusal: Refusal) -> RefusedError:
         status = self.world.behaviour.missing_token_status

@@ -22,6 +22,10 @@ the clock's present as its `lastModifiedDate`. A client that leaves out the last
 such changes after that time only; with `clock_offset=timedelta(seconds=-119)` it sees them at its
 next run, and still never inside a window that it closed before the change.
 
+Message signatures: with `behaviour.signatures` Finances refuses calls for sellers who live in the
+EU or the UK (`account.country`) without a right one. Keys come from `createSigningKey`
+(`world.signing_keys`); for other sellers signatures are ignored, wrong ones too.
+
 Faults: `faults.add(kind, **when_and_how)`, see `faults.Kind` and `faults.Rule`; the same as JSON by
 `POST /_simulator/faults {"kind": …}`. The first rule that matches wins, `times` limits it.
 `faults.counts` says how often each kind was caused. Recorded answers are served by
@@ -46,7 +50,7 @@ From another process, JSON (all below `/_simulator`, on either port, no authenti
     POST   /mutate                {"account", "count", "order_id", "what":
                                   any|modify|sell|pay_out|dispute|argue|inventory|stock|basket}
     POST   /account               {"account", "revoked", "scopes", "without_scopes",
-                                  "expire_tokens"}
+                                  "expire_tokens", "country"}
     POST   /authorization_code    {"account"} -> {"code"}
     POST   /quota                 {"resource", "limit", "count"}
     POST   /notify                {"endpoint", "word", "account", "topic"} or {…, "topic", "data"}
@@ -215,6 +219,7 @@ class Options:
     live: bool = False
     live_interval: timedelta = timedelta(seconds=5)
     mutations_per_request: int = 0
+    signatures: bool = False
 
 
 def build(options: Options) -> Simulator:
@@ -227,7 +232,9 @@ def build(options: Options) -> Simulator:
         days=options.days,
         now=options.now,
         clock_offset=options.clock_offset,
-        behaviour=Behaviour(mutations_per_request=options.mutations_per_request),
+        behaviour=Behaviour(
+            mutations_per_request=options.mutations_per_request, signatures=options.signatures
+        ),
         host=options.host,
         port=options.port,
         apiz_port=options.apiz_port or 0,

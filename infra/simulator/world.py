@@ -7,6 +7,7 @@ import threading
 from bisect import bisect_right
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 from infra.simulator import disputes, finance_json, finances, inventory, mailbox, offers, order_json
 from infra.simulator.accounts import Account
@@ -56,6 +57,8 @@ class World:
         self.now = now or self.clock.now()
         self.behaviour = behaviour or Behaviour()
         self.lock = threading.RLock()
+        # As `signing_api` has issued them.
+        self.signing_keys: list[Any] = []
         self.life = Life(self.clock)
         pool = min(_MOST, max(_FEWEST, orders // 4))
         self.accounts = [self._make_account(index, pool) for index in range(accounts)]
@@ -130,6 +133,7 @@ class World:
             user_id=user_id,
             username=f"simulated_{name.replace('-', '_')}",
             market=home,
+            country=home.marketplace_id.removeprefix("EBAY_"),
             refresh_token=token,
             refresh_tokens={token},
             shop=shop,

@@ -8,7 +8,7 @@ from core.errors import DecryptError, StoreUnavailableError
 from core.ids import AccountId, RunId
 from core.report import Reason, UnitReport
 from core.secret import Secret
-from core.tokens.model import Keeping, SealedPair
+from core.tokens.model import Keeping, SealedPair, SealedValue
 
 
 @dataclass(slots=True)
@@ -127,6 +127,32 @@ class MemorySealed:
 
     def earlier_runs(self) -> int:
         return self.runs
+
+
+@dataclass(slots=True)
+class MemoryValues:
+    """The `SealedValues` port. `rival`: stored by another a moment before the first is changed."""
+
+    held: list[SealedValue] = field(default_factory=list)
+    rival: SealedValue | None = None
+
+    def all(self) -> Sequence[SealedValue]:
+        return list(self.held)
+
+    def reseal(self, old: SealedValue, new: SealedValue) -> bool:
+        return self._change(old, [new])
+
+    def discard(self, value: SealedValue) -> bool:
+        return self._change(value, [])
+
+    def _change(self, old: SealedValue, new: Sequence[SealedValue]) -> bool:
+        if self.rival is not None:
+            self.held[0], self.rival = self.rival, None
+        if old not in self.held:
+            return False
+        place = self.held.index(old)
+        self.held[place : place + 1] = new
+        return True
 
 
 @dataclass(slots=True)

@@ -178,6 +178,13 @@ class MemorySync:
         self._touch("block")
         self.blocks[environment, api] = until
 
+    def sign_from_now_on(self, account_id: AccountId) -> None:
+        self._touch("sign_from_now_on")
+        with self.lock:
+            for state in self.states.values():
+                if state.account.id == account_id:
+                    state.account = replace(state.account, signs=True)
+
     def open_range(self, unit: Unit, since: datetime) -> OpenRange:
         if self.open.newest is None or self.open.newest < since:
             return replace(self.open, oldest=None, newest=None)

@@ -187,16 +187,26 @@ class FakeSource:
     folds: Mapping[str, Page] = field(default_factory=dict)
     unfolded: list[str] = field(default_factory=list)
     unknown: set[str] = field(default_factory=set)
+    prepared: list[tuple[bool, float]] = field(default_factory=list)
+    unprepared: list[Exception] = field(default_factory=list)
+    signed: list[bool] = field(default_factory=list)
     fails_after: int = 0
     failure: Exception | None = None
 
     def operation(self, stream: Stream) -> str:
         return f"list {stream.name}"
 
+    def prepare(self, account: Account, stream: Stream, *, timeout: float) -> None:
+        """An error of `unprepared` goes first."""
+        self.prepared.append((account.signs, timeout))
+        if account.signs and self.unprepared:
+            raise self.unprepared.pop(0)
+
     def fetch(
         self, account: Account, stream: Stream, query: PageQuery, token: Secret, *, timeout: float
     ) -> Page:
         self.calls.append((account.name, stream.name, query, timeout, token))
+        self.signed.append(account.signs)
         self.clock.advance(min(self.takes_s, timeout))
         answer = self.answer(account, stream, query, token)
         if isinstance(answer, Exception):

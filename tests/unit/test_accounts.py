@@ -62,6 +62,11 @@ class MemoryAccounts:
         if all(each.status is not Status.PAUSED for each in self.known.values()):
             self.switch(account_id, active=True)
 
+    def identify(self, account_id: AccountId, identity: Identity) -> None:
+        for name, account in self.known.items():
+            if account.id == account_id:
+                self.known[name] = replace(account, username=identity.username)
+
     def switch(self, account_id: AccountId, *, active: bool) -> None:
         status = Status.ACTIVE if active else Status.PAUSED
         for name, account in self.known.items():

@@ -65,6 +65,25 @@ def test_a_token_tells_whose_it_is(identity: Identity, ebay: respx.MockRouter) -
     assert "/user/" in contract("commerce_identity_v1")["paths"]
 
 
+@pytest.mark.parametrize(
+    ("told", "country"),
+    [
+        ({"businessAccount": {"address": {"country": "DE"}}}, "DE"),
+        ({"individualAccount": {"registrationAddress": {"country": "GB"}}}, "GB"),
+        ({"businessAccount": {"address": {}}, "individualAccount": None}, None),
+        ({"businessAccount": {"address": {"country": "Germany"}}}, None),
+        ({"businessAccount": {"address": {"country": 49}}}, None),
+        ({"businessAccount": "DE", "individualAccount": ["GB"]}, None),
+    ],
+)
+def test_where_a_seller_lives_is_told_or_not(
+    identity: Identity, ebay: respx.MockRouter, told: dict[str, object], country: str | None
+) -> None:
+    ebay.get(USER).respond(200, json={"userId": "u", **told})
+
+    assert identity.user(Environment.PRODUCTION, TOKEN, timeout=5).country == country
+
+
 def test_a_user_may_show_no_name(identity: Identity, ebay: respx.MockRouter) -> None:
     ebay.get(USER).respond(200, json={"userId": "u"})
 

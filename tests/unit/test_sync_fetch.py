@@ -13,6 +13,7 @@ from core.errors import (
     MissingScopeError,
     OutOfTimeError,
     ReauthorizationRequiredError,
+    SignatureRequiredError,
     TokenRefusedError,
     UpstreamFacts,
     UpstreamUnavailableError,
@@ -48,6 +49,7 @@ class Scene:
     tokens: FakeTokens = field(default_factory=FakeTokens)
     slept: list[float] = field(default_factory=list)
     store: MemoryCalls = field(default_factory=MemoryCalls)
+    demands: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.run = Run(limit_s=self.limit_s)
@@ -67,6 +69,7 @@ class Scene:
             stream=ORDERS,
             context=self.run.context(),
             allowance=self.allowance,
+            sign_from_now_on=lambda: self.demands.append(ACCOUNT.name),
         )
 
     def _sleep(self, seconds: float) -> None:
@@ -90,6 +93,42 @@ def test_r59_an_ebay_that_is_away_is_asked_again_with_growing_waits() -> None:
     assert fetched.page is PAGE
     assert len(scene.source.calls) == 3
     assert [wait <= TRIES.delay(n) for n, wait in enumerate(scene.slept, 1)] == [True, True]
+
+
+WANTED = SignatureRequiredError("eBay answered 403, error 215001")
+
+
+def test_an_account_of_which_ebay_demands_signatures_signs_from_then_on() -> None:
+    scene = Scene(scripted(WANTED, PAGE))
+
+    assert scene.pages.fetch(QUERY).page is PAGE
+    assert scene.pages.fetch(QUERY).page is PAGE
+
+    assert scene.demands == ["shop"]
+    assert scene.source.signed == [False, True, True]
+    assert [signs for signs, _ in scene.source.prepared] == [False, True, True]
+    assert (scene.slept, scene.pages.calls.made) == ([], 3)
+    assert "account.signature_demanded" in scene.run.log.events()
+
+
+def test_a_signed_call_that_is_refused_is_not_tried_again() -> None:
+    scene = Scene(scripted(WANTED, WANTED, PAGE))
+
+    with pytest.raises(SignatureRequiredError):
+        scene.pages.fetch(QUERY)
+
+    assert (scene.demands, scene.source.signed) == (["shop"], [False, True])
+
+
+def test_without_a_key_no_call_is_made() -> None:
+    scene = Scene(scripted(WANTED, PAGE))
+    scene.source.unprepared = [SignatureRequiredError("no signing key can be had")]
+
+    with pytest.raises(SignatureRequiredError, match="no signing key"):
+        scene.pages.fetch(QUERY)
+
+    assert scene.pages.calls.made == 1
+    assert scene.source.prepared[-1] == (True, 25.0)
 
 
 def test_waits_are_spread_over_their_whole_length() -> None:

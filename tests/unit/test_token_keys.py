@@ -7,9 +7,10 @@ import pytest
 from core.errors import ConfigurationError
 from core.ids import AccountId
 from core.tokens.canary import KeyTest
-from core.tokens.model import SealedPair
+from core.tokens.model import SealedPair, SealedValue
 from core.tokens.rekey import BATCH, ROUNDS, Rekeyed, RekeyTokens
-from tests.support.memory_roster import MemoryCanary, MemorySealed, WordCipher
+from core.tokens.rekey_values import RekeyValues
+from tests.support.memory_roster import MemoryCanary, MemorySealed, MemoryValues, WordCipher
 
 ANNA = AccountId(1)
 CANARY = "0:canary:canary"
@@ -91,6 +92,7 @@ class Change:
 
     tokens: MemorySealed = field(default_factory=MemorySealed)
     canary: MemoryCanary = field(default_factory=lambda: MemoryCanary(sealed=f"old:{CANARY}"))
+    values: MemoryValues = field(default_factory=MemoryValues)
     slept: int = 0
 
     def has(self, number: int, key: str = "old", *, access: bool = True) -> None:
@@ -109,6 +111,7 @@ class Change:
             tokens=self.tokens,
             cipher=cipher,
             keys=KeyTest(canary=self.canary, cipher=cipher),
+            values=RekeyValues(values=self.values, cipher=cipher),
             sleep=self.sleep,
         ).run(discard_lost=discard_lost)
 
@@ -211,4 +214,57 @@ def test_what_is_lost_is_forgotten_when_somebody_says_so() -> None:
 
     assert (rekeyed.discarded, rekeyed.lost, rekeyed.complete) == (("seller-1",), (), True)
     assert list(change.tokens.pairs) == [AccountId(2)]
+    assert change.canary.sealed == f"new:{CANARY}"
+
+
+def signing_key(name: str, key: str) -> SealedValue:
+    text = "garbage" if key == "garbage" else f"{key}:0:signing_key/{name}/us:private"
+    return SealedValue(place=f"the key of {name}", field=f"signing_key/{name}/us", text=text)
+
+
+def test_signing_keys_are_sealed_anew_and_counted() -> None:
+    change = Change()
+    change.has(1, access=False)
+    change.values.held = [signing_key("production", "old"), signing_key("sandbox", "new")]
+
+    rekeyed = change.run()
+
+    assert (rekeyed.resealed, rekeyed.resealed_places) == (1, 1)
+    assert (rekeyed.values, rekeyed.complete) == ({"new": 3}, True)
+    assert change.values.held == [signing_key("production", "new"), signing_key("sandbox", "new")]
+
+
+def test_a_signing_key_that_was_renewed_meanwhile_stands() -> None:
+    change = Change()
+    change.values.held = [signing_key("production", "old")]
+    change.values.rival = signing_key("production", "newer")
+
+    rekeyed = change.run("new", "old", "newer")
+
+    assert rekeyed.values == {"new": 1}
+    assert change.values.held == [signing_key("production", "new")]
+
+
+@pytest.mark.parametrize("key", ["gone", "garbage"])
+def test_a_signing_key_that_is_lost_is_named_and_left_and_the_canary_with_it(key: str) -> None:
+    change = Change()
+    change.values.held = [signing_key("production", key)]
+
+    rekeyed = change.run()
+
+    assert (rekeyed.lost, rekeyed.lost_places) == ((), ("the key of production",))
+    assert not rekeyed.complete
+    assert change.values.held == [signing_key("production", key)]
+    assert change.canary.sealed == f"old:{CANARY}"
+
+
+def test_a_signing_key_that_is_lost_is_forgotten_when_somebody_says_so() -> None:
+    change = Change()
+    change.values.held = [signing_key("production", "gone"), signing_key("sandbox", "old")]
+
+    rekeyed = change.run(discard_lost=True)
+
+    assert (rekeyed.discarded, rekeyed.discarded_places) == ((), ("the key of production",))
+    assert (rekeyed.lost_places, rekeyed.complete) == ((), True)
+    assert change.values.held == [signing_key("sandbox", "new")]
     assert change.canary.sealed == f"new:{CANARY}"

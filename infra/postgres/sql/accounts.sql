@@ -42,6 +42,15 @@ ON CONFLICT (account_id) DO UPDATE
        fence = token.fence + 1,
        leased_by = NULL, leased_until = NULL;
 
+-- name: domicile
+-- What eBay has demanded it demands still, wherever it says that the seller lives.
+UPDATE ebay.accounts
+   SET registration_marketplace_id = COALESCE(CAST(:registration_marketplace_id AS text), registration_marketplace_id),
+       country = COALESCE(CAST(:country AS text), country),
+       signed_because = CASE WHEN :must_sign THEN COALESCE(signed_because, 'domicile')
+                             WHEN signed_because = 'demanded' THEN signed_because END
+ WHERE id = :account_id;
+
 -- name: identify
 UPDATE ebay.accounts
    SET ebay_user_id = COALESCE(CAST(:ebay_user_id AS text), ebay_user_id),
@@ -64,7 +73,8 @@ UPDATE ebay.sync_states
 -- name: list
 -- A second pass that found nothing to read again has read nothing: its success says nothing.
 SELECT account.id, account.name, account.environment, account.status, account.status_reason, account.ebay_user_id,
-       account.username, account.marketplace_ids, token.access_expires_at, token.refresh_expires_at,
+       account.username, account.marketplace_ids, account.country, account.registration_marketplace_id,
+       account.signed_because, token.access_expires_at, token.refresh_expires_at,
        state.last_success_at, state.failing
   FROM ebay.accounts account
   LEFT JOIN ebay.tokens token ON token.account_id = account.id

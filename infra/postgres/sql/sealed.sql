@@ -1,4 +1,4 @@
--- Sealed values and the canary. Lock order: account, token, sync states.
+-- Sealed values and the canary. Lock order: account, token, sync states; signing keys by themselves.
 
 -- name: canary
 SELECT sealed FROM ops.key_canary;
@@ -14,6 +14,7 @@ ON CONFLICT (only_row) DO UPDATE SET sealed = EXCLUDED.sealed, updated_at = EXCL
 -- name: replace_unused
 UPDATE ops.key_canary SET sealed = :sealed, updated_at = clock_timestamp()
  WHERE NOT EXISTS (SELECT FROM ebay.tokens)
+   AND NOT EXISTS (SELECT FROM ebay.signing_keys WHERE private_key IS NOT NULL)
 RETURNING 1;
 
 -- name: batch
@@ -62,6 +63,23 @@ WITH stopped AS (
   RETURNING id
 )
 UPDATE ebay.sync_states SET due_at = NULL WHERE account_id IN (SELECT id FROM stopped) RETURNING 1;
+
+-- name: signing_keys
+SELECT environment, client_id, private_key FROM ebay.signing_keys WHERE private_key IS NOT NULL
+ ORDER BY environment, client_id;
+
+-- name: reseal_signing_key
+UPDATE ebay.signing_keys SET private_key = :new
+ WHERE (environment, client_id) = (:environment, :client_id) AND private_key = :old
+RETURNING 1;
+
+-- name: discard_signing_key
+-- Another one is made when it is needed.
+UPDATE ebay.signing_keys
+   SET key_id = NULL, cipher = NULL, jwe = NULL, private_key = NULL, created_at = NULL, expires_at = NULL,
+       version = version + 1
+ WHERE (environment, client_id) = (:environment, :client_id) AND private_key = :old
+RETURNING 1;
 
 -- name: earlier_runs
 -- They passed their own test of the keys when another one was the newest.

@@ -32,7 +32,7 @@ UPDATE ebay.sync_states state
   FROM due
   JOIN ebay.accounts account ON account.id = due.account_id
  WHERE (state.account_id, state.stream, state.pass) = (due.account_id, due.stream, due.pass)
-RETURNING state.*, account.name, account.environment, account.marketplace_ids;
+RETURNING state.*, account.name, account.environment, account.marketplace_ids, account.signed_because IS NOT NULL AS signs;
 
 -- name: take
 -- FOR SHARE: an account that is being paused or revoked is waited for. By the statement's own snapshot
@@ -40,7 +40,7 @@ RETURNING state.*, account.name, account.environment, account.marketplace_ids;
 WITH alive AS MATERIALIZED (
   SELECT FROM ops.runs WHERE id = :run_id AND status = 'running' FOR SHARE
 ), account AS MATERIALIZED (
-  SELECT id, name, environment, marketplace_ids FROM ebay.accounts
+  SELECT id, name, environment, marketplace_ids, signed_because FROM ebay.accounts
    WHERE id = :account_id AND status = 'active' FOR SHARE
 )
 UPDATE ebay.sync_states state
@@ -55,10 +55,11 @@ UPDATE ebay.sync_states state
    AND EXISTS (SELECT FROM alive)
    AND (state.account_id, state.stream, state.pass) = (:account_id, :stream, :pass)
    AND (state.leased_until IS NULL OR state.leased_until <= clock_timestamp())
-RETURNING state.*, account.name, account.environment, account.marketplace_ids;
+RETURNING state.*, account.name, account.environment, account.marketplace_ids, account.signed_because IS NOT NULL AS signs;
 
 -- name: candidates
 SELECT state.*, account.name, account.environment, account.marketplace_ids, account.status,
+       account.signed_because IS NOT NULL AS signs,
        state.enabled AND state.interval_s > 0 AS switched_on,
        COALESCE(state.leased_until > clock_timestamp(), false) AS held
   FROM ebay.accounts account
@@ -122,6 +123,11 @@ UPDATE ebay.sync_states state
    AND state.fence = :fence AND state.leased_by = :run_id
 RETURNING account.status AS account_status, state.enabled,
           (SELECT bool_and(workers.enabled) FROM ops.workers WHERE workers.worker IN ('*', :worker)) AS workers_enabled;
+
+-- name: sign_from_now_on
+UPDATE ebay.accounts SET signed_because = 'demanded', updated_at = clock_timestamp()
+ WHERE id = :account_id AND signed_because IS NULL
+RETURNING 1;
 
 -- name: note_seen
 -- Never in the rows themselves: an unchanged one is not written.
