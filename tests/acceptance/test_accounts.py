@@ -421,8 +421,8 @@ def test_the_list_of_none_says_what_to_do(site: Site) -> None:
         (), ("ebay",), ("tick",), ("workers",), ("workers", "list"), ("workers", "pause"),
         ("accounts",), ("accounts", "add"), ("accounts", "list"), ("accounts", "test"),
         ("accounts", "reconnect"), ("accounts", "import"), ("accounts", "pause"),
-        ("accounts", "resume"), ("runs",), ("tokens",), ("rekey",), ("signing-key",), ("signing-key", "show"),
-        ("migrate",), ("serve",),
+        ("accounts", "resume"), ("runs",), ("tokens",), ("rekey",),
+        ("signing-key",), ("signing-key", "show"), ("migrate",), ("serve",),
         ("simulator",), ("demo",),
     ],
 )  # fmt: skip
