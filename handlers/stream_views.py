@@ -95,9 +95,15 @@ def estimate(plan: RewindPlan) -> list[str]:
     pages, calls = _count(plan.cost.pages, "page"), _count(plan.cost.calls, "call")
     return [
         f"about {plan.rows:,} rows, {pages} and {calls} in {_count(plan.cost.windows, 'window')}",
-        f"an estimate: {plan.stored:,} rows of that time are stored{_pace(plan)}",
+        f"an estimate: {_stored(plan)}{_pace(plan)}",
         _budget(plan),
     ]
+
+
+def _stored(plan: RewindPlan) -> str:
+    if plan.stored is None:
+        return "the rows of that time are too many to count"
+    return f"{plan.stored:,} rows of that time are stored"
 
 
 def _pace(plan: RewindPlan) -> str:

@@ -178,10 +178,11 @@ class ControlStreams:
             raise RefusedError(
                 f"{_unit(state)} stands at {instant(cursor_at)}, and a rewind only goes back"
             )
-        if to >= now - self.terms.backfill:
+        begins = state.new.reading_from or now - self.terms.backfill
+        if to >= begins:
             raise RefusedError(
                 f"{_unit(state)} has not been read to its end yet: its first reading begins at"
-                f" {instant(now - self.terms.backfill)} anyway; rewind it to before that, or wait"
+                f" {instant(begins)} anyway; rewind it to before that, or wait"
             )
 
     def _believed(self, state: StreamState, now: datetime) -> datetime | None:
@@ -198,8 +199,8 @@ class ControlStreams:
         a_day = facts.read / (facts.span / DAY) if facts.span else None
         stretch = (now - self.terms.lag - since) / DAY
         # Rows may be missing here, and the last readings may have been of busier days.
-        rows = max(facts.stored, round((a_day or 0.0) * stretch))
-        missing = rows - facts.stored
+        rows = max(facts.stored or 0, round((a_day or 0.0) * stretch))
+        missing = 0 if facts.stored is None else rows - facts.stored
         limit = facts.limit or rule.usual_limit
         return RewindPlan(
             account=state.account,
@@ -208,7 +209,6 @@ class ControlStreams:
             to=to,
             rows=rows,
             stored=facts.stored,
-            missing=missing,
             a_day=a_day,
             cost=self.costs.of(state.stream, to, now, rows=rows, missing=missing),
             api=rule.api,

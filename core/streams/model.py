@@ -53,9 +53,9 @@ class Terms:
 class PassState:
     """One pass over a stream, as it stands.
 
-    `read_to`: how far the window being read was read, as an instant, and `share_read`, as a part
-    of it; None where no window is open, or nobody can tell. `dead`: its last run ended without a
-    word.
+    `reading_from`: where the window being read begins, `read_to`: how far it was read, as an
+    instant, and `share_read`, as a part of it; None where no window is open, or nobody can tell.
+    `dead`: its last run ended without a word.
     """
 
     enabled: bool
@@ -65,6 +65,7 @@ class PassState:
     running: bool
     failures: int
     dead: bool = False
+    reading_from: datetime | None = None
     read_to: datetime | None = None
     share_read: float | None = None
     last_attempt_at: datetime | None = None
@@ -86,15 +87,18 @@ class Rewind:
     old_cursor_at: datetime | None
     new_cursor_at: datetime
     undone_at: datetime | None = None
+    old_window_from: datetime | None = None
 
     def stood_at(self, terms: Terms) -> datetime:
         """From where on nothing was known to be stored.
 
         Of a stream never read, and of a cursor that could not be true, where its first reading
-        would have begun.
+        began, or would have begun.
         """
         old = self.old_cursor_at
-        return self.at - terms.backfill if old is None or old > self.at + terms.step else old
+        if old is not None and old <= self.at + terms.step:
+            return old
+        return self.old_window_from or self.at - terms.backfill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,12 +136,12 @@ class Overview:
 class Facts:
     """What an estimate is made of.
 
-    `stored`: rows of that stretch that are here. `read` rows were read in windows that are `span`
-    long together. `used` of the API's day, which ends at `reset_at`; `limit` None: eBay has not
-    said it.
+    `stored`: rows of that stretch that are here, None where counting took too long. `read` rows
+    were read in windows that are `span` long together. `used` of the API's day, which ends at
+    `reset_at`; `limit` None: eBay has not said it.
     """
 
-    stored: int
+    stored: int | None
     read: int
     span: timedelta
     used: int
@@ -159,9 +163,9 @@ class Cost:
 class RewindPlan:
     """What a rewind would do and about what it would cost.
 
-    `rows` are expected in the stretch, `missing` of them are not stored. `a_day`: what the last
-    readings brought a day, None where there were none. `calls_left` today for this stream, until
-    `reset_at`.
+    `rows` are expected in the stretch; `stored` None: nobody could count in time. `a_day`: what
+    the last readings brought a day, None where there were none. `calls_left` today for this
+    stream, until `reset_at`.
     """
 
     account: str
@@ -169,8 +173,7 @@ class RewindPlan:
     from_: datetime | None
     to: datetime
     rows: int
-    stored: int
-    missing: int
+    stored: int | None
     a_day: float | None
     cost: Cost
     api: str

@@ -69,12 +69,9 @@ class Judge:
         troubled = _troubled(state)
         if word is None:
             word, sentence = self._awake(state, troubled, now)
-        label = LABELS[word]
         return Standing(
             word=word,
-            label=f"{label} \N{MULTIPLICATION SIGN}{troubled.failures}"
-            if word is Word.FAILING
-            else label,
+            label=LABELS[word] + self._how_much(word, state, troubled, now),
             sentence=sentence,
             error=troubled.last_error or None,
             behind=self._behind(state, now),
@@ -106,6 +103,14 @@ class Judge:
         if now - state.new.last_success_at > late or (behind is not None and behind > late):
             return Word.LATE, told or self._late(state, now)
         return Word.ON_TIME, None
+
+    def _how_much(self, word: Word, state: StreamState, troubled: PassState, now: datetime) -> str:
+        if word is Word.FAILING:
+            return f" \N{MULTIPLICATION SIGN}{troubled.failures}"
+        if word is not Word.LATE:
+            return ""
+        since = now - (state.new.last_success_at or now)
+        return f" by {_span(max(since, self._behind(state, now) or since))}"
 
     def _late(self, state: StreamState, now: datetime) -> str:
         if still_read_again(state, self.terms):
@@ -186,6 +191,12 @@ def _troubled(state: StreamState) -> PassState:
     """The pass that has something to tell, the one over new rows first."""
     quiet = not state.new.failures and state.new.last_reason is None
     return state.open if quiet and state.open is not None and state.open.failures else state.new
+
+
+def _span(long: timedelta) -> str:
+    """Two days and five hours are `2 d`."""
+    units = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
+    return next(f"{long // unit} {name}" for name, unit in units if long >= unit)
 
 
 def _percent(share: float) -> int:

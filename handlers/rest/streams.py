@@ -88,7 +88,7 @@ class Plan(BaseModel):
     from_: str | None = Field(alias="from")
     to: str
     rows: int
-    rows_stored: int
+    rows_stored: int | None
     rows_a_day: float | None
     windows: int
     pages: int

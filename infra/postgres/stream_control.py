@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.errors import UsageError
+from core.errors import StoreUnavailableError, UsageError
 from core.ids import AccountId
 from core.streams.model import (
     Facts,
@@ -29,6 +29,7 @@ from infra.postgres.units import window_of
 Places = Mapping[tuple[int, str], list[Rewind]]
 LOCK_MS = 8_000
 """A page that is being stored is waited for."""
+COUNT_MS = 3_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +68,13 @@ class PostgresStreams:
 
     def facts(self, state: StreamState, api: str, *, since: datetime) -> Facts:
         unit = {"account_id": state.account_id, "stream": state.stream, "since": since}
+        stored = self._stored(unit)
         with self.database.transaction() as connection:
-            stored = _run(connection, "stored", **unit).one()
             read = _run(connection, "readings", **unit).one()
             of_api = {"environment": state.environment, "api": api}
             budget = _run(connection, "budget", **of_api).first()
         return Facts(
-            stored=stored.rows,
+            stored=stored,
             read=int(read.fetched),
             span=timedelta(seconds=float(read.span_s)),
             used=0 if budget is None else budget.used,
@@ -81,6 +82,14 @@ class PostgresStreams:
             reset_at=None if budget is None else budget.reset_at,
             blocked_until=None if budget is None else budget.blocked_until,
         )
+
+    def _stored(self, unit: Mapping[str, object]) -> int | None:
+        """Millions of rows are not worth waiting for: an estimate is made without them."""
+        try:
+            with self.database.transaction(statement_timeout_ms=COUNT_MS) as connection:
+                return int(_run(connection, "stored", **unit).one().rows)
+        except StoreUnavailableError:
+            return None
 
     def rewind(
         self,
@@ -206,6 +215,7 @@ class PostgresStreams:
             running=row.running,
             failures=row.failures,
             dead=row.leased_by is not None and not row.running,
+            reading_from=None if window is None else window.from_,
             read_to=None if window is None else read_up_to(stream, window),
             share_read=None if window is None else share_read(stream, window),
             last_attempt_at=row.last_attempt_at,
@@ -239,4 +249,5 @@ def _rewind(row: sa.Row[Any]) -> Rewind:
         old_cursor_at=row.old_cursor_at,
         new_cursor_at=row.new_cursor_at,
         undone_at=row.undone_at,
+        old_window_from=row.old_window_from,
     )

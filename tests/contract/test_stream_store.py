@@ -367,3 +367,14 @@ def test_rows_are_counted_of_every_stream(postgres: InPostgres, stream: str) -> 
     state = replace(look(postgres), stream=stream)
 
     assert postgres.store.facts(state, "api", since=BACK).stored == 0
+
+
+def test_what_cannot_be_counted_in_time_is_left_out_of_an_estimate(postgres: InPostgres) -> None:
+    state = look(postgres)
+    with postgres.database.transaction() as connection:
+        connection.exec_driver_sql("LOCK TABLE ebay.orders IN ACCESS EXCLUSIVE MODE")
+
+        facts = postgres.store.facts(state, "sell.fulfillment", since=BACK)
+
+    assert facts.stored is None
+    assert facts.read == 0

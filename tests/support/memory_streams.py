@@ -125,6 +125,7 @@ class MemoryStreams:
             via=step.via,
             reason=step.reason,
             old_cursor_at=before.new.cursor_at,
+            old_window_from=before.new.reading_from,
             new_cursor_at=step.to,
         )
         return self._move(before, step.to, (rewind, *before.rewinds))
@@ -150,7 +151,9 @@ class MemoryStreams:
         self, before: StreamState, to: datetime | None, rewinds: tuple[Rewind, ...]
     ) -> Rewound:
         due_at = self.now if before.new.enabled else None
-        new = replace(before.new, cursor_at=to, read_to=None, due_at=due_at, running=False)
+        new = replace(
+            before.new, cursor_at=to, reading_from=None, read_to=None, due_at=due_at, running=False
+        )
         after = replace(before, new=new, rewinds=rewinds)
         self.states[self.states.index(before)] = after
         return Rewound(state=after, changed=True, held=before.new.running)

@@ -194,6 +194,18 @@ def test_before_its_first_reading_begins_a_stream_can_be_rewound() -> None:
     assert cursor(streams) is None
 
 
+def test_a_first_reading_that_takes_long_is_not_rewound_to_where_it_has_begun() -> None:
+    """Ninety days before now lies later meanwhile: between the two would be a gap."""
+    begun = NOW - 95 * DAY
+    streams = control(a_stream(new=replace(NEVER_READ, reading_from=begun)))
+
+    with pytest.raises(RefusedError, match="begins at 2026-08-19"):
+        streams.rewind("shop", "orders", begun, via="cli")
+
+    assert streams.rewind("shop", "orders", begun - DAY, via="cli")[1].changed
+    assert streams.list().states[0].rewinds[0].stood_at(TERMS) == begun
+
+
 def test_a_reason_that_is_a_book_is_refused() -> None:
     with pytest.raises(UsageError, match="at most 500"):
         control().rewind("shop", "orders", BACK, via="api", reason="x" * 501)
@@ -206,10 +218,14 @@ def test_what_is_expected_is_what_is_stored_or_what_readings_brought_if_that_is_
     dense = control(known=replace(known, stored=200)).plan("shop", "orders", BACK)
     unread = control(known=replace(NOTHING_KNOWN, stored=7)).plan("shop", "orders", BACK)
 
-    assert (sparse.rows, sparse.missing, sparse.a_day) == (100, 50, 10.0)
-    assert (dense.rows, dense.missing) == (200, 0)
+    uncounted = control(known=replace(known, stored=None)).plan("shop", "orders", BACK)
+
+    assert (sparse.rows, sparse.stored, sparse.a_day) == (100, 50, 10.0)
+    assert (dense.rows, dense.stored) == (200, 200)
     assert (unread.rows, unread.a_day) == (7, None)
+    # A call for each row that is missing.
     assert (sparse.cost.pages, sparse.cost.calls) == (2, 52)
+    assert (uncounted.rows, uncounted.cost.calls) == (100, 2)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,20 @@ def test_how_often_it_failed_stands_in_the_label() -> None:
     assert found.sentence == SENTENCES[Reason.UPSTREAM]
 
 
+@pytest.mark.parametrize(
+    ("state", "label"),
+    [
+        (a_pass(cursor_at=NOW - timedelta(days=2, hours=5)), "Late by 2 d"),
+        (a_pass(last_success_at=NOW - timedelta(hours=5, minutes=59)), "Late by 5 h"),
+        (a_pass(cursor_at=NOW - timedelta(minutes=14)), "Late by 12 min"),
+    ],
+)
+def test_r8_what_is_two_days_behind_says_so_and_not_that_all_is_well(
+    state: PassState, label: str
+) -> None:
+    assert standing(a_stream(new=state)).label == label
+
+
 def test_how_far_it_is_behind_is_told_of_what_has_a_past() -> None:
     behind = a_pass(cursor_at=NOW - 2 * DAY)
 
@@ -111,7 +125,7 @@ FIRST = a_pass(last_success_at=None, cursor_at=None)
         (a_stream("buyer", new=a_pass()), None),
     ],
 )
-def test_how_much_of_the_first_reading_is_done(state: StreamState, percent: int | None) -> None:
+def test_r3_how_much_of_the_first_reading_is_done(state: StreamState, percent: int | None) -> None:
     assert standing(state).percent == percent
 
 

@@ -56,7 +56,7 @@ def test_a_halved_window_is_read_to_its_end(rows: int, limit: int) -> None:
     assert pages >= rows / limit
 
 
-def test_a_long_stretch_is_read_window_by_window() -> None:
+def test_r10_a_long_stretch_costs_the_windows_that_a_run_reads() -> None:
     stream = a_list(Walk.FIXED, max_window=7 * DAY)
 
     cost = cost_of_reading(stream, NOW - 20 * DAY, NOW, rows=600, missing=0)

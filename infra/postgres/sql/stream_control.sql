@@ -21,7 +21,7 @@ SELECT state.*, account.name AS account, account.environment, account.status AS 
 -- name: rewinds
 -- The latest of each unit: of more that follow each other, before the reading has caught up, only these can be undone.
 SELECT change.id, unit.account_id, unit.stream, change.changed_at, change.via, change.reason, change.old_cursor_at,
-       change.new_cursor_at, change.undone_at
+       change.old_window_from, change.new_cursor_at, change.undone_at
   FROM (SELECT DISTINCT account_id, stream FROM ebay.cursor_changes
          WHERE account_id = ANY (CAST(:account_ids AS bigint[])) AND stream = ANY (CAST(:streams AS text[]))) AS unit
  CROSS JOIN LATERAL (
