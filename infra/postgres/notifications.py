@@ -22,6 +22,7 @@ from infra.postgres.erasure import erase
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
 
+LONGEST_MS = 25_000
 WITHDRAWN = "eBay says that the consent was withdrawn (AUTHORIZATION_REVOCATION)"
 DELETED = "eBay says that this seller's account was deleted (MARKETPLACE_ACCOUNT_DELETION)"
 
@@ -41,8 +42,14 @@ class PostgresNotifications:
     environment: str
 
     def take(self, notification: Notification) -> Taken:
-        """A deadlock's victim, for a page of the same rows was being stored, tries again."""
-        return self.database.run(lambda connection: self._take(connection, notification))
+        """A deadlock's victim, for a page of the same rows was being stored, tries again.
+
+        Taking a person with thousands of rows out goes on when eBay has ceased to wait: what it
+        sends again finds it done.
+        """
+        return self.database.run(
+            lambda connection: self._take(connection, notification), longest_ms=LONGEST_MS
+        )
 
     def _take(self, connection: sa.Connection, notification: Notification) -> Taken:
         noted = {

@@ -80,18 +80,20 @@ class Database:
         with self._begun(limits) as (connection, _):
             yield connection
 
-    def run(self, work: Callable[[sa.Connection], T]) -> T:
+    def run(self, work: Callable[[sa.Connection], T], *, longest_ms: int = 8_000) -> T:
         """`work` in one transaction, repeated where PostgreSQL made it a deadlock's victim.
 
-        `work` may be called three times: its effects are the database's, nothing else.
+        `work` may be called three times: its effects are the database's, nothing else. `longest_ms`
+        is for one statement of it.
         """
+        limits = {"statement_timeout_ms": longest_ms, "transaction_timeout_ms": longest_ms + 12_000}
         for _ in range(TRIES - 1):
             try:
-                with self.transaction() as connection:
+                with self.transaction(**limits) as connection:
                     return work(connection)
             except ConflictError:
                 self._let_the_other_through()
-        with self.transaction() as connection:
+        with self.transaction(**limits) as connection:
             return work(connection)
 
     def _let_the_other_through(self) -> None:
