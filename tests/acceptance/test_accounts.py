@@ -17,6 +17,7 @@ from handlers.cli.main import parser
 from infra.ebay.streams.registry import STREAMS
 from tests.support.postgres import free_port
 from tests.support.site import ROOT, Gate, Site
+from tests.support.typed import typed
 
 pytestmark = pytest.mark.timeout(150)
 Ended = subprocess.CompletedProcess[str]
@@ -40,10 +41,11 @@ def add(
     environment: str = "simulator",
     settings: dict[str, str | None] | None = None,
 ) -> Ended:
-    return site.cli(
+    return typed(
+        site,
         *("accounts", "add", "--name", name, "--environment", environment),
         *("--refresh-token-file", str(file), *more),
-        environment=site.environment(**(settings or {})),
+        **(settings or {}),
     )
 
 
@@ -62,7 +64,7 @@ def accounts(site: Site) -> int:
 
 
 def listed(site: Site) -> list[dict[str, Any]]:
-    ended = site.cli("accounts", "list", "--json")
+    ended = typed(site, "accounts", "list", "--json")
     assert ended.returncode == 0
     told: dict[str, list[dict[str, Any]]] = json.loads(ended.stdout)
     return told["accounts"]
@@ -180,7 +182,7 @@ def test_a_stdin_that_is_closed_is_said_to_be(site: Site) -> None:
 
 def test_a_new_token_leaves_a_paused_account_paused(site: Site, folder: Path) -> None:
     add(site, folder / "seller-1")
-    assert site.cli("accounts", "pause", "shop").returncode == 0
+    assert typed(site, "accounts", "pause", "shop").returncode == 0
 
     ended = add(site, folder / "seller-1", "--replace")
 
@@ -194,11 +196,11 @@ def test_next_steps_can_be_typed_as_they_are_told(site: Site, folder: Path) -> N
     added = add(site, folder / "seller-1", name="my shop")
     site.sql("UPDATE ebay.accounts SET status = 'needs_reconnect', status_reason = 'revoked'")
     second = add(site, folder / "seller-1", name="another")
-    told = [added.stdout, second.stderr, site.cli("accounts", "list").stdout]
+    told = [added.stdout, second.stderr, typed(site, "accounts", "list").stdout]
 
-    typed = [re.search(r"([^\s`]+python\S* -m core.run [^`\n]+)", text) for text in told]
+    hints = [re.search(r"([^\s`]+python\S* -m core.run [^`\n]+)", text) for text in told]
 
-    for command in typed:
+    for command in hints:
         assert command is not None
         words = shlex.split(command[1])
         assert Path(ROOT, words[0]).exists()
@@ -292,13 +294,13 @@ def test_a_new_consent_brings_a_revoked_account_back(site: Site, folder: Path) -
     add(site, folder / "seller-1")
     seller.revoked = True
     assert site.run().reason == "all_need_reconnect"
-    told = site.cli("accounts", "list")
+    told = typed(site, "accounts", "list")
     assert "needs_reconnect" in told.stdout
     assert "accounts reconnect shop --refresh-token-file FILE" in told.stdout
     refused(
-        site.cli("accounts", "resume", "shop"), 65, "needs_reconnect", "accounts reconnect shop"
+        typed(site, "accounts", "resume", "shop"), 65, "needs_reconnect", "accounts reconnect shop"
     )
-    refused(site.cli("accounts", "test", "shop"), 77, "consent")
+    refused(typed(site, "accounts", "test", "shop"), 77, "consent")
 
     seller.revoked = False
     replaced = add(site, folder / "seller-1", "--replace")
@@ -358,7 +360,7 @@ def test_a_consent_that_does_not_say_who_it_is_is_enough(site: Site, folder: Pat
     site.simulator.faults.add("missing_scope", operation="getUser")
 
     added = add(site, folder / "seller-1")
-    tested = site.cli("accounts", "test", "shop")
+    tested = typed(site, "accounts", "test", "shop")
 
     assert added.returncode == 0, added.stderr
     assert "None" not in added.stdout + tested.stdout
@@ -368,17 +370,19 @@ def test_a_consent_that_does_not_say_who_it_is_is_enough(site: Site, folder: Pat
 
 def test_an_account_that_is_not_there_is_said_to_be_so(site: Site) -> None:
     for action in ("test", "pause", "resume"):
-        refused(site.cli("accounts", action, "nobody"), 65, "no account 'nobody'", "accounts list")
+        refused(
+            typed(site, "accounts", action, "nobody"), 65, "no account 'nobody'", "accounts list"
+        )
 
 
 def test_a_paused_account_is_left_alone_and_goes_on_when_resumed(site: Site) -> None:
     site.connect(2)
 
-    paused = site.cli("accounts", "pause", "seller-1")
-    again = site.cli("accounts", "pause", "seller-1")
+    paused = typed(site, "accounts", "pause", "seller-1")
+    again = typed(site, "accounts", "pause", "seller-1")
     report = site.run()
     named = site.run(accounts=("seller-1",))
-    resumed = site.cli("accounts", "resume", "seller-1")
+    resumed = typed(site, "accounts", "resume", "seller-1")
     after = site.run()
 
     assert (paused.returncode, again.returncode, resumed.returncode) == (0, 0, 0)
@@ -395,7 +399,7 @@ def test_r26_a_pause_holds_within_a_page_of_the_run_that_is_at_it(site: Site) ->
     with Gate(site.simulator) as gate:
         running = site.start("ebay", "--json", "--stream", "orders")
         gate.wait()
-        paused = site.cli("accounts", "pause", "seller-1")
+        paused = typed(site, "accounts", "pause", "seller-1")
         gate.open()
         out, err = running.communicate(timeout=60)
 
@@ -404,7 +408,7 @@ def test_r26_a_pause_holds_within_a_page_of_the_run_that_is_at_it(site: Site) ->
     assert (unit["outcome"], unit["reason"]) == ("skipped", "account_inactive"), err
     assert site.one("SELECT count(due_at) FROM ebay.sync_states") == 0
     assert site.one("SELECT count(*) FROM ebay.sync_states WHERE leased_by IS NOT NULL") == 0
-    site.cli("accounts", "resume", "seller-1")
+    typed(site, "accounts", "resume", "seller-1")
     assert site.run().outcome == "done"
 
 

@@ -12,6 +12,7 @@ from core.ids import RunId
 from core.report import Outcome, Reason, RunReport, Trigger
 from handlers.cli.workers import worst
 from tests.support.site import WORKER, Site
+from tests.support.typed import typed
 
 pytestmark = pytest.mark.timeout(150)
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -21,12 +22,12 @@ INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 def read(site: Site) -> Site:
     """Two accounts, read once."""
     site.connect(2)
-    assert site.cli("ebay").returncode == 0
+    assert typed(site, "ebay").returncode == 0
     return site
 
 
 def told(site: Site, *arguments: str) -> Any:
-    ended = site.cli(*arguments, "--json")
+    ended = typed(site, *arguments, "--json")
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
 
@@ -35,7 +36,7 @@ def test_tick_runs_what_is_due_and_nothing_else(site: Site) -> None:
     site.connect(1)
 
     first = told(site, "tick")
-    again = site.cli("tick")
+    again = typed(site, "tick")
 
     assert [(run["worker"], run["outcome"]) for run in first["runs"]] == [
         ("ebay-cycle", "done"),
@@ -47,7 +48,7 @@ def test_tick_runs_what_is_due_and_nothing_else(site: Site) -> None:
 
 def test_tick_says_that_a_worker_is_paused(site: Site) -> None:
     site.connect(1)
-    assert site.cli("workers", "pause", "ebay").returncode == 0
+    assert typed(site, "workers", "pause", "ebay").returncode == 0
 
     paused = told(site, "tick")
 
@@ -123,7 +124,7 @@ def test_instants_of_runs_are_written_as_in_reports(read: Site) -> None:
     [("--limit", "-1"), ("--limit", "0"), ("--outcome", "bogus"), ("--worker", "bogus")],
 )
 def test_runs_are_chosen_by_what_there_is(site: Site, arguments: tuple[str, ...]) -> None:
-    ended = site.cli("runs", *arguments)
+    ended = typed(site, "runs", *arguments)
 
     assert ended.returncode == 2
     assert arguments[1] in ended.stderr
@@ -180,7 +181,7 @@ def test_psql_is_the_database_of_the_settings(read: Site) -> None:
 
 
 def test_the_schema_is_said_to_be_up_to_date(site: Site) -> None:
-    checked = site.cli("migrate", "--check")
-    applied = site.cli("migrate")
+    checked = typed(site, "migrate", "--check")
+    applied = typed(site, "migrate")
 
     assert (checked.returncode, applied.returncode) == (0, 0), checked.stderr + applied.stderr

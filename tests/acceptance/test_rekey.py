@@ -9,6 +9,7 @@ import pytest
 
 from infra.crypto import AesGcmCipher, parse_keys
 from tests.support.site import KEYS, TOKENS, Gate, Site, beside
+from tests.support.typed import typed
 
 pytestmark = pytest.mark.timeout(150)
 NEW = "new:" + base64.b64encode(bytes(range(100, 132))).decode()
@@ -53,7 +54,7 @@ def test_every_token_is_sealed_with_the_newest_key_and_the_old_one_can_go(site: 
     assert key_ids(site) == {"new"}
     assert opened(site, NEW) == before
     assert site.with_settings(ENCRYPTION_KEYS=NEW).run().outcome == "done"
-    stale = site.cli("ebay")
+    stale = typed(site, "ebay")
     assert stale.returncode == 78
     assert "the key new" in stale.stderr
 
@@ -127,7 +128,7 @@ def test_what_no_key_opens_is_named_and_nothing_of_it_is_changed(site: Site) -> 
 
     assert (code, told["lost"], told["old_keys_removable"]) == (78, ["seller-1"], False)
     assert told["values"] == {"new": 2, "gone": 1, "test": 1}
-    assert site.cli("workers", "list").returncode == 0
+    assert typed(site, "workers", "list").returncode == 0
 
 
 def test_a_key_that_is_lost_costs_a_new_consent_and_no_more(site: Site, tmp_path: Path) -> None:
@@ -162,7 +163,9 @@ def test_r43_whatever_was_done_no_token_lies_in_the_database_in_clear(
     site.sql("UPDATE ebay.tokens SET access_expires_at = clock_timestamp()")
     site.run()
     site.run(worker=TOKENS, accounts=("seller-1",))
-    site.cli("accounts", "reconnect", "seller-1", "--refresh-token-file", str(tmp_path / "token"))
+    typed(
+        site, "accounts", "reconnect", "seller-1", "--refresh-token-file", str(tmp_path / "token")
+    )
     rekey(site)
 
     [columns] = site.sql(

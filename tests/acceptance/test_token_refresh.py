@@ -15,6 +15,7 @@ from tests.support import ways
 from tests.support.lambda_runtime import schedule_event
 from tests.support.postgres import POOL_SIZE, through_pooler
 from tests.support.site import TOKENS, Gate, Served, Site, beside
+from tests.support.typed import typed
 from tests.support.ways import Seen, Way
 
 pytestmark = pytest.mark.timeout(150)
@@ -221,7 +222,7 @@ def test_what_tokens_do_not_have_is_refused(
 
 
 def test_a_name_that_is_none_is_refused(site: Site) -> None:
-    ended = site.cli("tokens", "--account", "nobody")
+    ended = typed(site, "tokens", "--account", "nobody")
 
     assert ended.returncode == 65
     assert "nobody" in ended.stderr
@@ -277,7 +278,7 @@ def test_r38_a_token_outlives_a_missed_call_of_the_worker(site: Site) -> None:
 def test_a_named_account_is_refreshed_though_it_is_not_due(site: Site) -> None:
     connected(site, minutes=1)
 
-    ended = site.cli("tokens", "--account", "seller-1")
+    ended = typed(site, "tokens", "--account", "seller-1")
 
     assert ended.returncode == 0
     assert "1 tokens refreshed" in ended.stderr
@@ -427,7 +428,7 @@ def test_r40_a_withdrawn_consent_costs_one_call_and_one_word_and_stops_its_accou
     connected(site, 3)
     site.simulator.world.account("seller-2").revoked = True
 
-    first = site.cli("tokens", "--json")
+    first = typed(site, "tokens", "--json")
     age(site, 61)
     second = refresh(site)
 
@@ -453,7 +454,7 @@ def test_r40_an_old_token_is_used_while_it_is_good(site: Site, status: int) -> N
     connected(site, 1, 110)
     site.simulator.faults.add("status", operation="token", status=status, body="{}")
 
-    ended = site.cli("ebay", "--json", "--stream", "orders")
+    ended = typed(site, "ebay", "--json", "--stream", "orders")
 
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["outcome"] == "done"
@@ -589,7 +590,7 @@ def test_r46_the_end_of_a_consent_is_told_once_at_30_7_and_1_days(site: Site) ->
     told = []
     for days in (31, 29.5, 29, 8, 6.5, 6, 2, 0.9, 0.5, -1):
         ends_in(site, days)
-        ended = site.cli("tokens", "--json")
+        ended = typed(site, "tokens", "--json")
         report = json.loads(ended.stdout)
         lines = [json.loads(line) for line in ended.stderr.splitlines() if line.startswith("{")]
         said = [line for line in lines if line["event"] == "token.expires_soon"]
@@ -607,7 +608,8 @@ def test_r46_a_new_consent_is_warned_of_anew(site: Site, tmp_path: Any) -> None:
     (tmp_path / "token").write_text(site.simulator.world.account("seller-1").refresh_token)
     ends = (datetime.now(UTC) + timedelta(days=20)).date().isoformat()
 
-    renewed = site.cli(
+    renewed = typed(
+        site,
         "accounts", "reconnect", "seller-1", "--refresh-token-file", str(tmp_path / "token"),
         "--consent-ends", ends,
     )  # fmt: skip
@@ -623,7 +625,7 @@ def test_r46_the_list_of_accounts_shows_when_each_consent_ends(site: Site) -> No
     site.connect(2)
     ends_in(site, 6.5)
 
-    ended = site.cli("accounts", "list")
+    ended = typed(site, "accounts", "list")
 
     assert "consent ends" in ended.stdout
     assert "(6 days)" in ended.stdout
@@ -638,8 +640,8 @@ def test_r46_the_list_of_accounts_shows_when_each_consent_ends(site: Site) -> No
 def test_the_list_of_workers_and_tick_know_it(site: Site) -> None:
     connected(site)
 
-    ticked = site.cli("tick", "--json")
-    listed = json.loads(site.cli("workers", "list", "--json").stdout)["workers"]
+    ticked = typed(site, "tick", "--json")
+    listed = json.loads(typed(site, "workers", "list", "--json").stdout)["workers"]
 
     ran = [run["worker"] for run in json.loads(ticked.stdout)["runs"]]
     assert ran == ["ebay-cycle", TOKENS]
@@ -654,9 +656,9 @@ def test_accounts_test_shows_the_last_refreshes(site: Site) -> None:
     site.simulator.faults.add("status", operation="token", status=503, body="{}", times=1)
     refresh(site)
 
-    good = site.cli("accounts", "test", "seller-1")
+    good = typed(site, "accounts", "test", "seller-1")
     site.simulator.world.account("seller-1").revoked = True
-    revoked = site.cli("accounts", "test", "seller-1")
+    revoked = typed(site, "accounts", "test", "seller-1")
 
     assert (good.returncode, revoked.returncode) == (0, 77)
     for shown in (good.stdout, revoked.stderr):
