@@ -1,7 +1,6 @@
 """What becomes of GetBestOffers' answers, offers of several items and roles in one page."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -43,19 +42,6 @@ def grouped(*groups: str, pages: object = 1, entries: object = 0) -> str:
         f"<TotalNumberOfPages>{pages}</TotalNumberOfPages>"
         f"<TotalNumberOfEntries>{entries}</TotalNumberOfEntries></PaginationResult>"
     )
-
-
-@pytest.fixture
-def http() -> Iterator[EbayHttp]:
-    client = EbayHttp()
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def ebay() -> Iterator[respx.MockRouter]:
-    with respx.mock(assert_all_called=False) as router:
-        yield router
 
 
 def fetch(http: EbayHttp, **how: Any) -> Page:

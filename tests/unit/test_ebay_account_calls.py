@@ -27,13 +27,6 @@ GRANTED = {"access_token": "app-token", "expires_in": 7200}
 
 
 @pytest.fixture
-def http() -> Iterator[EbayHttp]:
-    client = EbayHttp()
-    yield client
-    client.close()
-
-
-@pytest.fixture
 def identity(http: EbayHttp) -> Identity:
     return Identity(http=http, hosts=EbayHosts(), clock=clock())
 

@@ -43,12 +43,6 @@ def oauth() -> Iterator[OAuth]:
     http.close()
 
 
-@pytest.fixture
-def ebay() -> Iterator[respx.MockRouter]:
-    with respx.mock(assert_all_called=False) as router:
-        yield router
-
-
 def refresh(endpoint: TokenEndpoint, environment: str = "production") -> Grant:
     return endpoint.refresh(environment, TOKEN, timeout=5)
 

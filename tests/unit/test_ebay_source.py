@@ -1,6 +1,5 @@
 import json
 import traceback
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -21,13 +20,10 @@ from core.errors import (
 )
 from core.sync.model import Environment, Page, PageQuery, Walk
 from core.sync.ports import PageSource
-from infra.ebay.client import EbayHttp
-from infra.ebay.hosts import EbayHosts
 from infra.ebay.pages import read_page
 from infra.ebay.rest import RestList
 from infra.ebay.source import EbayPages
-from infra.ebay.stream_api import Ebay
-from tests.support.ebay import CANARY, NOW, TOKEN, account, answer, clock, query
+from tests.support.ebay import CANARY, NOW, TOKEN, account, answer, query
 from tests.support.ebay_shared import contract, sample_body
 from tests.support.stream_lists import REST_LISTS
 
@@ -38,19 +34,6 @@ SAMPLED = pytest.mark.parametrize(
     "api", [ORDERS, TRANSACTIONS, PAYOUTS], ids=["orders", "transactions", "payouts"]
 )
 DATED = "2026-02-25T10:00:00.000Z"
-
-
-@pytest.fixture
-def source() -> Iterator[EbayPages]:
-    http = EbayHttp()
-    yield EbayPages(ebay=Ebay(http=http, hosts=EbayHosts(), clock=clock()))
-    http.close()
-
-
-@pytest.fixture
-def ebay() -> Iterator[respx.MockRouter]:
-    with respx.mock(assert_all_called=False) as router:
-        yield router
 
 
 def fetch(source: PageSource, api: RestList, **how: Any) -> Page:

@@ -1,7 +1,6 @@
 """Offers of the Inventory API, against eBay's contract and its oddities."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,30 +17,14 @@ from core.errors import (
     UpstreamUnavailableError,
 )
 from core.sync.model import Environment, Page
-from infra.ebay.client import EbayHttp
-from infra.ebay.hosts import EbayHosts
 from infra.ebay.source import EbayPages
-from infra.ebay.stream_api import Ebay
 from infra.ebay.streams.inventory_offers import INVENTORY_OFFERS, offers_text, page_text
-from tests.support.ebay import CANARY, TOKEN, account, clock, query
+from tests.support.ebay import CANARY, TOKEN, account, query
 from tests.support.ebay_shared import contract, sample
 
 STREAM = INVENTORY_OFFERS.stream
 ITEMS, OFFERS = INVENTORY_OFFERS.path, INVENTORY_OFFERS.offers_path
 CONTRACT = "sell_inventory_v1"
-
-
-@pytest.fixture
-def source() -> Iterator[EbayPages]:
-    http = EbayHttp()
-    yield EbayPages(ebay=Ebay(http=http, hosts=EbayHosts(), clock=clock()))
-    http.close()
-
-
-@pytest.fixture
-def ebay() -> Iterator[respx.MockRouter]:
-    with respx.mock(assert_all_called=False) as router:
-        yield router
 
 
 def fetch(source: EbayPages, offset: int = 0) -> Page:

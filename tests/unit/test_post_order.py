@@ -18,12 +18,9 @@ from core.errors import (
     UpstreamUnavailableError,
 )
 from core.sync.model import Page, PageQuery, Walk
-from infra.ebay.client import EbayHttp
-from infra.ebay.hosts import EbayHosts
 from infra.ebay.post_order import PostOrderList
 from infra.ebay.source import EbayPages
-from infra.ebay.stream_api import Ebay
-from tests.support.ebay import CANARY, TOKEN, account, clock, query
+from tests.support.ebay import CANARY, TOKEN, account, query
 from tests.support.ebay_shared import post_order, post_order_sample, sample
 from tests.support.stream_lists import POST_ORDER_LISTS
 
@@ -36,13 +33,6 @@ SAMPLES = {
     "returns": "searchReturns_200",
     "cancellations": "searchCancellations_200",
 }
-
-
-@pytest.fixture
-def source() -> Iterator[EbayPages]:
-    http = EbayHttp()
-    yield EbayPages(ebay=Ebay(http=http, hosts=EbayHosts(), clock=clock()))
-    http.close()
 
 
 @pytest.fixture

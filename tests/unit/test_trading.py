@@ -1,6 +1,5 @@
 import json
 import traceback
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -41,19 +40,6 @@ LISTINGS = TradingList(
     options={"Sort": "ItemID"},
     fields={"HideVariations": False},
 )
-
-
-@pytest.fixture
-def http() -> Iterator[EbayHttp]:
-    client = EbayHttp()
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def ebay() -> Iterator[respx.MockRouter]:
-    with respx.mock(assert_all_called=False) as router:
-        yield router
 
 
 def root(inside: str, name: str = "GetMyeBaySellingResponse") -> str:
