@@ -5,6 +5,7 @@ What `offset` counts there (rows or pages) is documented both ways, so it is nev
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from core.secret import Secret
-from core.sync.model import Account, Page, PageQuery, Stream
+from core.sync.model import Account, Page, PageQuery, Stream, Walk
 from core.sync.walk import complete
 from infra.ebay.answer import Answer
 from infra.ebay.errors import bad_answer, complaint_of, refusal, unreadable
@@ -25,6 +26,35 @@ ROOT = "/post-order/v2"
 _OK = 200
 _NOT_FOUND = 404
 _INTERNAL_ERROR = 2003
+
+
+def claims(
+    name: str,
+    resource: str,
+    *,
+    list_field: str = "members",
+    calls_per_page: int = 1,
+    details: bool = False,
+) -> Stream:
+    """The stream of one kind of claims; `details`: one more call for each, also while it is open.
+
+    Where each new row costs a call, a page should fit into a run: eBay would give 200.
+    """
+    return Stream(
+        name=name,
+        list_field=list_field,
+        api=f"post-order.{resource}",
+        interval=timedelta(minutes=15),
+        walk=Walk.HALVED,
+        page_size=50 if details else 200,
+        open_pass=True,
+        details_per_call=1 if details else 0,
+        open_by_key=details,
+        in_sandbox=False,
+        calls_per_page=calls_per_page,
+        # 18 months.
+        keeps=timedelta(days=540),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,10 +46,8 @@ def test_the_columns_of_a_dispute_are_ebays_fields(database: Database) -> None:
 
     shelf.save(dispute(closedDate="2026-02-09T10:00:00.000Z", invented=[1]))
 
-    row = shelf.one("SELECT * FROM ebay.disputes")
+    row = shelf.fields("ebay.disputes")
     assert row.pop("raw")["invented"] == [1]
-    for ours in ("account_id", "content_hash", "first_seen_at", "updated_at", "erased_at"):
-        row.pop(ours)
     assert row == {
         "payment_dispute_id": "dispute-1",
         "payment_dispute_status": "ACTION_NEEDED",

@@ -311,9 +311,8 @@ def test_the_columns_of_an_order_are_ebays_fields(database: Database) -> None:
         )
     )
 
-    row = shelf.one("SELECT * FROM ebay.orders")
-    for ours in ("account_id", "raw", "content_hash", "first_seen_at", "updated_at", "erased_at"):
-        row.pop(ours)
+    row = shelf.fields("ebay.orders")
+    row.pop("raw")
     assert row == {
         "order_id": "order-1",
         "legacy_order_id": "legacy-1",
@@ -344,9 +343,8 @@ def test_the_columns_of_a_line_are_ebays_fields(database: Database) -> None:
 
     shelf.save(order(lineItems=[line(3, legacyVariationId="variation")]))
 
-    row = shelf.one("SELECT * FROM ebay.order_lines")
-    for ours in ("account_id", "raw", "content_hash", "first_seen_at", "updated_at", "erased_at"):
-        row.pop(ours)
+    row = shelf.fields("ebay.order_lines")
+    row.pop("raw")
     assert row == {
         "order_id": "order-1",
         "line_item_id": "line-3",
@@ -450,9 +448,8 @@ def test_the_fields_of_a_transaction_and_its_fees(database: Database) -> None:
         )
     )
 
-    row = shelf.one("SELECT * FROM ebay.transactions")
-    for ours in ("account_id", "raw", "content_hash", "first_seen_at", "updated_at", "erased_at"):
-        row.pop(ours)
+    row = shelf.fields("ebay.transactions")
+    row.pop("raw")
     assert row == {
         "transaction_id": "transaction-1",
         "transaction_type": "SALE",
@@ -557,9 +554,8 @@ def test_the_fields_of_a_payout(database: Database) -> None:
         )
     )
 
-    row = shelf.one("SELECT * FROM ebay.payouts")
-    for ours in ("account_id", "raw", "content_hash", "first_seen_at", "updated_at"):
-        row.pop(ours)
+    row = shelf.fields("ebay.payouts")
+    row.pop("raw")
     assert row == {
         "payout_id": "payout-1",
         "payout_date": datetime(2026, 2, 1, 10, 0, tzinfo=UTC),

@@ -15,6 +15,7 @@ from infra.ebay.streams.registry import STREAMS
 from infra.postgres.sync import PostgresSync
 from infra.postgres.transaction import Database
 
+OURS = {"account_id", "content_hash", "first_seen_at", "updated_at", "erased_at"}
 READ_AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
@@ -70,6 +71,11 @@ class Shelf:
     def one(self, statement: str, **values: Any) -> dict[str, Any]:
         [row] = self.sql(statement, **values)
         return dict(row._mapping)
+
+    def fields(self, table: str) -> dict[str, Any]:
+        """The columns of its only row that are read from eBay's answer, `raw` among them."""
+        row = self.one(f"SELECT * FROM {table}")
+        return {name: value for name, value in row.items() if name not in OURS}
 
     def column(self, statement: str) -> list[Any]:
         return [row[0] for row in self.sql(statement)]
