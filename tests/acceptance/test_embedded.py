@@ -28,6 +28,7 @@ os.setgid(65534)
 os.setuid(65534)
 sys.exit(main(["accounts", "list"]))
 """
+SMALL = "tests.support.small_demo"
 ADD = ("accounts", "add", "--environment", "simulator", "--refresh-token-file")
 
 
@@ -42,15 +43,18 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT), "LOG_FORMAT": "json", **more}
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "core.run", *arguments]
+def command(*arguments: str, module: str = "core.run") -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
 
 
 def run(
-    folder: Path, *arguments: str, settings: Mapping[str, str] | None = None
+    folder: Path,
+    *arguments: str,
+    settings: Mapping[str, str] | None = None,
+    module: str = "core.run",
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*arguments),
+        command(*arguments, module=module),
         cwd=folder,
         env=environment(**(settings or {})),
         capture_output=True,
@@ -225,8 +229,8 @@ def test_the_demonstration_leaves_a_database_of_ones_own_untouched(
         "WORKERS_MAX_PARALLEL": "many",
     }
 
-    first = run(folder, "demo", settings=settings)
-    again = run(folder, "demo", settings=settings)
+    first = run(folder, "demo", settings=settings, module=SMALL)
+    again = run(folder, "demo", settings=settings, module=SMALL)
 
     assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
     assert "seller-2" in first.stdout
@@ -239,7 +243,7 @@ def test_the_demonstration_leaves_a_database_of_ones_own_untouched(
 def test_a_killed_demonstration_goes_on_at_once(folder: Path) -> None:
     """Its lease is held for minutes yet, but no other demonstration lives."""
     with subprocess.Popen(
-        command("demo"),
+        command("demo", module=SMALL),
         cwd=folder,
         env=environment(),
         stdout=subprocess.DEVNULL,
@@ -252,7 +256,7 @@ def test_a_killed_demonstration_goes_on_at_once(folder: Path) -> None:
             assert demo.poll() is None
         os.killpg(demo.pid, signal.SIGKILL)
 
-    after = run(folder, "demo", "--json")
+    after = run(folder, "demo", "--json", module=SMALL)
 
     assert demo.returncode == -signal.SIGKILL
     assert after.returncode == 0, after.stderr
@@ -302,7 +306,7 @@ def stored(told: dict[str, Any]) -> int:
 
 def test_what_the_demonstration_suggests_reaches_its_own_database_only(folder: Path) -> None:
     his = {"DATABASE_URL": "postgresql://a@127.0.0.1:1/his", "COMPAT_ENV": "1", "LEASE_S": "x"}
-    told = run(folder, "demo", settings=his)
+    told = run(folder, "demo", settings=his, module=SMALL)
     del his["LEASE_S"]
     hints = [line.strip() for line in told.stdout.splitlines() if "-m core.run" in line]
 
@@ -323,7 +327,7 @@ def test_what_the_demonstration_suggests_reaches_its_own_database_only(folder: P
 
 def test_a_killed_demonstration_takes_its_ebay_along(folder: Path) -> None:
     with subprocess.Popen(
-        command("demo"),
+        command("demo", module=SMALL),
         cwd=folder,
         env=environment(),
         stdout=subprocess.DEVNULL,
