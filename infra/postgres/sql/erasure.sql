@@ -7,44 +7,54 @@
 SELECT pg_advisory_xact_lock(ops.lock_key('erasure'));
 
 -- name: look
--- Keeps the person's hash, and tells which tables hold rows. By the indexes alone.
+-- Keeps the person's hash, and tells which tables hold rows. By the indexes alone:
+-- counted, because PostgreSQL reads a table in order where it believes that one of its first rows will do.
 WITH person AS (
   INSERT INTO ebay.erased_people AS kept (person, erased_at, keep_until)
   SELECT DISTINCT ebay.person_hash(word), clock_timestamp(), clock_timestamp() + make_interval(days => 180)
     FROM unnest(CAST(:words AS text[])) AS word
   ON CONFLICT (person) DO UPDATE SET keep_until = GREATEST(kept.keep_until, EXCLUDED.keep_until) WHERE kept.keep_until IS NOT NULL
 )
-SELECT 'orders' AS found WHERE EXISTS (SELECT FROM ebay.orders WHERE (lower(buyer_username COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
-UNION ALL SELECT 'transactions' AS found WHERE EXISTS (SELECT FROM ebay.transactions WHERE (lower(buyer_username COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
-UNION ALL SELECT 'disputes' AS found WHERE EXISTS (SELECT FROM ebay.disputes WHERE (lower(buyer_username COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
-UNION ALL SELECT 'cases' AS found WHERE EXISTS (SELECT FROM ebay.cases WHERE (lower(buyer COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
-UNION ALL SELECT 'inquiries' AS found WHERE EXISTS (SELECT FROM ebay.inquiries WHERE (lower(buyer COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
-UNION ALL SELECT 'returns' AS found WHERE EXISTS (SELECT FROM ebay.returns WHERE (lower(buyer_login_name COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller_login_name COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
-UNION ALL SELECT 'cancellations' AS found WHERE EXISTS (SELECT FROM ebay.cancellations WHERE (lower(buyer_login_name COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller_login_name COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
-UNION ALL SELECT 'messages' AS found WHERE EXISTS (SELECT FROM ebay.messages WHERE (lower(sender COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(recipient_user_id COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(send_to_name COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
-UNION ALL SELECT 'best_offers' AS found WHERE EXISTS (SELECT FROM ebay.best_offers WHERE (lower(buyer_user_id COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
-UNION ALL SELECT 'purchases' AS found WHERE EXISTS (SELECT FROM ebay.purchases WHERE (lower(seller_user_id COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
-UNION ALL SELECT 'listings' WHERE EXISTS (SELECT FROM ebay.listings WHERE lower((raw #>> '{SellingStatus,HighBidder,UserID}') COLLATE "C") = ANY (CAST(:words AS text[])))
-UNION ALL SELECT 'mentions' WHERE EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word
+SELECT 'orders' AS found WHERE 0 < (SELECT count(*) FROM ebay.orders WHERE (lower(buyer_username COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'transactions' AS found WHERE 0 < (SELECT count(*) FROM ebay.transactions WHERE (lower(buyer_username COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'disputes' AS found WHERE 0 < (SELECT count(*) FROM ebay.disputes WHERE (lower(buyer_username COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'cases' AS found WHERE 0 < (SELECT count(*) FROM ebay.cases WHERE (lower(buyer COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'inquiries' AS found WHERE 0 < (SELECT count(*) FROM ebay.inquiries WHERE (lower(buyer COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'returns' AS found WHERE 0 < (SELECT count(*) FROM ebay.returns WHERE (lower(buyer_login_name COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller_login_name COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'cancellations' AS found WHERE 0 < (SELECT count(*) FROM ebay.cancellations WHERE (lower(buyer_login_name COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(seller_login_name COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'messages' AS found WHERE 0 < (SELECT count(*) FROM ebay.messages WHERE (lower(sender COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(recipient_user_id COLLATE "C") = ANY (CAST(:words AS text[])) OR lower(send_to_name COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'best_offers' AS found WHERE 0 < (SELECT count(*) FROM ebay.best_offers WHERE (lower(buyer_user_id COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'purchases' AS found WHERE 0 < (SELECT count(*) FROM ebay.purchases WHERE (lower(seller_user_id COLLATE "C") = ANY (CAST(:words AS text[]))) AND account_id <> ALL (CAST(:own AS bigint[])))
+UNION ALL SELECT 'listings' WHERE 0 < (SELECT count(*) FROM ebay.listings WHERE lower((raw #>> '{SellingStatus,HighBidder,UserID}') COLLATE "C") = ANY (CAST(:words AS text[])))
+UNION ALL SELECT 'mentions' WHERE 0 < (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word
                 JOIN ebay.messages message ON ebay.words(COALESCE(subject, '') || ' ' || COALESCE(CAST(detail AS text), '')) @> ebay.words(word) AND strpos(lower(COALESCE(subject, '') || ' ' || COALESCE(CAST(detail AS text), '') COLLATE "C"), word) > 0 AND message.erased_at IS NULL)
-UNION ALL SELECT 'quarantine' WHERE EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word
+UNION ALL SELECT 'quarantine' WHERE 0 < (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word
                 JOIN ebay.quarantine bad ON ebay.words(raw) @> ebay.words(word) AND strpos(lower(raw COLLATE "C"), word) > 0)
-UNION ALL SELECT 'run_events' WHERE EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word
+UNION ALL SELECT 'run_events' WHERE 0 < (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word
                 JOIN ops.run_events event ON ebay.words(CAST(facts AS text)) @> ebay.words(word) AND strpos(lower(CAST(facts AS text) COLLATE "C"), word) > 0 AND level <> 'info')
-UNION ALL SELECT 'run_units' WHERE EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word
+UNION ALL SELECT 'run_units' WHERE 0 < (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word
                 JOIN ops.run_units unit ON ebay.words(error) @> ebay.words(word) AND strpos(lower(error COLLATE "C"), word) > 0 AND error IS NOT NULL)
-UNION ALL SELECT 'notes' WHERE EXISTS (
-         SELECT FROM (SELECT note FROM ebay.disputes WHERE note IS NOT NULL
-                  UNION ALL SELECT note FROM ebay.cases WHERE note IS NOT NULL
-                  UNION ALL SELECT note FROM ebay.inquiries WHERE note IS NOT NULL
-                  UNION ALL SELECT note FROM ebay.returns WHERE note IS NOT NULL
-                  UNION ALL SELECT note FROM ebay.cancellations WHERE note IS NOT NULL
-                  UNION ALL SELECT note FROM ebay.messages WHERE note IS NOT NULL
-                  UNION ALL SELECT note FROM ebay.best_offers WHERE note IS NOT NULL
-                  UNION ALL SELECT note FROM ebay.listings WHERE note IS NOT NULL
-                  UNION ALL SELECT note FROM ebay.purchases WHERE note IS NOT NULL
-                  UNION ALL SELECT note FROM ebay.inventory_offers WHERE note IS NOT NULL) AS noted
-           JOIN unnest(CAST(:words AS text[])) AS word ON strpos(lower(note COLLATE "C"), word) > 0);
+UNION ALL SELECT 'notes' WHERE 0 <
+         (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.disputes noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0)
+       + (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.cases noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0)
+       + (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.inquiries noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0)
+       + (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.returns noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0)
+       + (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.cancellations noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0)
+       + (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.messages noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0)
+       + (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.best_offers noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0)
+       + (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.listings noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0)
+       + (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.purchases noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0)
+       + (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.inventory_offers noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0);
 
 -- name: keep
 -- Of a person who had rows here, for good.
@@ -206,52 +216,72 @@ RETURNING 1;
 -- Those that name the person on rows of others.
 WITH disputes AS (
   UPDATE ebay.disputes SET note = ebay.without_names(note, CAST(:named AS text[]))
-   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+   WHERE ctid = ANY (ARRAY(
+           SELECT noted.ctid FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.disputes noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0 FOR UPDATE OF noted))
   RETURNING 1
 ),
      cases AS (
   UPDATE ebay.cases SET note = ebay.without_names(note, CAST(:named AS text[]))
-   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+   WHERE ctid = ANY (ARRAY(
+           SELECT noted.ctid FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.cases noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0 FOR UPDATE OF noted))
   RETURNING 1
 ),
      inquiries AS (
   UPDATE ebay.inquiries SET note = ebay.without_names(note, CAST(:named AS text[]))
-   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+   WHERE ctid = ANY (ARRAY(
+           SELECT noted.ctid FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.inquiries noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0 FOR UPDATE OF noted))
   RETURNING 1
 ),
      returns AS (
   UPDATE ebay.returns SET note = ebay.without_names(note, CAST(:named AS text[]))
-   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+   WHERE ctid = ANY (ARRAY(
+           SELECT noted.ctid FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.returns noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0 FOR UPDATE OF noted))
   RETURNING 1
 ),
      cancellations AS (
   UPDATE ebay.cancellations SET note = ebay.without_names(note, CAST(:named AS text[]))
-   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+   WHERE ctid = ANY (ARRAY(
+           SELECT noted.ctid FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.cancellations noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0 FOR UPDATE OF noted))
   RETURNING 1
 ),
      messages AS (
   UPDATE ebay.messages SET note = ebay.without_names(note, CAST(:named AS text[]))
-   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+   WHERE ctid = ANY (ARRAY(
+           SELECT noted.ctid FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.messages noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0 FOR UPDATE OF noted))
   RETURNING 1
 ),
      best_offers AS (
   UPDATE ebay.best_offers SET note = ebay.without_names(note, CAST(:named AS text[]))
-   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+   WHERE ctid = ANY (ARRAY(
+           SELECT noted.ctid FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.best_offers noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0 FOR UPDATE OF noted))
   RETURNING 1
 ),
      listings AS (
   UPDATE ebay.listings SET note = ebay.without_names(note, CAST(:named AS text[]))
-   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+   WHERE ctid = ANY (ARRAY(
+           SELECT noted.ctid FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.listings noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0 FOR UPDATE OF noted))
   RETURNING 1
 ),
      purchases AS (
   UPDATE ebay.purchases SET note = ebay.without_names(note, CAST(:named AS text[]))
-   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+   WHERE ctid = ANY (ARRAY(
+           SELECT noted.ctid FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.purchases noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0 FOR UPDATE OF noted))
   RETURNING 1
 ),
      inventory_offers AS (
   UPDATE ebay.inventory_offers SET note = ebay.without_names(note, CAST(:named AS text[]))
-   WHERE note IS NOT NULL AND EXISTS (SELECT FROM unnest(CAST(:words AS text[])) AS word WHERE strpos(lower(note COLLATE "C"), word) > 0)
+   WHERE ctid = ANY (ARRAY(
+           SELECT noted.ctid FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.inventory_offers noted ON ebay.words(noted.note) @> ebay.words(word)
+              AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0 FOR UPDATE OF noted))
   RETURNING 1
 )
 SELECT 1 FROM disputes
