@@ -38,6 +38,7 @@ class Survey:
     old: OldConnector
     planned: Sequence[Planned]
     now: datetime
+    wishes: Wishes
     well_known_secret: bool
 
 
@@ -59,6 +60,7 @@ def survey(ready: Opened, url: Secret, secret: Secret, wishes: Wishes) -> Survey
         old=old,
         planned=planner.plan(old),
         now=now,
+        wishes=wishes,
         well_known_secret=secret.reveal() == WELL_KNOWN,
     )
 

@@ -123,7 +123,7 @@ class PlannedStream:
 
 
 class Fate(StrEnum):
-    """NEW: it comes. RENEWED: it is here, untouched, and gets the newest cursors and switches.
+    """NEW: it comes. RENEWED: it is here, untouched, and gets the newest cursors.
     SAME: there is nothing to change. LEFT: it does not come, or stays here as it is.
     """
 

@@ -15,6 +15,7 @@ from core.moving.model import (
     OldConnector,
     OldToken,
     Planned,
+    PlannedStream,
     TokenState,
 )
 from core.moving.naming import clean, name_for, seller_names, seller_shown, shown
@@ -102,8 +103,8 @@ class Planner:
         planned = replace(planned, environment=here.environment, decided_by="moved over already")
         if not here.untouched:
             return _left(planned, "it was moved over already and used since: it stays as it is")
-        known = {each.stream: each for each in here.states}
-        changed = any(known.get(each.stream) != each for each in planned.states)
+        planned = replace(planned, streams=_switched_as(here, planned.streams))
+        changed = set(planned.states) != set(here.states)
         return replace(planned, fate=Fate.RENEWED if changed else Fate.SAME)
 
     def _coming(self, planned: Planned) -> Planned:
@@ -116,6 +117,15 @@ class Planner:
         return planned
 
 
+def _switched_as(here: HereAccount, streams: Sequence[PlannedStream]) -> tuple[PlannedStream, ...]:
+    """Switches stay as they came: to go on here, people turn every one of them off there."""
+    came = {each.stream: each.enabled for each in here.states}
+    return tuple(
+        replace(each, state=replace(each.state, enabled=came.get(each.state.stream, True)))
+        for each in streams
+    )
+
+
 def _left(planned: Planned, reason: str) -> Planned:
     return replace(planned, fate=Fate.LEFT, reason=reason)
 
@@ -123,6 +133,10 @@ def _left(planned: Planned, reason: str) -> Planned:
 def _is_called(account: HereAccount, names: frozenset[str]) -> bool:
     known = (account.ebay_user_id, account.username)
     return any(clean(name).casefold() in names for name in known if name is not None)
+
+
+def _all_off(account: OldAccount) -> bool:
+    return bool(account.states) and not any(state.enabled for state in account.states)
 
 
 def _chosen(accounts: Sequence[OldAccount], wanted: Sequence[str]) -> list[OldAccount]:
@@ -180,6 +194,8 @@ def _notes(planned: Planned, name: str) -> Iterator[str]:
         yield f"its name there was {shown(account.label)!r}, which is taken or cannot be used here"
     if not account.active:
         yield "it is deactivated there"
+    if planned.fate is Fate.NEW and _all_off(account):
+        yield "all of it is switched off there, and comes so: `streams resume` switches it on"
     if not seller_names(account):
         yield "the old connector never learned who its seller is; eBay is asked when it moves"
     if clean(account.purpose).upper() == "BUYING":

@@ -83,7 +83,7 @@ class Destination(Protocol):
         ...
 
     def renew(self, account: HereAccount, states: Sequence[StreamState]) -> bool:
-        """New cursors and switches. False: somebody has touched it meanwhile, and nothing is done.
+        """New cursors. False: somebody has touched it meanwhile, and nothing is done.
 
         `account` as it was seen.
         """

@@ -93,7 +93,7 @@ def _told(seen: Survey, moved: list[Moved], options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(as_json(seen, moved, dry_run=False)))
     else:
-        print(farewell(moved))
+        print(farewell(seen.wishes, moved))
     if not any(each.refused for each in moved):
         return 0
     came = any(each.planned.fate is not Fate.LEFT for each in moved)

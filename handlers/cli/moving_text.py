@@ -7,20 +7,20 @@ from shlex import quote
 from core.moving.model import Fate, FoundToken, Planned, PlannedStream, TokenState
 from core.moving.move import Moved
 from core.moving.naming import clean, shown
+from core.moving.plan import Wishes
 from core.report import instant
 from handlers.cli.text import PROGRAM, as_typed, moment, table
 from handlers.moving import Survey
 
-IMPORT = f"{PROGRAM} accounts import --from URL --secret-file FILE"
 FATES = {
     Fate.NEW: "comes",
-    Fate.RENEWED: "is here, untouched: takes the newest cursors and switches",
+    Fate.RENEWED: "is here, untouched: takes the newest cursors",
     Fate.SAME: "is here: nothing to change",
     Fate.LEFT: "left out",
 }
 DONE = {
     Fate.NEW: "came, paused",
-    Fate.RENEWED: "took the newest cursors and switches, still paused",
+    Fate.RENEWED: "took the newest cursors, still paused",
     Fate.SAME: "is here already: nothing changed",
     Fate.LEFT: "left out",
 }
@@ -114,7 +114,7 @@ def _streams(streams: Sequence[PlannedStream]) -> str:
         (
             each.state.stream,
             " + ".join(each.from_) or "-",
-            "from the beginning" if each.state.cursor_at is None else moment(each.state.cursor_at),
+            "-" if each.state.cursor_at is None else moment(each.state.cursor_at),
             "on" if each.state.enabled else "off",
             each.why,
         )
@@ -132,8 +132,19 @@ def tail(seen: Survey) -> str:
     )
     lines = [numbers, COMES_NOT]
     if coming:
-        lines.append(f"next: {as_typed(IMPORT)} --yes")
+        lines.append(f"next: {_command(seen.wishes)}")
     return "\n".join(lines)
+
+
+def _command(wishes: Wishes) -> str:
+    """As it was typed, but for what nobody else should read."""
+    words = [PROGRAM, "accounts import --from URL --secret-file FILE"]
+    if wishes.environment is not None:
+        words.append(f"--environment {wishes.environment}")
+    words += [f"--account {quote(name)}" for name in wishes.accounts]
+    if wishes.with_history:
+        words.append("--with-history")
+    return as_typed(" ".join([*words, "--yes"]))
 
 
 def moved_line(moved: Moved) -> str:
@@ -142,19 +153,19 @@ def moved_line(moved: Moved) -> str:
     return f"{said}: {DONE[planned.fate]}{_because(planned)}"
 
 
-def farewell(moved: Sequence[Moved]) -> str:
+def farewell(wishes: Wishes, moved: Sequence[Moved]) -> str:
     """What is to be done now, in the order in which it is to be done."""
     waiting = [each.planned for each in moved if each.planned.fate is not Fate.LEFT]
     if not waiting:
         return "nothing came: there is nothing to switch off"
-    return "\n".join(["", *_steps(waiting)])
+    return "\n".join(["", *_steps(wishes, waiting)])
 
 
-def _steps(waiting: Sequence[Planned]) -> Iterator[str]:
+def _steps(wishes: Wishes, waiting: Sequence[Planned]) -> Iterator[str]:
     yield "1. Switch off there, or both read the same accounts and spend eBay's calls twice:"
     yield from (f"   {line}" for line in switch_off(waiting))
     yield "2. The same command again takes the cursors as they are then, and changes nothing else:"
-    yield f"   {as_typed(IMPORT)} --yes"
+    yield f"   {_command(wishes)}"
     yield "3. Here, for each account:"
     for planned in waiting:
         yield f"   {as_typed(f'{PROGRAM} accounts test {quote(planned.name)}')}"

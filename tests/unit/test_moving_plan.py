@@ -288,6 +288,18 @@ def test_what_was_moved_over_is_known_again(
     )
 
 
+def test_switches_stay_as_they_came_and_a_whole_account_that_is_off_is_told() -> None:
+    off = (OldState(family="orders", enabled=False, cursor=None, last_run_at=None),)
+    known = here(old_id="a1", untouched=True, states=WRITTEN)
+
+    [again] = plan(account(states=off), known=(known,))
+    [first] = plan(account(states=off))
+
+    assert (again.fate, again.states) == (Fate.SAME, WRITTEN)
+    assert not first.states[0].enabled
+    assert "streams resume" in " ".join(first.notes)
+
+
 def test_a_seller_of_two_users_comes_once() -> None:
     first = account(tokens=(token(stored_at=NOW - timedelta(days=1)),))
     second = account(id="a2", owner="u2", label="other", tokens=(token(stored_at=NOW),))
