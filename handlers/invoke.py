@@ -11,7 +11,7 @@ from core.errors import UsageError
 from core.ids import RunId
 from core.report import Reason, RunReport, Trigger
 from core.runs.model import RunRequest
-from core.runs.protocol import KeyReusedError, unreached
+from core.runs.protocol import ANSWERING, KeyReusedError, unreached
 from handlers import opening, wiring
 from handlers.parameters import Parameters
 from infra.settings import Settings
@@ -51,7 +51,12 @@ def run_once(
     try:
         settings = settings or opening.load_settings(VERBOSE if call.verbose else None)
         log = opening.log_for(settings)
-        with opening.opened(settings, log, announce=announce) as ready:
+        with opening.opened(
+            settings,
+            log,
+            announce=announce,
+            time_left=lambda: deadline.remaining_to(ANSWERING),
+        ) as ready:
             work = wiring.WORKERS[call.worker](ready, call.parameters)
             protocol = wiring.run_protocol(ready, observe)
             return protocol.run_once(request_of(call), deadline, work)

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from core.errors import ConfigurationError
@@ -14,7 +14,7 @@ from infra.logs import make_log
 from infra.postgres.accounts import PostgresAccounts
 from infra.postgres.engine import make_engine
 from infra.postgres.migrator import SchemaState, check, migrate
-from infra.postgres.transaction import Database
+from infra.postgres.transaction import Database, for_ever
 from infra.postgres.url import DatabaseUrl, parse
 from infra.settings import Settings
 
@@ -74,11 +74,15 @@ def database_url(settings: Settings) -> Iterator[tuple[DatabaseUrl, bool]]:
 
 @contextmanager
 def connected(
-    settings: Settings, log: Log, *, announce: Callable[[str], None] | None = None
+    settings: Settings,
+    log: Log,
+    *,
+    announce: Callable[[str], None] | None = None,
+    time_left: Callable[[], float] = for_ever,
 ) -> Iterator[Opened]:
     """Connections for one run: one for each unit side by side, one for the coordinator.
 
-    The schema is not looked at.
+    `time_left`: as of `Database`. The schema is not looked at.
     """
     with ExitStack() as stack:
         url, embedded = stack.enter_context(database_url(settings))
@@ -86,21 +90,28 @@ def connected(
         if announce is not None:
             announce(f"database: {place}")
         pool_size = settings.workers_max_parallel + 1
-        database = Database(make_engine(url, pool_size=pool_size, application_name="cronshot"))
+        engine = make_engine(
+            url, pool_size=pool_size, application_name="cronshot", time_left=time_left
+        )
+        database = Database(engine, time_left)
         stack.callback(database.dispose)
         yield Opened(settings, log, database, place)
 
 
 @contextmanager
 def opened(
-    settings: Settings, log: Log, *, announce: Callable[[str], None] | None = None
+    settings: Settings,
+    log: Log,
+    *,
+    announce: Callable[[str], None] | None = None,
+    time_left: Callable[[], float] = for_ever,
 ) -> Iterator[Opened]:
     """As `connected`, with a schema of this release.
 
     Brought up to date by itself on the embedded database or with RUN_DDL_ON_STARTUP, else demanded
     (ConfigurationError).
     """
-    with connected(settings, log, announce=announce) as ready:
+    with connected(settings, log, announce=announce, time_left=time_left) as ready:
         status = check(ready.database)
         if status.state is not SchemaState.OK and _runs_ddl(settings):
             migrate_all(ready)
@@ -137,6 +148,8 @@ def migrate_all(ready: Opened) -> list[str]:
 
 
 def _migrate_all(database: Database) -> list[str]:
+    """However long it takes: cut off at each run's deadline, a long one would never be done."""
+    database = replace(database, time_left=for_ever)
     applied = [f"{each.version:04} {each.name}" for each in migrate(database)]
     PostgresAccounts(database, STREAMS).add_missing_states()
     return applied

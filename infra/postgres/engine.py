@@ -1,5 +1,7 @@
 """The one place that connects to PostgreSQL."""
 
+from collections.abc import Callable
+
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import registry
@@ -7,8 +9,9 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import QueuePool
 
 from infra.postgres import dialect
-from infra.postgres.connect import connect
+from infra.postgres.connect import Connection, connect
 from infra.postgres.sqlstate import classify, is_lost, is_poisoned
+from infra.postgres.transaction import for_ever, wait_s
 from infra.postgres.url import DatabaseUrl
 
 CONNECT_TIMEOUT = 5.0
@@ -22,18 +25,24 @@ def make_engine(
     pool_size: int,
     application_name: str,
     connect_timeout: float = CONNECT_TIMEOUT,
+    time_left: Callable[[], float] = for_ever,
 ) -> sa.Engine:
     """An engine of at most `pool_size` connections, which connects when first used.
 
-    Connecting raises StoreUnavailableError or ConfigurationError, a statement what
-    `sqlstate.classify` says: neither parameters nor passwords are in them. Transactions are
-    explicit (`transaction.Database`); AUTOCOMMIT behind a transaction pooler would run other
-    clients' statements with our parameters.
+    `time_left`: as of `Database`. Connecting raises StoreUnavailableError or ConfigurationError, a
+    statement what `sqlstate.classify` says: neither parameters nor passwords are in them.
+    Transactions are explicit (`transaction.Database`); AUTOCOMMIT behind a transaction pooler would
+    run other clients' statements with our parameters.
     """
+
+    def connected() -> Connection:
+        timeout = min(connect_timeout, wait_s(time_left()))
+        return connect(url, application_name=application_name, timeout=timeout)
+
     registry.register(dialect.NAME, dialect.__name__, dialect.Dialect.__name__)
     engine = sa.create_engine(  # noqa: TID251 -- the one place that connects
         sa.URL.create(dialect.NAME.replace(".", "+")),
-        creator=lambda: connect(url, application_name=application_name, timeout=connect_timeout),
+        creator=connected,
         poolclass=QueuePool,
         pool_size=pool_size,
         max_overflow=0,

@@ -1,5 +1,6 @@
 """Transactions: the only way in which adapters talk to the database."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ FIRST_WITH_TRANSACTION_TIMEOUT = (17,)
 IDLE_MS = 5_000
 # Seconds for the answer to arrive after the server has given up.
 NETWORK_S = 4.0
+# Whoever is late already still gets an answer of a server that is near.
+SHORTEST_WAIT_S = 2.0
 
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -32,7 +35,8 @@ SAME_MEANING = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'"
 class Limits:
     """What the server enforces on one transaction; 0 is no limit.
 
-    `reads_only`: all of it sees one instant, and nothing can be written.
+    `reads_only`: all of it sees one instant, and nothing can be written. `wait_s`: how long an
+    answer may be waited for at all, however long a statement may take.
     """
 
     statement_ms: int
@@ -40,11 +44,22 @@ class Limits:
     transaction_ms: int
     idle_ms: int = IDLE_MS
     reads_only: bool = False
+    wait_s: float = math.inf
+
+
+def for_ever() -> float:
+    return math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
+    """`time_left`: how many seconds somebody still waits for what is done with it.
+
+    A network that swallows everything costs that much at most, or the run would outlive its caller.
+    """
+
     engine: sa.Engine
+    time_left: Callable[[], float] = for_ever
 
     @contextmanager
     def transaction(
@@ -61,7 +76,11 @@ class Database:
         is raised here or in the block means that nothing was written.
         """
         limits = Limits(
-            statement_timeout_ms, lock_timeout_ms, transaction_timeout_ms, idle_timeout_ms
+            statement_timeout_ms,
+            lock_timeout_ms,
+            transaction_timeout_ms,
+            idle_timeout_ms,
+            wait_s=wait_s(self.time_left()),
         )
         with self._begun(limits) as (connection, transaction):
             try:
@@ -76,7 +95,13 @@ class Database:
     @contextmanager
     def reading(self, *, statement_timeout_ms: int) -> Iterator[sa.Connection]:
         """All its statements see one instant, and the server lets none of them write."""
-        limits = Limits(statement_timeout_ms, lock_ms=0, transaction_ms=0, reads_only=True)
+        limits = Limits(
+            statement_timeout_ms,
+            lock_ms=0,
+            transaction_ms=0,
+            reads_only=True,
+            wait_s=wait_s(self.time_left()),
+        )
         with self._begun(limits) as (connection, _):
             yield connection
 
@@ -109,7 +134,9 @@ class Database:
         connection = self._connect()
         try:
             transaction = _begin(connection, limits)
-        except StoreUnavailableError:
+        except StoreUnavailableError as error:
+            if _timed_out(error):
+                raise
             # It had died in the pool, and nothing was done on it yet: once more, on a new one.
             connection = self._connect()
             transaction = _begin(connection, limits)
@@ -123,6 +150,19 @@ class Database:
             raise StoreUnavailableError(
                 "no database connection came free in time: other threads hold all of them"
             ) from error
+
+
+def wait_s(time_left: float) -> float:
+    return max(time_left, SHORTEST_WAIT_S)
+
+
+def _timed_out(error: BaseException | None) -> bool:
+    """A connection that died says so at once; where nothing answers, a new one will not either."""
+    while error is not None:
+        if isinstance(error, TimeoutError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _begin(connection: sa.Connection, limits: Limits) -> sa.RootTransaction:
@@ -163,6 +203,8 @@ def start(limits: Limits, server_version: tuple[int | str, ...]) -> Start:
         settings["transaction_timeout"] = limits.transaction_ms
     lines = [f"SET LOCAL {name} = {int(value)}" for name, value in settings.items()]
     # The server must give up first: it goes on working when only the client has.
-    patience = limits.statement_ms / 1000 + NETWORK_S if limits.statement_ms else None
+    patience = limits.statement_ms / 1000 + NETWORK_S if limits.statement_ms else math.inf
+    patience = min(patience, limits.wait_s)
     begin = BEGIN_READING if limits.reads_only else BEGIN
-    return Start("; ".join([begin, SAME_MEANING, *lines]), patience)
+    sql = "; ".join([begin, SAME_MEANING, *lines])
+    return Start(sql, None if patience == math.inf else patience)

@@ -1,12 +1,15 @@
 """Transactions: what they promise when texts, signals, servers and networks misbehave."""
 
+import math
 import signal
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from threading import Barrier
 from types import FrameType
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -21,7 +24,7 @@ from infra.postgres.errors import (
     SchemaMissingError,
 )
 from infra.postgres.transaction import Database
-from infra.postgres.url import parse
+from infra.postgres.url import DatabaseUrl, parse
 from tests.support.postgres import execute, open_database
 from tests.support.wire import Relay, relay
 
@@ -316,6 +319,52 @@ def test_a_commit_that_is_cut_off_has_an_unknown_outcome(
 
     eventually = [notes(single) for _ in range(50) if notes(single) == applied]
     assert eventually
+
+
+def test_a_network_that_swallows_everything_is_waited_for_once_and_no_longer_than_somebody_waits(
+    database_url: str,
+) -> None:
+    hole = Relay(swallows=lambda body: body.startswith(b"BEGIN"))
+    with relay(parse(database_url), hole) as url:
+        database = replace(open_database(url), time_left=lambda: 0.0)
+        with pytest.raises(StoreUnavailableError):
+            echo(database, "x")
+        database.dispose()
+
+    assert hole.clients == 1
+
+
+@pytest.mark.parametrize(("left", "waits"), [(math.inf, 5.2), (60.0, 5.2), (3.0, 3.0), (0.0, 2.0)])
+def test_an_answer_is_waited_for_as_long_as_somebody_waits_for_us(
+    single: Database, left: float, waits: float
+) -> None:
+    """Or, where there is time, a little longer than the statement may take."""
+    hurried = replace(single, time_left=lambda: left)
+
+    with hurried.transaction(statement_timeout_ms=1_200) as connection:
+        driver: Any = connection.connection.driver_connection
+        assert driver.socket.gettimeout() == waits
+
+
+@pytest.mark.parametrize(("left", "waits"), [(math.inf, 5.0), (3.0, 3.0), (0.0, 2.0)])
+def test_a_connection_is_waited_for_no_longer_than_somebody_waits_for_us(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, left: float, waits: float
+) -> None:
+    asked: list[float] = []
+
+    def refuse(_: DatabaseUrl, *, application_name: str, timeout: float) -> Any:
+        asked.append(timeout)
+        raise StoreUnavailableError(application_name)
+
+    monkeypatch.setattr(engines, "connect", refuse)
+    engine = engines.make_engine(
+        parse(database_url), pool_size=1, application_name="us", time_left=lambda: left
+    )
+
+    with pytest.raises(StoreUnavailableError):
+        echo(Database(engine), "x")
+
+    assert asked == [waits]
 
 
 def test_idle_in_transaction_ends_at_the_server(single: Database, direct_database_url: str) -> None:

@@ -25,13 +25,16 @@ class Relay:
     """`sent` are the client's messages after the log-in, as (kind, body).
 
     `cut_before` and `cut_after` decide by a message whether the client is cut off, and whether the
-    server still gets that message.
+    server still gets that message; from one that `swallows` on nothing arrives any more, and nobody
+    is told. `clients`: how many there were.
     """
 
     sent: list[tuple[bytes, bytes]] = field(default_factory=list)
     cut_before: Callable[[bytes], bool] = lambda body: False
     cut_after: Callable[[bytes], bool] = lambda body: False
+    swallows: Callable[[bytes], bool] = lambda body: False
     tls: ssl.SSLContext | None = None
+    clients: int = 0
 
     def round_trips(self) -> int:
         """How often the client waited for an answer."""
@@ -63,6 +66,7 @@ def _accept(listener: socket.socket, server: DatabaseUrl, relay: Relay) -> None:
     with suppress(OSError):
         while True:
             client, _ = listener.accept()
+            relay.clients += 1
             Thread(target=_serve, args=(client, server, relay), daemon=True).start()
 
 
@@ -96,6 +100,8 @@ def _forward(client: socket.socket, upstream: socket.socket, relay: Relay) -> No
         relay.sent.append((kind, body))
         if relay.cut_before(body):
             return _cut(client, upstream)
+        if relay.swallows(body):
+            return _swallow(client)
         last = relay.cut_after(body)
         if last:
             # Before the message goes out, or its answer might still get through.
@@ -109,6 +115,12 @@ def _cut(*ends: socket.socket) -> None:
     for end in ends:
         with suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
+
+
+def _swallow(client: socket.socket) -> None:
+    """Until the client gives up."""
+    while client.recv(65536):
+        continue
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
