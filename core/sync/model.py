@@ -55,7 +55,8 @@ class Stream:
     snapshots in a row did not show have ended. `open_by_key`: open rows are read again by the calls
     for details, for the list stops showing some of them. `in_sandbox`: whether eBay's sandbox has
     the list. `calls_per_page`: of how many requests a page is made. `keeps`: how far back eBay
-    shows rows; a SNAPSHOT has no past.
+    shows rows; a SNAPSHOT has no past. `rereads`: how far back rows are read again every six hours,
+    for they change without moving and none of them is ever final; less than a `max_window`.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Stream:
     in_sandbox: bool = True
     calls_per_page: int = 1
     keeps: timedelta = BACKFILL
+    rereads: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from core.sync.model import BACKFILL, LAG, OVERLAP, Page, PageQuery, Stream, Wal
 PASSES = 3
 EXTRA_STRETCH = timedelta(days=7)
 NARROWEST = timedelta(seconds=2)
+REREAD_EVERY = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +45,32 @@ def next_window(stream: Stream, cursor_at: datetime | None, now: datetime) -> Wi
     """The stretch to read next, None when the cursor has caught up.
 
     `now` is the database's. Backfill starts 90 days ago; an existing cursor is followed from half
-    an hour before it to two minutes ago (eBay's advice: KB 1788).
+    an hour before it to two minutes ago (eBay's advice: KB 1788), or from further back where it is
+    time to read the stream's latest rows again.
     """
     if stream.walk is Walk.SNAPSHOT:
         return Window(from_=now, to=now, goal=now, limit=stream.page_size)
     until = now - LAG
     if cursor_at is not None and cursor_at >= until:
         return None
-    start = now - BACKFILL if cursor_at is None else cursor_at - OVERLAP
+    start = now - BACKFILL if cursor_at is None else cursor_at - _overlap(stream, cursor_at, until)
     to = min(until, start + stream.max_window)
     return Window(from_=start, to=to, goal=to, limit=stream.page_size)
+
+
+def _overlap(stream: Stream, cursor_at: datetime, until: datetime) -> timedelta:
+    """The longer one in the first window that reaches past an hour divisible by six, UTC.
+
+    Not while the cursor is behind: the window would leave off before it has caught up.
+    """
+    due = _six_hours(cursor_at) != _six_hours(until)
+    if due and until - cursor_at <= stream.max_window - stream.rereads:
+        return max(stream.rereads, OVERLAP)
+    return OVERLAP
+
+
+def _six_hours(at: datetime) -> int:
+    return int(at.timestamp() // REREAD_EVERY.total_seconds())
 
 
 def extra_window(stream: Stream, since: datetime, until: datetime) -> Window | None:

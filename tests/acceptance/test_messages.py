@@ -21,6 +21,7 @@ from tests.support.site import Gate, Site, site_of
 
 MESSAGES, OFFERS = "messages", "best_offers"
 MINUTE_MS = 60_000
+DAY_MS = 1_440 * MINUTE_MS
 
 
 @pytest.fixture
@@ -178,6 +179,31 @@ def test_a_flag_that_changes_is_read_without_a_second_text(site: Site) -> None:
         "SELECT read, flagged, replied, detail IS NOT NULL FROM ebay.messages"
         f" WHERE message_id = '{message.message_id}'"
     ) == [[message.read, True, True, True]]
+
+
+def test_a_flag_that_changes_days_later_is_read_within_six_hours(site: Site) -> None:
+    site.connect(streams=(MESSAGES,))
+    read(site)
+    box = site.simulator.world.accounts[0].mailbox
+    now_ms = site.simulator.world.clock.now_ms()
+    message = next(each for each in box.messages if 2 < (now_ms - each.sent) / DAY_MS < 5)
+    message.read = not message.read
+    # Just before an hour divisible by six, the last that has gone by.
+    site.sql(
+        "UPDATE ebay.sync_states SET cursor_at = date_bin('6 hours', now() - interval '5 minutes',"
+        " 'epoch') - interval '1 minute'"
+    )
+
+    with Asked(site.simulator) as asked:
+        report = read(site)
+        again = read(site)
+
+    assert (the_unit(report).updated, the_unit(report).reason) == (1, None)
+    assert the_unit(again).fetched < the_unit(report).fetched
+    assert asked.ids[message.message_id] == 0
+    assert site.sql(
+        f"SELECT read FROM ebay.messages WHERE message_id = '{message.message_id}'"
+    ) == [[message.read]]
 
 
 def test_a_kill_between_headers_and_texts_loses_nothing(site: Site) -> None:

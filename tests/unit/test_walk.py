@@ -471,6 +471,42 @@ def test_r9_a_window_starts_before_the_cursor_and_ends_before_now() -> None:
     assert (window.from_, window.to) == (cursor - OVERLAP, NOW - LAG)
 
 
+@pytest.mark.parametrize(
+    ("behind", "overlap"),
+    [
+        (timedelta(minutes=10), OVERLAP),
+        (timedelta(hours=7), timedelta(days=6)),
+        (timedelta(days=1), timedelta(days=6)),
+        (timedelta(days=1, minutes=3), OVERLAP),
+        (timedelta(days=40), OVERLAP),
+    ],
+)
+def test_rows_that_change_for_ever_are_read_again_once_in_six_hours(
+    behind: timedelta, overlap: timedelta
+) -> None:
+    stream = replace(ORDERS, max_window=timedelta(days=7), rereads=timedelta(days=6))
+    cursor = NOW - behind
+
+    window = next_window(stream, cursor, NOW)
+
+    assert window is not None
+    assert cursor - window.from_ == overlap
+    assert window.to == min(NOW - LAG, window.from_ + stream.max_window)
+
+
+def test_each_six_hours_are_read_again_once_however_often_is_read() -> None:
+    stream = replace(ORDERS, max_window=timedelta(days=7), rereads=timedelta(days=6))
+    cursor, wide = NOW, 0
+
+    for ten_minutes in range(1, 24 * 6 + 2):
+        window = next_window(stream, cursor, NOW + timedelta(minutes=10 * ten_minutes))
+        assert window is not None
+        wide += cursor - window.from_ > OVERLAP
+        cursor = window.goal
+
+    assert wide == 4
+
+
 @pytest.mark.parametrize("behind", [LAG, LAG - timedelta(seconds=1), -LAG])
 def test_a_cursor_that_has_caught_up_leaves_nothing_to_read(behind: timedelta) -> None:
     assert next_window(ORDERS, NOW - behind, NOW) is None

@@ -150,5 +150,7 @@ MESSAGES = MyMessages(
         details_per_call=10,
         # A year.
         keeps=timedelta(days=365),
+        # Read, flagged, replied, moved: at any time, and most of it in the first days.
+        rereads=timedelta(days=6),
     )
 )
