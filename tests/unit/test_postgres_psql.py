@@ -1,6 +1,8 @@
 """psql reaches the same database in the same way as we do."""
 
+import ssl
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,6 +32,22 @@ def test_the_way_is_secured_as_ours_is(query: str, variables: dict[str, str]) ->
 
     secured = {name: value for name, value in found.items() if name.startswith(("PGSSL", "PGCH"))}
     assert secured == variables
+
+
+@pytest.mark.parametrize(
+    ("bundle", "variables"),
+    [(__file__, {"PGSSLMODE": "verify-ca", "PGSSLROOTCERT": __file__}), (None, TLS)],
+    ids=["a file of authorities", "none"],
+)
+def test_the_machines_authorities_are_those_of_verify_ca_too(
+    monkeypatch: pytest.MonkeyPatch, bundle: str | None, variables: dict[str, str]
+) -> None:
+    """libpq refuses `system` for it."""
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: SimpleNamespace(cafile=bundle))
+
+    told = dict(environment_of(parse(f"{URL}?sslmode=verify-ca")))
+
+    assert {name: told[name] for name in told if name.startswith("PGSSL")} == variables
 
 
 def test_a_socket_is_a_host_and_nothing_is_secured() -> None:
