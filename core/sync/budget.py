@@ -12,11 +12,15 @@ from datetime import UTC, datetime, timedelta
 
 from core.context import RunContext
 from core.errors import OutOfCallsError, StoreUnavailableError
-from core.sync.calls import CallStore, Claim, Grant
+from core.sync.calls import CallStore, Claim, Grant, Quota
 from core.sync.model import Account, Pass, Stream
 
-CHUNK = 20
+FIRST_CHUNK, CHUNK = 4, 20
+"""Most units make few calls, and what a killed one has reserved is lost until the reset."""
 DAY = timedelta(days=1)
+LONGEST_DAY = timedelta(hours=25)
+"""One on which clocks are set back."""
+MOST_CALLS = 10**9
 RESET_HOUR = 7
 """UTC. What eBay's getRateLimits names everywhere, until it is asked."""
 USUAL_LIMIT = 5_000
@@ -55,11 +59,23 @@ def usual_limit_of(stream: Stream) -> int:
     return USUAL_LIMITS.get(stream.api, USUAL_LIMIT)
 
 
-def claim_of(account: Account, stream: Stream, pass_: Pass, now: datetime) -> Claim:
+def believed(quota: Quota, now: datetime) -> Quota:
+    """What of eBay's word is kept: a limit that allows something, a reset within the day."""
+    limit, remaining, reset_at = quota.limit, quota.remaining, quota.reset_at
+    return Quota(
+        limit=limit if limit is not None and 0 < limit <= MOST_CALLS else None,
+        remaining=None if remaining is None else min(max(remaining, 0), MOST_CALLS),
+        reset_at=reset_at if reset_at is not None and now < reset_at <= now + LONGEST_DAY else None,
+    )
+
+
+def claim_of(
+    account: Account, stream: Stream, pass_: Pass, now: datetime, calls: int = CHUNK
+) -> Claim:
     return Claim(
         environment=account.environment,
         api=stream.api,
-        calls=CHUNK,
+        calls=calls,
         share=share_of(stream),
         open_share=OPEN_SHARE if pass_ is Pass.OPEN else None,
         usual_limit=usual_limit_of(stream),
@@ -85,6 +101,7 @@ class Allowance:
     context: RunContext
     left: int = 0
     grant: Grant | None = None
+    chunk: int = FIRST_CHUNK
 
     def spend(self, calls: int) -> None:
         """Before so many calls are made. Raises OutOfCallsError, StoreUnavailableError."""
@@ -116,9 +133,11 @@ class Allowance:
         of_today = self.grant is None or self.grant.reset_at == grant.reset_at
         self.left = (self.left if of_today else 0) + grant.calls
         self.grant = grant
+        self.chunk = min(2 * self.chunk, CHUNK)
 
     def _claim(self) -> Claim:
-        return claim_of(self.account, self.stream, self.pass_, self.context.clock.now())
+        now = self.context.clock.now()
+        return claim_of(self.account, self.stream, self.pass_, now, self.chunk)
 
 
 def _told(grant: Grant) -> str:

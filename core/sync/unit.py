@@ -16,7 +16,7 @@ from core.errors import (
 )
 from core.report import Outcome, Reason, UnitReport, instant
 from core.sync.begin import OPEN_LIMIT, begin, extra_end, impossible_cursor, open_window
-from core.sync.budget import Allowance
+from core.sync.budget import Allowance, believed
 from core.sync.calls import CallStore, Quota, Quotas
 from core.sync.details import read_again, unfolded, with_details
 from core.sync.due import due_at, usual
@@ -152,7 +152,8 @@ class UnitRun:
     def _slow_down(self, error: RateLimitedError) -> Verdict:
         environment, api = self.unit.account.environment, self.unit.stream.api
         timeout = min(ASK_S, self.context.deadline.remaining())
-        quota = self.ports.quotas.ask(environment, api, timeout=timeout)
+        told = self.ports.quotas.ask(environment, api, timeout=timeout)
+        quota = believed(told, self.context.clock.now())
         verdict = self._judge(error, quota)
         try:
             if verdict.reason is Reason.QUOTA and verdict.retry_at is not None:

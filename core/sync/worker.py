@@ -14,6 +14,8 @@ from core.outcome import NOT_ASKED, Accounts, add_up
 from core.report import Holder, Outcome, Reason, UnitReport, WorkReport, instant
 from core.sync.begin import has_past
 from core.sync.breaker import Breakers
+from core.sync.budget import believed, next_reset
+from core.sync.calls import Quota
 from core.sync.model import Unit, UnitKey
 from core.sync.ports import Candidate
 from core.sync.tally import Tally
@@ -163,8 +165,12 @@ class _Cycle:
         self.asked.add(environment)
         if self.ports.calls.may_ask(environment, now):
             apis = sorted({stream.api for stream in self.ports.store.streams.values()})
-            told = {api: self.ports.quotas.ask(environment, api, timeout=ASK_S) for api in apis}
+            told = {api: self._told(environment, api, now) for api in apis}
             self.ports.calls.learn(environment, told, now)
+
+    def _told(self, environment: str, api: str, now: datetime) -> Quota:
+        quota = believed(self.ports.quotas.ask(environment, api, timeout=ASK_S), now)
+        return replace(quota, reset_at=quota.reset_at or next_reset(now))
 
     def renew(self) -> None:
         self.ports.store.renew(self.context.run_id)

@@ -24,11 +24,12 @@ from infra.ebay.stream_api import SCOPE
 RATE_LIMIT_PATH = "/developer/analytics/v1_beta/rate_limit/"
 _OK = 200
 _NO_CONTENT = 204
+_DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
-    """One limit of one resource; `reset_at` is when `remaining` becomes `limit` again."""
+    """One day's limit of one resource; `reset_at` is when `remaining` becomes `limit` again."""
 
     context: str
     name: str
@@ -38,10 +39,11 @@ class RateLimit:
     reset_at: datetime | None
 
 
-class _Rate(msgspec.Struct):
+class _Rate(msgspec.Struct, rename="camel"):
     limit: int | None = None
     remaining: int | None = None
     reset: str | None = None
+    time_window: int | None = None
 
 
 class _Resource(msgspec.Struct):
@@ -106,6 +108,9 @@ def _rows(answer: Answer, token: str) -> Iterator[RateLimit]:
 
 def _rates(api: _Api, resource: _Resource) -> Iterator[RateLimit]:
     for rate in resource.rates or ():
+        if rate.time_window not in {None, _DAY_S}:
+            # Of some seconds: it says nothing about the day.
+            continue
         if rate.limit is not None and rate.remaining is not None:
             yield RateLimit(
                 context=api.api_context,

@@ -1,5 +1,6 @@
 """Calls per API and day, counted where eBay counts them; and an eBay that is away."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -93,6 +94,39 @@ def test_limits_and_resets_are_learned_once_a_day(site: Site) -> None:
         " AND reset_at > now() AND api IN ('sell.fulfillment', 'sell.finances')"
     )
     assert dict(map(tuple, known)) == {ORDERS: 100_000, "sell.finances": 15_000}
+
+
+LIES = {
+    "more than there are numbers": {"limit": 10**30, "remaining": 10**30},
+    "less than nothing": {"limit": -5, "remaining": -10},
+    "nothing at all": {"limit": 0, "remaining": 0},
+    "a reset that never comes": {"limit": 40, "remaining": 40, "reset": "9999-12-31T00:00:00.000Z"},
+    "a reset that is over": {"limit": 40, "remaining": 40, "reset": "2001-01-01T00:00:00.000Z"},
+    "a limit of five seconds": {"limit": 1, "remaining": 0, "timeWindow": 5},
+}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_lies_about_limits_stop_nobody_and_last_no_longer_than_a_day(
+    site: Site, lie: dict[str, object]
+) -> None:
+    site.connect(2)
+    rate = {"reset": "2026-01-01T07:00:00.000Z", "timeWindow": 86_400} | lie
+    names = ("sell.fulfillment", "sell.finances", "GetMyMessages")
+    told = {"rateLimits": [{"resources": [{"name": each, "rates": [rate]} for each in names]}]}
+    site.simulator.faults.add(
+        "status", operation="getRateLimits", status=200, body=json.dumps(told)
+    )
+
+    first = site.run()
+    site.all_due()
+    again = site.run()
+
+    assert (first.outcome, again.outcome) == (Outcome.DONE, Outcome.DONE)
+    assert site.one(
+        "SELECT max(reset_at) < now() + interval '26 hours' AND min(COALESCE(call_limit, 1)) > 0"
+        " AND min(used) >= 0 FROM ebay.api_budgets"
+    )
 
 
 def test_an_ebay_that_is_away_is_probed_by_one_unit_until_it_answers(site: Site) -> None:

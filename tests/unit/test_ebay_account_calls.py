@@ -144,6 +144,7 @@ def test_gaps_in_limits_are_left_out(limits: RateLimits, ebay: respx.MockRouter)
                     "resources": [
                         {"name": "r"},
                         {"name": "s", "rates": [{}, {**rate, "reset": "?"}]},
+                        {"name": "t", "rates": [{**rate, "timeWindow": 5}]},
                     ]
                 },
             ]

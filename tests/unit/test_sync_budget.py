@@ -6,8 +6,17 @@ from datetime import datetime, timedelta
 import pytest
 
 from core.errors import OutOfCallsError
-from core.sync.budget import CHUNK, MOST_STRETCH, Allowance, claim_of, next_reset, stretch_of
-from core.sync.calls import Grant
+from core.sync.budget import (
+    CHUNK,
+    FIRST_CHUNK,
+    MOST_STRETCH,
+    Allowance,
+    believed,
+    claim_of,
+    next_reset,
+    stretch_of,
+)
+from core.sync.calls import Grant, Quota
 from core.sync.model import Pass, Stream
 from tests.support.memory_calls import Day, MemoryCalls
 from tests.support.sync_fakes import ACCOUNT, NOW, ORDERS, TRANSACTIONS, Run
@@ -51,7 +60,36 @@ def test_calls_are_counted_where_all_runs_see_them_before_they_are_made() -> Non
 
     allowance(store).spend(1)
 
-    assert store.days[ORDERS_DAY].used == CHUNK
+    assert store.days[ORDERS_DAY].used == FIRST_CHUNK
+
+
+def test_who_makes_more_calls_reserves_more_at_once() -> None:
+    """And who makes few and is killed takes few of the day's along."""
+    store, used = MemoryCalls(), []
+    unit = allowance(store)
+
+    for _ in range(50):
+        unit.spend(1)
+        used.append(store.days[ORDERS_DAY].used)
+
+    assert sorted(set(used)) == [4, 12, 28, 48, 68]
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        (Quota(limit=9, remaining=3, reset_at=RESET), Quota(limit=9, remaining=3, reset_at=RESET)),
+        (Quota(limit=0, remaining=0, reset_at=None), Quota(limit=None, remaining=0, reset_at=None)),
+        (Quota(limit=-5, remaining=-5, reset_at=NOW), Quota(remaining=0, reset_at=None)),
+        (
+            Quota(limit=10**30, remaining=10**30, reset_at=NOW.replace(year=9999)),
+            Quota(remaining=10**9, reset_at=None),
+        ),
+        (Quota(remaining=None, reset_at=None), Quota(remaining=None, reset_at=None)),
+    ],
+)
+def test_of_ebays_word_is_kept_what_can_be_true(told: Quota, kept: Quota) -> None:
+    assert believed(told, NOW) == kept
 
 
 def test_what_was_not_spent_is_given_back_once() -> None:

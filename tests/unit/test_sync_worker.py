@@ -20,6 +20,7 @@ from core.errors import (
 )
 from core.report import Outcome, Reason, WorkReport, instant
 from core.secret import Secret
+from core.sync.budget import FIRST_CHUNK
 from core.sync.calls import Quota
 from core.sync.model import LAG, Account, PageQuery, Pass, Stream
 from core.sync.preview import DRY_RUN, NOTHING_READ, PreviewAccounts
@@ -631,7 +632,7 @@ def test_calls_that_cannot_be_given_back_are_lost_and_nothing_else() -> None:
     work = scene.work()
 
     assert ended(work) == (Outcome.DONE, None)
-    assert sum(day.used for day in scene.calls.days.values()) == 40
+    assert sum(day.used for day in scene.calls.days.values()) == 2 * FIRST_CHUNK
 
 
 @pytest.mark.parametrize("method", ["reserve", "breakers"])
