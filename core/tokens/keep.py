@@ -14,6 +14,7 @@ from core.errors import (
     NoTokenError,
     RateLimitedError,
     ReauthorizationRequiredError,
+    StoreUnavailableError,
     UpstreamFacts,
     UpstreamUnavailableError,
 )
@@ -37,6 +38,7 @@ LAST_MINUTE_S = 60.0
 """What an old token must have left to be used when it cannot be refreshed."""
 TRY_AGAIN_S = 60.0
 REQUEST_S = 20.0
+WRITES, WRITE_AGAIN_S = 3, 0.3
 VOUCHED_S = 2.0
 """How long the first refreshes of a run wait for one of them to show that our keys are good."""
 NOT_OPENED = Secret("")
@@ -198,9 +200,8 @@ class KeepTokens:
             if refresh is None:
                 return None
             grant = self._ask(account_id, environment, refresh, refresh_token, ends)
-        try:
-            self.store.save(account_id, refresh, self._seal(account_id, grant))
-        except LeaseLostError:
+        sealed = self._seal(account_id, grant)
+        if not self._kept(lambda: self.store.save(account_id, refresh, sealed)):
             return None
         good_for = grant.expires_in - spare(grant.expires_in)
         self._opened[account_id] = (grant.access_token, self.ticks() + good_for.total_seconds())
@@ -251,8 +252,8 @@ class KeepTokens:
         event = "account.reauthorization_required" if revoked else "token.refresh_failed"
         self.log.warning(event, account_id=account_id, code=code, error=str(error))
         retry_at = error.retry_at if isinstance(error, RateLimitedError) else None
-        try:
-            self.store.fail(
+        self._kept(
+            lambda: self.store.fail(
                 account_id,
                 refresh,
                 code=code,
@@ -260,8 +261,21 @@ class KeepTokens:
                 revoked=revoked,
                 retry_at=retry_at,
             )
-        except LeaseLostError:
-            return
+        )
+
+    def _kept(self, write: Callable[[], None]) -> bool:
+        """Whether this is how the refresh ended: False where it was over by then.
+
+        Tried again where the database was cut off: the new refresh token may be the only one that
+        is good, and eBay's no must not be asked for twice.
+        """
+        for _ in range(WRITES - 1):
+            try:
+                return _written(write)
+            except StoreUnavailableError as error:
+                self.log.warning("token.written_again", error=str(error))
+                self.sleep(WRITE_AGAIN_S)
+        return _written(write)
 
     def _seal(self, account_id: AccountId, grant: Grant) -> SealedGrant:
         """A refresh token that comes with the answer replaces ours; without one ours stays."""
@@ -278,3 +292,12 @@ class KeepTokens:
             refresh_token=renewed,
             refresh_token_expires_in=grant.refresh_token_expires_in,
         )
+
+
+def _written(write: Callable[[], None]) -> bool:
+    """False: another process followed us, or the try before was committed unseen."""
+    try:
+        write()
+    except LeaseLostError:
+        return False
+    return True

@@ -53,7 +53,11 @@ class TokenStore(Protocol):
         ...
 
     def save(self, account_id: AccountId, refresh: Refresh, grant: SealedGrant) -> None:
-        """Store the new pair, fenced, and log the refresh. Raises LeaseLostError."""
+        """Store the new pair, fenced, and log the refresh. Raises LeaseLostError.
+
+        May be called again after StoreUnavailableError; LeaseLostError also where the first call
+        was committed unseen.
+        """
         ...
 
     def fail(
@@ -69,7 +73,7 @@ class TokenStore(Protocol):
         """Log the failure and give the right back.
 
         `revoked` stops the account's units until its owner consents again. `retry_at`: nobody may
-        refresh before. Raises LeaseLostError.
+        refresh before. Raises LeaseLostError; may be called again, as `save`.
         """
         ...
 

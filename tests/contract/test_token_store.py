@@ -225,6 +225,24 @@ def test_a_dead_refresher_is_followed_when_its_lease_ends(ground: Ground) -> Non
     assert next_.fence > dead.fence
 
 
+def test_a_refresh_ends_once(ground: Ground) -> None:
+    """Who is unsure whether the end was committed writes it again."""
+    account = ground.account()
+    refresh = ground.store.start(account, 0, LEASE, "run")
+    assert refresh is not None
+    ground.store.save(account, refresh, grant("v1.new"))
+
+    with pytest.raises(LeaseLostError):
+        ground.store.save(account, refresh, grant("v1.new"))
+    with pytest.raises(LeaseLostError):
+        ground.store.fail(account, refresh, code="invalid_grant", message="no", revoked=True)
+
+    stored = ground.store.read(account)
+    assert stored is not None
+    assert (stored.access_token, stored.version) == ("v1.new", 1)
+    assert len(ground.log(account)) == 1
+
+
 def test_a_stale_refresher_writes_nothing(ground: Ground) -> None:
     account = ground.account()
     stale = ground.store.start(account, 0, LEASE, "run")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import RLock
 
-from core.errors import DecryptError, LeaseLostError
+from core.errors import DecryptError, LeaseLostError, MaybeWrittenError, StoreUnavailableError
 from core.ids import AccountId, Fence
 from core.secret import Secret
 from core.tokens.model import Grant, Refresh, SealedGrant, StoredToken
@@ -47,12 +47,16 @@ class Logged:
 
 @dataclass(slots=True, kw_only=True)
 class MemoryTokens:
-    """`before_start` is called as a refresh is about to begin: the moment for a rival."""
+    """`before_start` is called as a refresh is about to begin: the moment for a rival.
+
+    `cut_off`: when the connection breaks at each next save, `before` or `after` its COMMIT.
+    """
 
     now: datetime = BEGINNING
     rows: dict[AccountId, Row] = field(default_factory=dict)
     log: list[Logged] = field(default_factory=list)
     before_start: Callable[[], None] = lambda: None
+    cut_off: list[str] = field(default_factory=list)
     lock: RLock = field(default_factory=RLock)
 
     def read(self, account_id: AccountId) -> StoredToken | None:
@@ -91,6 +95,14 @@ class MemoryTokens:
             )
 
     def save(self, account_id: AccountId, refresh: Refresh, grant: SealedGrant) -> None:
+        cut_off = self.cut_off.pop(0) if self.cut_off else None
+        if cut_off == "before":
+            raise StoreUnavailableError("cut off")
+        self._save(account_id, refresh, grant)
+        if cut_off == "after":
+            raise MaybeWrittenError("cut off in COMMIT")
+
+    def _save(self, account_id: AccountId, refresh: Refresh, grant: SealedGrant) -> None:
         with self.lock:
             row = self._held(account_id, refresh)
             row.access_token = grant.access_token
@@ -127,7 +139,7 @@ class MemoryTokens:
 
     def _held(self, account_id: AccountId, refresh: Refresh) -> Row:
         row = self.rows.get(account_id)
-        if row is None or row.fence != refresh.fence:
+        if row is None or row.fence != refresh.fence or row.leased_until is None:
             raise LeaseLostError("another process refreshed this token meanwhile")
         return row
 

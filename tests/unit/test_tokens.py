@@ -348,6 +348,33 @@ def test_a_database_that_is_gone_is_told_as_it_is() -> None:
         keeping.get()
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_new_refresh_token_is_saved_though_the_connection_breaks(when: str) -> None:
+    keeping = Keeping()
+    keeping.endpoint.answers = [granted("new", refresh="rotated")]
+    keeping.store.cut_off = [when]
+
+    assert keeping.get() == "new"
+
+    row = keeping.store.rows[ONE]
+    assert (row.refresh_token, row.access_token, row.version) == (
+        "sealed(rotated)",
+        "sealed(new)",
+        1,
+    )
+    assert len(keeping.endpoint.asked) == len(keeping.store.log) == 1
+
+
+def test_a_database_that_stays_away_when_a_token_is_saved_is_told() -> None:
+    keeping = Keeping()
+    keeping.store.cut_off = ["before"] * 3
+
+    with pytest.raises(StoreUnavailableError):
+        keeping.get()
+
+    assert len(keeping.endpoint.asked) == 1
+
+
 def test_the_units_of_one_account_share_one_refresh() -> None:
     keeping = Keeping()
     arrived, go_on = Event(), Event()

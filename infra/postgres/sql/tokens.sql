@@ -22,6 +22,7 @@ UPDATE ebay.tokens
 RETURNING fence, clock_timestamp() AS started_at, access_expires_at;
 
 -- name: save
+-- One end for each refresh: who writes it again, unsure of the COMMIT, finds it given back.
 UPDATE ebay.tokens
    SET access_token = :access_token,
        access_expires_at = clock_timestamp() + make_interval(secs => :expires_in_s),
@@ -33,12 +34,12 @@ UPDATE ebay.tokens
        retry_at = NULL,
        version = version + 1,
        leased_by = NULL, leased_until = NULL
- WHERE account_id = :account_id AND fence = :fence
+ WHERE account_id = :account_id AND fence = :fence AND leased_until IS NOT NULL
 RETURNING access_expires_at;
 
 -- name: give_back
 UPDATE ebay.tokens SET leased_by = NULL, leased_until = NULL, retry_at = CAST(:retry_at AS timestamptz)
- WHERE account_id = :account_id AND fence = :fence
+ WHERE account_id = :account_id AND fence = :fence AND leased_until IS NOT NULL
 RETURNING 1;
 
 -- name: lock_account
