@@ -1,5 +1,6 @@
 """What is to become of each account, decided before anything is written."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -157,19 +158,25 @@ def _tokens(accounts: Sequence[OldAccount]) -> list[OldToken]:
 
 def _each_seller_once(planned: Sequence[Planned]) -> list[Planned]:
     """Of one seller's accounts of two users the better one comes."""
-    return [_against(each, [other for other in planned if other is not each]) for each in planned]
+    sellers: dict[tuple[str | None, str], list[Planned]] = defaultdict(list)
+    for each in planned:
+        for seller in _sellers(each):
+            sellers[seller].append(each)
+    return [_against(each, [sellers[seller] for seller in _sellers(each)]) for each in planned]
 
 
-def _against(planned: Planned, others: Sequence[Planned]) -> Planned:
-    rivals = [other for other in others if _same_seller(planned, other)]
-    if planned.fate is not Fate.NEW or min([planned, *rivals], key=_worth) is planned:
+def _sellers(planned: Planned) -> list[tuple[str | None, str]]:
+    """Under each of its names; none of one that does not come."""
+    if planned.fate is Fate.LEFT:
+        return []
+    return [(planned.environment, name) for name in seller_names(planned.old)]
+
+
+def _against(planned: Planned, sellers: Sequence[Sequence[Planned]]) -> Planned:
+    best = min((each for same in sellers for each in same), key=_worth, default=planned)
+    if planned.fate is not Fate.NEW or best is planned:
         return planned
     return _left(planned, "another user there has connected the same seller: that account comes")
-
-
-def _same_seller(one: Planned, other: Planned) -> bool:
-    same = bool(seller_names(one.old) & seller_names(other.old))
-    return same and one.environment == other.environment and other.fate is not Fate.LEFT
 
 
 def _worth(planned: Planned) -> tuple[object, ...]:

@@ -15,6 +15,7 @@ import pytest
 
 from handlers.cli.main import parser
 from infra.ebay.streams.registry import STREAMS
+from infra.postgres.url import parse
 from infra.simulator.server import Simulator
 from tests.support.old_connector import (
     FAMILIES,
@@ -30,6 +31,7 @@ from tests.support.postgres import Server, free_port, through_pooler
 from tests.support.site import KEYS, ROOT, Gate, Site, site_of
 from tests.support.stored import stored
 from tests.support.typed import typed
+from tests.support.wire import Relay, relay
 
 pytestmark = pytest.mark.timeout(150)
 Ended = subprocess.CompletedProcess[str]
@@ -171,6 +173,8 @@ def test_an_account_comes_paused_with_its_token_sealed_and_its_cursors(moving: M
         assert at == (None if stream in ALONE | SNAPSHOTS else read_until), stream
     assert rows[0][8].startswith("v1.test.")
     assert moving.site.one("SELECT old_account_id FROM ebay.moved_accounts") == account
+    consent_ends_in = moving.site.one("SELECT refresh_expires_at - now() FROM ebay.tokens")
+    assert timedelta(days=299) < consent_ends_in < timedelta(days=301)
     assert moving.old.checksum() == there
     assert moving.site.run().outcome == "skipped"
 
@@ -675,6 +679,26 @@ def test_what_the_reading_role_may_not_see_is_named(moving: Moving) -> None:
     moving.old.sql(f"REVOKE SELECT ON users FROM {moving.old.role}")
 
     refused(moving.run(), 78, "--from: ", "permission denied for table users")
+
+
+def test_a_commit_whose_answer_is_lost_is_known_again(moving: Moving) -> None:
+    """Whether it was applied nobody has seen; the next import looks."""
+    moving.seller()
+    stored: list[bytes] = []
+
+    def is_the_commit(body: bytes) -> bool:
+        stored.extend([body] if b"ebay.moved_accounts (" in body else [])
+        return bool(stored) and body.lower().startswith((b"commit", b"\0commit"))
+
+    with relay(parse(moving.site.url), Relay(cut_after=is_the_commit)) as cut:
+        lost = moving.run("--yes", DATABASE_URL=cut.reveal())
+    again = moving.run("--yes")
+
+    assert lost.returncode == 69, lost.stdout + lost.stderr
+    assert stored
+    assert again.returncode == 0, again.stderr
+    assert moving.site.one("SELECT count(*) FROM ebay.moved_accounts") == 1
+    assert moving.site.one("SELECT count(*) FROM ebay.tokens") == 1
 
 
 def test_another_database_is_not_the_old_connectors(moving: Moving) -> None:
