@@ -26,10 +26,17 @@ def cost_of_reading(
     windows = list(_windows(stream, cursor_at, now))
     span = sum((window.to - window.from_ for window in windows), timedelta())
     pages = sum(pages_of(stream, rows * ((window.to - window.from_) / span)) for window in windows)
-    details = ceil(missing / stream.details_per_call) if stream.details_per_call else 0
+    details = _details(stream, missing, len(windows))
     return ReadingCost(
         windows=len(windows), pages=pages, calls=pages * stream.calls_per_page + details
     )
+
+
+def _details(stream: Stream, missing: int, windows: int) -> int:
+    """They are asked for page by page: no call is of two windows."""
+    if not stream.details_per_call:
+        return 0
+    return max(ceil(missing / stream.details_per_call), min(missing, windows))
 
 
 def _windows(stream: Stream, cursor_at: datetime, now: datetime) -> Iterator[Window]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from handlers import wiring
 from handlers.account_views import account_json
@@ -21,6 +21,9 @@ class Account(BaseModel):
     ebay_user_id: str | None
     username: str | None
     marketplace_ids: list[str]
+    country: str | None
+    registration_marketplace_id: str | None
+    signed_because: str | None = Field(description="why its calls are signed, null: they are not")
     access_expires_at: str | None
     refresh_expires_at: str | None
     last_success_at: str | None

@@ -73,6 +73,15 @@ def test_details_of_what_is_missing_and_calls_for_each_page_are_counted() -> Non
     assert (cost.pages, cost.calls) == (2, 7)
 
 
+@pytest.mark.parametrize(("missing", "calls"), [(0, 0), (2, 2), (25, 3), (40, 4)])
+def test_details_are_asked_for_window_by_window(missing: int, calls: int) -> None:
+    stream = a_list(Walk.HALVED, details_per_call=10, max_window=7 * DAY)
+
+    cost = cost_of_reading(stream, NOW - 20 * DAY, NOW, rows=missing, missing=missing)
+
+    assert cost.calls == cost.pages + calls
+
+
 def test_what_has_been_caught_up_with_costs_nothing() -> None:
     cost = cost_of_reading(a_list(Walk.MOVING), NOW, NOW, rows=0, missing=0)
 

@@ -148,6 +148,9 @@ MESSAGES = MyMessages(
         # be halved again and again, shorter ones cost a quiet mailbox calls.
         max_window=timedelta(days=7),
         details_per_call=10,
+        # Inbox and Sent, each until nothing new comes, and the summary; folders of one's own, and
+        # each further page of any, come on top, an empty one spares a call.
+        calls_per_page=5,
         # A year.
         keeps=timedelta(days=365),
         # Read, flagged, replied, moved: at any time, and most of it in the first days.
