@@ -65,8 +65,8 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.BUDGET: "The day's eBay calls for this API are used up; it goes on after the reset.",
     Reason.LEASE_LOST: "Another run took this work over; nothing more was written here.",
     Reason.ALL_NEED_RECONNECT: (
-        "No account can be read: eBay wants each owner's consent again. Import a new refresh token"
-        " with `accounts reconnect`."
+        "No account can be read: eBay wants each owner's consent again. `accounts connect` asks for"
+        " it, `accounts reconnect` imports a refresh token that you have."
     ),
     Reason.ALREADY_RUNNING: "Another run is at it; wait for it to end, or use --take-over.",
     Reason.PAUSED: (
@@ -88,21 +88,27 @@ SENTENCES: Mapping[Reason, str] = {
         " `streams every` where its interval is 0."
     ),
     Reason.GLOBALLY_OFF: "All workers are switched off; `workers resume --all` starts them again.",
-    Reason.ACCOUNT_INACTIVE: "The account is paused or disconnected; `accounts resume` starts it.",
+    Reason.ACCOUNT_INACTIVE: (
+        "The account is paused or disconnected; `accounts resume` starts it, `accounts connect`"
+        " brings a disconnected one back."
+    ),
     Reason.NEEDS_RECONNECT: (
-        "eBay no longer accepts the account's refresh token; import a new one with"
-        " `accounts reconnect`."
+        "eBay no longer accepts the account's refresh token; `accounts connect` asks its owner"
+        " again, `accounts reconnect` imports a new token."
     ),
     Reason.NOT_DUE: "It was read a moment ago and is not due yet.",
-    Reason.NO_TOKEN: "The account has no refresh token; import one with `accounts reconnect`.",
+    Reason.NO_TOKEN: (
+        "The account has no refresh token; `accounts connect` asks its owner for one,"
+        " `accounts reconnect` imports one."
+    ),
     Reason.DECRYPT_FAILED: (
         "The stored token does not open with ENCRYPTION_KEYS; put the old key back beside the new."
     ),
     Reason.CIRCUIT_OPEN: "eBay failed repeatedly; one probe is let through before the rest.",
     Reason.UNSUPPORTED: "eBay's sandbox does not have this list; there is nothing to read.",
     Reason.MISSING_SCOPE: (
-        "The account's consent lacks the scope that this stream needs; import a refresh token that"
-        " has it with `accounts add --replace`."
+        "The account's consent lacks the scope that this stream needs; `accounts connect` asks its"
+        " owner for it, or import a refresh token that has it with `accounts add --replace`."
     ),
     Reason.SIGNATURE_REQUIRED: (
         "eBay wants this seller's calls signed (EU and UK), and refused a signature, or there is no"

@@ -1,7 +1,11 @@
 """Accounts as JSON: the same on the command line and over HTTP."""
 
+from collections.abc import Mapping
+
 from core.accounts.model import KnownAccount
+from core.connect.scopes import missing, short
 from core.report import instant
+from handlers import connections
 
 
 def account_json(account: KnownAccount) -> dict[str, object]:
@@ -21,4 +25,13 @@ def account_json(account: KnownAccount) -> dict[str, object]:
         "refresh_expires_at": instant(account.refresh_expires_at),
         "last_success_at": instant(account.last_success_at),
         "failing_streams": account.failing,
+        "scopes": None if account.scopes is None else [short(each) for each in account.scopes],
+        "missing_scopes": dict(missing_scopes(account)),
     }
+
+
+def missing_scopes(account: KnownAccount) -> Mapping[str, str]:
+    """By stream; none where nobody told what was consented to."""
+    if account.scopes is None:
+        return {}
+    return missing(account.scopes, connections.NEEDS)

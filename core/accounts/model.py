@@ -40,6 +40,7 @@ class KnownAccount:
     """An account as `accounts list` shows it.
 
     `signed_because`: why its calls are signed, `domicile` or `demanded`; None: they are not.
+    `scopes`: what its owner has consented to; None: nobody told.
     """
 
     id: AccountId
@@ -57,3 +58,4 @@ class KnownAccount:
     country: str | None = None
     registration_marketplace_id: str | None = None
     signed_because: str | None = None
+    scopes: tuple[str, ...] | None = None

@@ -43,7 +43,7 @@ STOPPED = "The worker that reads it is paused; `workers resume` starts it."
 READ_AGAIN = "It was rewound; runs read on from there until they have caught up."
 NO_RUN_CAME = "It is due, and no run has come to it; is `ebay` called often enough?"
 CATCHES_UP = "It is behind; the next runs catch up."
-GONE = "The account is disconnected; `accounts reconnect` connects it again."
+GONE = "The account is disconnected; `accounts connect` connects it again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,12 +147,13 @@ class KeepTokens:
         stored = self.store.read(account_id)
         if stored is None:
             raise NoTokenError(
-                "the account has no refresh token; import one with `accounts reconnect`"
+                "the account has no refresh token; `accounts connect` asks its owner for one,"
+                " `accounts reconnect` imports one"
             )
         if stored.needs_reconnect:
             raise ReauthorizationRequiredError(
-                "eBay wants the owner's consent again; import a new refresh token with"
-                " `accounts reconnect`"
+                "eBay wants the owner's consent again; `accounts connect` asks for it,"
+                " `accounts reconnect` imports a new refresh token"
             )
         return stored
 

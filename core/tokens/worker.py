@@ -143,7 +143,7 @@ def _tell(keeping: Keeping, days: int, context: RunContext) -> str:
     )
     return (
         f"{keeping.account}: the owner's consent ends on {ends_at.date()};"
-        " `accounts reconnect` with a new token renews it"
+        " `accounts connect` renews it, or `accounts reconnect` with a new token"
     )
 
 

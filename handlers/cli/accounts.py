@@ -12,12 +12,13 @@ from typing import Any, TextIO
 from urllib.parse import unquote
 
 from core.accounts.model import KnownAccount, Status
+from core.connect.scopes import lacks
 from core.errors import AppError, UsageError
 from core.report import SENTENCES, Reason
 from core.secret import Secret
 from core.sync.model import Environment
 from handlers import opening, wiring
-from handlers.account_views import account_json
+from handlers.account_views import account_json, missing_scopes
 from handlers.cli import connections, moving
 from handlers.cli.ready import opened
 from handlers.cli.text import PROGRAM, as_typed, moment, table
@@ -277,13 +278,29 @@ def _list(options: argparse.Namespace) -> int:
     ]
     print(table(head, rows) if rows else SENTENCES[Reason.NO_ACCOUNTS])
     for account in known:
-        command = f"{PROGRAM} accounts reconnect {quote(account.name)} --refresh-token-file FILE"
-        way_out = f"`{as_typed(command)}`"
-        if account.status is Status.NEEDS_RECONNECT:
-            print(f"{account.name}: {account.status_reason}; import a new one with {way_out}")
-        elif account.refresh_expires_at is not None and _left(account.refresh_expires_at) <= SOON:
-            print(f"{account.name}: the owner's consent ends soon; renew it with {way_out}")
+        told = _trouble(account)
+        if told is not None:
+            print(as_typed(f"{account.name}: {told}"))
     return 0
+
+
+def _trouble(account: KnownAccount) -> str | None:
+    """What its owner should know, with the way out."""
+    name = quote(account.name)
+    connect = f"`{PROGRAM} accounts connect --name {name}`"
+    reconnect = f"`{PROGRAM} accounts reconnect {name} --refresh-token-file FILE`"
+    ends_at = account.refresh_expires_at
+    lacking = missing_scopes(account)
+    if account.status is Status.NEEDS_RECONNECT:
+        why = account.status_reason
+        return f"{why}; {connect} asks its owner again, {reconnect} imports a token"
+    if account.status is Status.DISCONNECTED:
+        return f"{account.status_reason or 'disconnected'}; {connect} brings it back"
+    if ends_at is not None and _left(ends_at) <= SOON:
+        return f"the owner's consent ends soon; {connect} renews it, or {reconnect} with a token"
+    if lacking:
+        return f"the consent lacks scopes: {lacks(lacking)}; {connect} asks for them"
+    return None
 
 
 def _consent(account: KnownAccount) -> str:

@@ -223,4 +223,5 @@ def _known(row: sa.Row[Any]) -> KnownAccount:
         country=row.country,
         registration_marketplace_id=row.registration_marketplace_id,
         signed_because=row.signed_because,
+        scopes=None if row.scopes is None else tuple(row.scopes),
     )

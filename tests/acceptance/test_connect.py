@@ -188,6 +188,10 @@ def test_scopes_that_the_consent_lacks_are_named_for_each_stream(site: Site) -> 
     assert "transactions needs sell.finances" in ended.stdout
     assert "payouts needs sell.finances" in ended.stdout
     assert "orders needs" not in ended.stdout
+    told = site.cli("accounts", "list", "--json"), site.cli("accounts", "list")
+    [listed] = json.loads(told[0].stdout)["accounts"]
+    assert listed["missing_scopes"] == {"transactions": "sell.finances", "payouts": "sell.finances"}
+    assert "shop: the consent lacks scopes: transactions needs sell.finances" in told[1].stdout
     stored = site.sql("SELECT scopes, scopes_told FROM ebay.accounts")[0]
     assert f"{SCOPE}/sell.fulfillment.readonly" in stored[0]
     assert f"{SCOPE}/sell.finances" not in stored[0]

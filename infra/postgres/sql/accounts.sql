@@ -74,7 +74,7 @@ UPDATE ebay.sync_states
 -- A second pass that found nothing to read again has read nothing: its success says nothing.
 SELECT account.id, account.name, account.environment, account.status, account.status_reason, account.ebay_user_id,
        account.username, account.marketplace_ids, account.country, account.registration_marketplace_id,
-       account.signed_because, token.access_expires_at, token.refresh_expires_at,
+       account.signed_because, account.scopes, token.access_expires_at, token.refresh_expires_at,
        state.last_success_at, state.failing
   FROM ebay.accounts account
   LEFT JOIN ebay.tokens token ON token.account_id = account.id
