@@ -35,6 +35,9 @@ class Seller(Protocol):
     @property
     def country(self) -> str | None: ...
 
+    @property
+    def country(self) -> str | None: ...
+
 
 class Sellers(Protocol):
     def who(self, environment: str, token: Secret, *, timeout: float) -> Seller | None:

@@ -22,6 +22,11 @@ def register(commands: Any) -> None:
         help="let Finances be called without message signatures for EU and UK sellers too",
     )  # fmt: skip
     simulator.add_argument("--print-tokens", action="store_true", help="to import accounts with")
+    simulator.add_argument(
+        "--accept-url", metavar="URL",
+        help="where its consent page sends sellers back to, such as our /ebay/callback;"
+        " default: a page of its own",
+    )  # fmt: skip
     simulator.set_defaults(run=_simulate)
 
 
@@ -45,6 +50,7 @@ def _simulate(options: argparse.Namespace) -> int:
         live=options.live,
         signatures=options.signatures,
         live_interval=timedelta(seconds=5),
+        accept_url=options.accept_url,
     )
     try:
         serve(chosen, announce)

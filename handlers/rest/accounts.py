@@ -28,6 +28,8 @@ class Account(BaseModel):
     refresh_expires_at: str | None
     last_success_at: str | None
     failing_streams: int
+    scopes: list[str] | None
+    missing_scopes: dict[str, str]
 
 
 class Accounts(BaseModel):

@@ -201,6 +201,7 @@ class PostgresConnections:
         }
         if _run(connection, "identify", values).first() is None:
             raise ConnectRefusedError(Refusal.SELLER_TAKEN, TAKEN)
+        self.accounts.domicile_in(connection, account_id, seller)
 
 
 def _run(

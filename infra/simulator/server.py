@@ -220,6 +220,7 @@ class Options:
     live_interval: timedelta = timedelta(seconds=5)
     mutations_per_request: int = 0
     signatures: bool = False
+    accept_url: str | None = None
 
 
 def build(options: Options) -> Simulator:
@@ -233,7 +234,9 @@ def build(options: Options) -> Simulator:
         now=options.now,
         clock_offset=options.clock_offset,
         behaviour=Behaviour(
-            mutations_per_request=options.mutations_per_request, signatures=options.signatures
+            mutations_per_request=options.mutations_per_request,
+            signatures=options.signatures,
+            accept_url=options.accept_url,
         ),
         host=options.host,
         port=options.port,
