@@ -35,9 +35,6 @@ class Seller(Protocol):
     @property
     def country(self) -> str | None: ...
 
-    @property
-    def country(self) -> str | None: ...
-
 
 class Sellers(Protocol):
     def who(self, environment: str, token: Secret, *, timeout: float) -> Seller | None:

@@ -201,7 +201,6 @@ class PostgresConnections:
         }
         if _run(connection, "identify", values).first() is None:
             raise ConnectRefusedError(Refusal.SELLER_TAKEN, TAKEN)
-        self.accounts.domicile_in(connection, account_id, seller)
 
 
 def _run(
