@@ -165,6 +165,7 @@ def test_the_template_is_made_offline_and_says_what_is_deployed(
     assert {each["Handler"]: (each["MemorySize"], each["Timeout"]) for each in functions} == {
         "handlers/ebay_cycle.handler": (768, 900),
         "handlers/api.handler": (512, 29),
+        "handlers/connect.handler": (512, 29),
         "handlers/token_refresh.handler": (512, 300),
         "handlers/webhooks.handler": (512, 30),
     }
@@ -175,7 +176,10 @@ def test_the_template_is_made_offline_and_says_what_is_deployed(
     paths = ("/cron/ebay-cycle", "/cron/token-refresh", "/cron/{worker}/")
     api = {"ANY /api/{path+}", "GET /docs", "GET /openapi.json"}
     api |= {"GET /webhooks/ebay", "POST /webhooks/ebay"}
-    assert routes == api | {f"{method} {path}" for method in ("GET", "POST") for path in paths}
+    connect = {"GET /ebay/connect", "POST /ebay/connect", "GET /ebay/callback"}
+    assert routes == api | connect | {
+        f"{method} {path}" for method in ("GET", "POST") for path in paths
+    }
     groups = of_type(resources, "AWS::Logs::LogGroup")
     assert [group["RetentionInDays"] for group in groups] == [30] * len(functions)
 
