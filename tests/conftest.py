@@ -61,10 +61,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         report
         for kind in ("passed", "failed", "error")
         for report in terminalreporter.getreports(kind)
-        if "postgres" in report.keywords and report.when == "call"
+        # What failed to be collected is a report as well, of no test.
+        if isinstance(report, pytest.TestReport)
+        and "postgres" in report.keywords
+        and report.when == "call"
     ]
     skipped = [
-        report for report in terminalreporter.getreports("skipped") if "postgres" in report.keywords
+        report
+        for report in terminalreporter.getreports("skipped")
+        if isinstance(report, pytest.TestReport) and "postgres" in report.keywords
     ]
     if not ended and not skipped:
         return
