@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.report import instant
-from core.signing.model import Cipher, KnownKey
+from core.signing.model import Cipher, KnownKey, Owner
 from core.sync.model import Environment
 from handlers import wiring
 from handlers.cli.ready import opened
 from handlers.cli.text import PROGRAM, as_typed, moment, table
-from handlers.signing import SigningDesk, signing_desk
+from handlers.opening import Opened
+from handlers.signing import RENEWAL_S, key_management, renew_signing_key, signing_keys
 
 NONE_YET = (
     "There is no signing key yet. One is had from eBay by itself when the first call is to be"
@@ -43,9 +44,8 @@ def _show(options: argparse.Namespace) -> int:
         signing = [
             each for each in wiring.account_store(ready).list() if each.signed_because is not None
         ]
-        with signing_desk(ready) as desk:
-            found = desk.list()
-            asked = {each.owner: _unused(desk, each) for each in found} if options.ebay else {}
+        found = signing_keys(ready)
+        asked = _asked(ready, found) if options.ebay else {}
     who = {
         environment: [each.name for each in signing if each.environment == environment]
         for environment in {each.environment for each in signing}
@@ -65,11 +65,15 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
-def _unused(desk: SigningDesk, known: KnownKey) -> tuple[bool, int]:
+def _asked(ready: Opened, found: Sequence[KnownKey]) -> dict[Owner, tuple[bool, int]]:
     """Whether eBay knows the stored key, and how many others it knows."""
-    ids = desk.known(known.owner.environment)
-    ours = None if known.state.key is None else known.state.key.key_id
-    return ours in ids, len([each for each in ids if each != ours])
+    asked = {}
+    with key_management(ready) as ebay:
+        for each in found:
+            ids = ebay.list(each.owner.environment, timeout=RENEWAL_S)
+            ours = None if each.state.key is None else each.state.key.key_id
+            asked[each.owner] = (ours in ids, len([one for one in ids if one != ours]))
+    return asked
 
 
 def _table(found: Sequence[KnownKey]) -> str:
@@ -137,8 +141,8 @@ def _as_json(
 
 
 def _renew(options: argparse.Namespace) -> int:
-    with opened() as ready, signing_desk(ready) as desk:
-        desk.renew(options.environment, options.cipher)
+    with opened() as ready:
+        renew_signing_key(ready, options.environment, options.cipher)
     show = as_typed(f"{PROGRAM} signing-key show")
     print(f"{options.environment}: eBay has made a new signing key; `{show}` shows it")
     return 0

@@ -27,21 +27,6 @@ _DIGESTS = MappingProxyType({"sha-256": hashlib.sha256, "sha-512": hashlib.sha51
 _ARMOUR = re.compile(r"-----[A-Z ]+-----")
 PrivateKey = Ed25519PrivateKey | RSAPrivateKey
 
-SIGNED_OPERATIONS = frozenset(
-    {
-        # All of Finances.
-        "getTransactions", "getTransactionSummary", "getTransfer", "getPayout", "getPayouts",
-        "getPayoutSummary", "getSellerFundsSummary", "getBillingActivities", "getOrderEarnings",
-        "getOrderEarningsById", "getOrderEarningsSummary",
-        # Fulfillment and Trading.
-        "issueRefund", "GetAccount",
-        # Post-Order.
-        "issueInquiryRefund", "issueCaseRefund", "issueReturnRefund", "processReturnRequest",
-        "approveCancellationRequest", "createCancellationRequest",
-    }
-)  # fmt: skip
-"""Which calls eBay wants signed, for those sellers; elsewhere it ignores signatures."""
-
 
 class UnusableKeyError(Exception):
     """What should be a private key is none. Repeats nothing of it."""

@@ -20,16 +20,6 @@ _AT_HAND_S = 5.0
 _USUAL_PORTS = {"http": 80, "https": 443}
 
 
-class Signatures(Protocol):
-    def prepare(self, environment: str, *, timeout: float) -> None:
-        """Have the key at hand. Raises what `KeySource.get` raises."""
-        ...
-
-    def headers(self, environment: str, method: str, url: str, body: bytes) -> Mapping[str, str]:
-        """What makes this call a signed one, now. Raises what `KeySource.get` raises."""
-        ...
-
-
 class KeySource(Protocol):
     def get(self, environment: str, *, timeout: float) -> SigningKey:
         """Raises SignatureRequiredError, DecryptError, ConfigurationError."""
@@ -38,7 +28,7 @@ class KeySource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EbaySigner:
-    """The `Signatures` of one run; threads may share it."""
+    """The `Signatures` port of one run; threads may share it."""
 
     keys: KeySource
     clock: Clock

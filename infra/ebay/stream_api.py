@@ -10,8 +10,7 @@ from core.sync.model import Account, Page, PageQuery, Stream
 from infra.ebay.answer import Answer
 from infra.ebay.client import EbayHttp
 from infra.ebay.hosts import EbayHosts
-from infra.ebay.signature import SIGNED_OPERATIONS
-from infra.ebay.signer import Signatures
+from infra.ebay.signed_calls import SIGNED_OPERATIONS, Signatures
 
 SCOPE = "https://api.ebay.com/oauth/api_scope"
 DEFAULT_MARKETPLACE = "EBAY_US"

@@ -125,6 +125,17 @@ def test_a_demand_that_nobody_foresaw_is_learned_and_met_in_the_same_run(site: S
     assert 403 not in {entry.status for entry in calls(site)}
 
 
+def test_a_look_ahead_signs_too(site: Site) -> None:
+    site.simulator.world.account(US).country = "IT"
+    site.connect(2)
+
+    report = site.run(dry_run=True)
+
+    assert {unit.outcome for unit in report.units} == {"done"}
+    assert domiciles(site) == {DE: "domicile", US: "demanded"}
+    assert site.one("SELECT count(*) FROM ebay.transactions") == 0
+
+
 def test_a_signature_for_a_seller_elsewhere_is_ignored(site: Site) -> None:
     site.connect(2)
     site.simulator.world.account(DE).country = "US"
@@ -462,12 +473,14 @@ def test_other_encryption_keys_sign_nothing(site: Site) -> None:
         site.cli(*command, environment=environment)
         for command in (
             ("ebay",),
-            ("signing-key", "show"),
             ("signing-key", "renew", "--environment", "simulator"),
         )
     ]
 
-    assert [each.returncode for each in ended] == [78, 78, 78]
+    shown = site.cli("signing-key", "show", "--ebay", environment=environment)
+
+    assert [each.returncode for each in ended] == [78, 78]
+    assert "eBay knows this key" in shown.stdout
     assert all("ENCRYPTION_KEYS" in each.stderr for each in ended)
     assert len(site.simulator.world.signing_keys) == 1
 

