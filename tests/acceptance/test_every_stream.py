@@ -7,6 +7,7 @@ import pytest
 
 from core.sync.model import Walk
 from infra.ebay.streams.registry import STREAMS
+from infra.simulator.behaviour import Behaviour
 from infra.simulator.server import Simulator
 from tests.support.site import site_of
 from tests.support.stored import stored, there
@@ -19,7 +20,8 @@ def test_the_first_sync_of_every_stream_of_five_accounts_is_ebays_truth(
     database_url: str, direct_database_url: str
 ) -> None:
     names = [stream.name for stream in STREAMS]
-    with Simulator(seed=8, accounts=ACCOUNTS, orders=120, days=60) as simulator:
+    wanted = Behaviour(signatures=True)
+    with Simulator(seed=8, accounts=ACCOUNTS, orders=120, days=60, behaviour=wanted) as simulator:
         site = site_of(database_url, direct_database_url, simulator)
         site.connect(ACCOUNTS, streams=names)
 

@@ -21,6 +21,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from infra.postgres.url import DatabaseUrl
+from infra.simulator.behaviour import Behaviour
 from infra.simulator.oauth import CLIENT_ID, CLIENT_SECRET
 from infra.simulator.server import Simulator
 from tests.support.crash_points import KILL
@@ -306,7 +307,14 @@ def ground(
     """
     with (
         tempfile.TemporaryDirectory(prefix="cronshot-chaos-") as name,
-        Simulator(seed=seed, accounts=2, orders=orders, clock_offset=-BEHIND) as simulator,
+        Simulator(
+            seed=seed,
+            accounts=2,
+            orders=orders,
+            clock_offset=-BEHIND,
+            # The first seller's money is shown to signed calls only.
+            behaviour=Behaviour(signatures=True),
+        ) as simulator,
         Launcher(Path(name)) as launcher,
         Launcher(Path(name)) as second,
     ):
