@@ -351,3 +351,15 @@ def test_wrong_encryption_keys_are_found_before_a_token_is_sent() -> None:
             attempt()
 
     assert (len(desk.endpoint.asked), desk.tokens.rejected) == (asked, [])
+
+
+def test_what_ebay_says_of_a_seller_is_kept_when_the_account_is_tested() -> None:
+    desk = Desk()
+    desk.add()
+    renamed = replace(ANNA, username="anna-2")
+    desk.owners.answers = [renamed, None, replace(ANNA, ebay_user_id="somebody else")]
+
+    told = [desk.manage.test("shop") for _ in range(3)]
+
+    assert told[:2] == [renamed, None]
+    assert desk.manage.get("shop").username == "anna-2"
