@@ -278,6 +278,22 @@ def test_the_package_answers_a_call_over_http(function: LambdaRuntime) -> None:
     assert report["trigger"]["via"] == "http"
 
 
+def test_the_package_answers_its_rest_api(task: Path, database_url: str) -> None:
+    environment = {"DATABASE_URL": database_url, "API_TOKEN": SECRET}
+
+    with LambdaRuntime(task, "handlers/api.handler", environment) as runtime:
+        listed = runtime.invoke(
+            http_event("GET", "/api/v1/streams", authorization=f"Bearer {SECRET}")
+        )
+        refused = runtime.invoke(http_event("GET", "/api/v1/streams"))
+        page = runtime.invoke(http_event("GET", "/docs"))
+
+    assert (listed["statusCode"], json.loads(listed["body"])) == (200, {"streams": []})
+    assert refused["statusCode"] == 401
+    assert page["statusCode"] == 200
+    assert page["body"].startswith("<!doctype html>")
+
+
 def test_the_package_answers_its_schedule(function: LambdaRuntime) -> None:
     event = schedule_event("ebay-cycle", "2026-11-22T05:00:00Z")
 
