@@ -1,8 +1,11 @@
 """What taking notifications needs from outside. One method of the store is one transaction."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from core.notifications.model import Claim, Notification, Taken
+from core.secret import Secret
 
 
 class KeySource(Protocol):
@@ -31,3 +34,37 @@ class NotificationStore(Protocol):
         Raises StoreUnavailableError: it is not taken, and must be sent again.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    id: str
+    endpoint: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    id: str
+    topic: str
+    status: str
+
+
+class SubscriptionApi(Protocol):
+    """eBay's Notification API; each method raises what calls to eBay raise."""
+
+    def set_alert_email(self, token: Secret, email: str) -> None: ...
+
+    def destinations(self, token: Secret) -> Sequence[Destination]: ...
+
+    def create_destination(
+        self, token: Secret, name: str, endpoint: str, word: Secret
+    ) -> Destination:
+        """eBay challenges the endpoint first."""
+        ...
+
+    def subscriptions(self, token: Secret) -> Sequence[Subscription]: ...
+
+    def subscribe(self, token: Secret, topic: str, destination_id: str) -> str: ...
+
+    def test(self, token: Secret, subscription_id: str) -> None: ...

@@ -39,6 +39,7 @@ from handlers.cli import (
     demo,
     export,
     keys,
+    notifications,
     runs,
     serve,
     signing,
@@ -50,7 +51,20 @@ from handlers.cli.terminal import lossy_streams
 from handlers.cli.text import PROGRAM, as_typed
 from handlers.opening import STOP
 
-GROUPS = (workers, accounts, streams, runs, export, database, keys, signing, serve, simulator, demo)
+GROUPS = (
+    workers,
+    accounts,
+    streams,
+    runs,
+    export,
+    database,
+    keys,
+    signing,
+    notifications,
+    serve,
+    simulator,
+    demo,
+)
 INTERRUPTED = 130
 EXIT_CODES = (
     "Exit codes: 0 done, partial or paused; 1 failed or degraded; 2 mistyped; 65 no such thing;"

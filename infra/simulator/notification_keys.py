@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from infra.simulator.answers import Answer, Request, error, json_answer
 from infra.simulator.world import World
 
-_UNKNOWN = error(404, 195012, "API_NOTIFICATION", "Invalid or missing public key id.")
+_UNKNOWN = error(404, 195001, "API_NOTIFICATION", "The specified key id is invalid.")
 
 
 def key_id(world: World) -> str:

@@ -25,9 +25,9 @@ class ChallengeFailedError(ValueError):
 class Notifier:
     """Sends to the endpoint that passed its challenge last. `statuses` 0: no answer at all."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, endpoint: str = "") -> None:
         self._world = world
-        self._endpoint = ""
+        self._endpoint = endpoint
         self._count = 0
 
     def register(self, endpoint: str, word: str) -> None:

@@ -11,6 +11,7 @@ from infra.simulator import (
     fulfillment,
     identity,
     inventory_api,
+    notification_api,
     notification_keys,
     post_order,
     signatures,
@@ -196,6 +197,19 @@ OPERATIONS = (
         frozenset({SCOPE}),
         user=False,
         answer=notification_keys.get_public_key,
+    ),
+    *(
+        Operation(
+            name,
+            method,
+            _path(f"/commerce/notification/v1{path}"),
+            Host.API,
+            "commerce.notification",
+            frozenset({SCOPE}),
+            user=user,
+            answer=answer,
+        )
+        for name, method, path, user, answer in notification_api.CALLS
     ),
     Operation(
         RATE_LIMITS,

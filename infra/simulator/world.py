@@ -57,6 +57,8 @@ class World:
         self.now = now or self.clock.now()
         self.behaviour = behaviour or Behaviour()
         self.lock = threading.RLock()
+        # What the Notification API was told; its own.
+        self.registered: object = None
         # As `signing_api` has issued them.
         self.signing_keys: list[Any] = []
         self.life = Life(self.clock)

@@ -391,3 +391,34 @@ def test_no_secret_and_no_person_is_told(site: Site, ebay: Notifier, server: Ser
     )
     for secret in (WORD, "canary", "#t^eyJ", "cronshot-simulator-secret", "Is it still available"):
         assert secret not in said
+
+
+def test_an_account_is_subscribed_and_tried_by_commands(site: Site) -> None:
+    scopes = site.simulator.world.accounts[0].scopes
+    scopes.add("https://api.ebay.com/oauth/api_scope/commerce.message")
+    account = ("--account", "seller-1")
+
+    unready = site.cli("notifications", "subscribe", *account)
+    ended = site.cli(
+        "notifications", "subscribe", *account, "--alert-email", "me@example.com", "--json"
+    )
+    listed = site.cli("notifications", "list", *account)
+    tried = site.cli("notifications", "test", *account, "--topic", "ORDER_CONFIRMATION", "--json")
+
+    assert unready.returncode == 65, unready.stderr
+    assert "--alert-email" in unready.stderr
+    assert ended.returncode == 1, ended.stderr
+    states = {each["topic"]: each["state"] for each in json.loads(ended.stdout)["subscriptions"]}
+    assert states["ORDER_CONFIRMATION"] == "subscribed"
+    assert states["ORDER_RETURN_ACTIVITY"] == "refused"
+    assert "ORDER_CONFIRMATION" in listed.stdout
+    assert tried.returncode == 0, tried.stderr
+    wait_for(site, "SELECT count(*) FROM ebay.notifications")
+    assert rows(site) == [("ORDER_CONFIRMATION", "due", 1)]
+    for said in (unready, ended, listed, tried):
+        assert WORD not in said.stdout + said.stderr
+
+
+def wait_for(site: Site, count: str) -> None:
+    while not site.one(count):
+        pass
