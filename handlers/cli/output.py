@@ -25,7 +25,8 @@ def output(path: str | None) -> Iterator[Write]:
         yield _told("stdout", sys.stdout.buffer)
         sys.stdout.flush()
         return
-    with _whole(Path(path)) as file:
+    # A link to a file stays one: the file that it names is made anew.
+    with _whole(Path(path).resolve()) as file:
         yield _told(path, file)
 
 
@@ -54,11 +55,16 @@ def _whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def _draft_beside(path: Path) -> Path:
-    """In the same folder: nothing takes another's place across file systems."""
+    """In the same folder: nothing takes another's place across file systems.
+
+    Its name begins with as much of the other's as surely fits.
+    """
     try:
         if path.exists() and not path.is_file():
             raise UsageError(f"{path} is there and is no file; name a file, or write to stdout")
-        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, draft = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name[:50]}.", suffix=".part"
+        )
         if path.exists():
             os.fchmod(handle, path.stat().st_mode & 0o777)
         os.close(handle)

@@ -172,6 +172,19 @@ def test_a_file_takes_the_place_of_an_older_one_and_keeps_who_may_read_it(
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_link_goes_on_naming_its_file(filled: Site, tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    link = tmp_path / "orders.csv"
+    link.symlink_to(folder / "today.csv")
+
+    done = export(filled, "orders", "--output", str(link))
+
+    assert done.returncode == 0, done.stderr
+    assert link.is_symlink()
+    assert len(rows_of((folder / "today.csv").read_bytes())) == 60
+
+
 def test_a_reader_that_has_enough_is_no_error(filled: Site) -> None:
     add_orders(filled, 3000, size=200)
     run = f"{sys.executable} {' '.join(COMMAND)} export orders --raw"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from core.errors import UsageError
+from core.errors import StoreUnavailableError, UsageError
 from core.exports.catalog import TABLES, find
 from core.exports.lines import Format, lines
 from core.exports.model import Request
@@ -17,7 +17,7 @@ from infra.ebay.streams.registry import STREAMS
 from infra.postgres.exports import PostgresExports
 from infra.postgres.transaction import Database
 from infra.postgres.url import parse
-from tests.support.postgres import Server, open_database
+from tests.support.postgres import Server, execute, open_database
 from tests.support.site import Site, new_site
 
 pytestmark = pytest.mark.timeout(180)
@@ -222,6 +222,22 @@ def test_few_rows_are_held_at_once(database: Database) -> None:
 
     assert plain == [1000, 1000, 500]
     assert raw == [100] * 25
+
+
+def test_a_database_that_goes_away_is_told(
+    database: Database, direct_database_url: str, database_name: str
+) -> None:
+    fill(database, 1500)
+    sessions = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        f" WHERE datname = '{database_name}' AND query LIKE 'FETCH%'"
+    )
+
+    batches = PostgresExports(database).batches(Request(table=find("payouts")))
+    next(batches)
+    execute(parse(direct_database_url), sessions)
+    with pytest.raises(StoreUnavailableError):
+        next(batches)
 
 
 def test_a_reader_that_takes_its_time_is_waited_for(database: Database) -> None:
