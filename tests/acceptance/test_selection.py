@@ -167,7 +167,8 @@ def test_r2_r22_a_deadline_leaves_the_rest_to_the_next_call(site: Site) -> None:
     while report["more"]:
         report = ebay(site, "--stream", "orders", "--deadline", "3s")
         calls += 1
-        assert calls < 12
+        # Some, on a busy machine, begin too late to read anything.
+        assert calls < 40
 
     assert calls > 1
     assert report["outcome"] == "done"
