@@ -37,12 +37,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         for table in (
             Table(name="orders", since="creation_date"),
             Table(name="order_lines", since="creation_date of the order"),
-            Table(
-                name="order_money",
-                since="transaction_date of its newest transaction",
-                changed="updated_at of the transaction that changed last",
-                documents=(),
-            ),
+            Table(name="order_money", since="last_transaction_date", documents=()),
             Table(name="transactions", since="transaction_date"),
             Table(name="transaction_fees", since="transaction_date of the transaction"),
             Table(name="payouts", since="payout_date"),

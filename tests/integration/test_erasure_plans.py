@@ -1,15 +1,14 @@
 """Whether somebody is known here costs the same, however much is stored."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 import sqlalchemy as sa
 
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
+from tests.support.plans import rows_scanned
 
 STORED = 5_000
+LARGE = {"orders", "transactions", "messages", "run_events"}
 FILL = f"""
 INSERT INTO ebay.accounts (name, environment) VALUES ('a', 'simulator');
 INSERT INTO ebay.orders (account_id, order_id, creation_date, last_modified_date, buyer_username, raw, content_hash, first_seen_at, updated_at)
@@ -42,14 +41,4 @@ def test_looking_for_a_person_reads_that_persons_rows(
         explained = sa.text("EXPLAIN (ANALYZE, FORMAT JSON) " + load("erasure")["look"].text)
         plan = connection.execute(explained, values).scalar_one()[0]["Plan"]
 
-    assert sum(rows_read(plan)) <= most
-
-
-def rows_read(plan: dict[str, Any]) -> Iterator[float]:
-    """Of the large tables, those passed on and those thrown away."""
-    large = {"orders", "transactions", "messages", "run_events"}
-    if plan.get("Relation Name") in large:
-        thrown_away = sum(value for name, value in plan.items() if name.startswith("Rows Removed"))
-        yield (plan["Actual Rows"] + thrown_away) * plan["Actual Loops"]
-    for child in plan.get("Plans", ()):
-        yield from rows_read(child)
+    assert rows_scanned(plan, LARGE) <= most

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,8 +15,10 @@ from core.exports.lines import Format, lines
 from core.exports.model import Request
 from infra.ebay.streams.registry import STREAMS
 from infra.postgres.exports import PostgresExports
+from infra.postgres.queries import load
 from infra.postgres.transaction import Database
 from infra.postgres.url import parse
+from tests.support.plans import rows_scanned
 from tests.support.postgres import Server, execute, open_database
 from tests.support.site import Site, new_site
 
@@ -210,6 +212,47 @@ def fill(database: Database, payouts: int) -> None:
             " SELECT id, 'p' || lpad(CAST(n AS text), 6, '0'), now(), 'SUCCEEDED', '{}', n, now(),"
             f" now() FROM ebay.accounts, generate_series(1, {payouts}) AS n"
         )
+
+
+MANY = 3000
+MANY_OF_ALL = f"""
+INSERT INTO ebay.accounts (name, environment) VALUES ('a', 'simulator');
+INSERT INTO ebay.orders (account_id, order_id, creation_date, last_modified_date, raw, content_hash,
+                         first_seen_at, updated_at)
+SELECT id, n, now(), now(), '{{}}', n, now(), now()
+  FROM ebay.accounts, generate_series(1, {MANY}) AS n;
+INSERT INTO ebay.order_lines (account_id, order_id, line_item_id, raw, content_hash, first_seen_at,
+                              updated_at)
+SELECT account_id, order_id, '1', '{{}}', 1, now(), now() FROM ebay.orders;
+INSERT INTO ebay.transactions (account_id, transaction_id, transaction_type, transaction_date,
+                               order_id, amount_value, amount_currency, raw, content_hash,
+                               first_seen_at, updated_at)
+SELECT account_id, order_id, 'SALE', now(), order_id, 1, 'EUR', '{{}}', 1, now(), now()
+  FROM ebay.orders;
+INSERT INTO ebay.transaction_fees (account_id, transaction_id, transaction_type, fee_number, raw,
+                                   content_hash, first_seen_at, updated_at)
+SELECT account_id, order_id, 'SALE', 1, '{{}}', 1, now(), now() FROM ebay.orders;
+"""
+
+
+@pytest.mark.parametrize("analysed", [False, True], ids=["no statistics", "statistics"])
+@pytest.mark.parametrize("name", ["orders", "order_lines", "order_money", "transaction_fees"])
+def test_each_row_is_read_a_few_times_whatever_is_known_of_the_tables(
+    name: str, analysed: bool, database: Database, direct_database_url: str
+) -> None:
+    execute(parse(direct_database_url), MANY_OF_ALL + ("ANALYZE;" if analysed else ""))
+    query = load("exports")[name].text.removeprefix("DECLARE exported NO SCROLL CURSOR FOR")
+    values = {"accounts": ["a"], "since": datetime(2026, 1, 1, tzinfo=UTC), "changed": False}
+    if ":raw" in query:
+        values["raw"] = False
+
+    with database.transaction() as connection:
+        explained = sa.text(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}")
+        [plan] = connection.execute(explained, values).scalar_one()
+
+    assert plan["Plan"]["Actual Rows"] == MANY
+    # The account may be looked up for each.
+    assert rows_scanned(plan["Plan"]) <= 3 * MANY + 10
 
 
 def test_few_rows_are_held_at_once(database: Database) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,7 @@ from infra.postgres.transaction import Database
 from infra.simulator import truth
 from infra.simulator.world import World
 from tests.support.ebay_shared import sample
-from tests.support.shelf import Shelf
+from tests.support.shelf import READ_AT, Shelf
 
 Row = dict[str, Any]
 AT = "2026-02-01T10:00:00.000Z"
@@ -130,6 +131,17 @@ def test_what_was_paid_out_is_told(database: Database) -> None:
 
     [row] = view(shelf)
     assert (row["net"], row["payout"]) == (Decimal("86.50"), Decimal(90))
+
+
+def test_the_newest_transaction_of_an_order_is_told(database: Database) -> None:
+    shelf = Shelf(database, "transactions")
+    later = "2026-02-09T10:00:00.000Z"
+    shelf.save(SALE, AD_FEE | {"transactionDate": later})
+
+    shelf.save(SALE | {"transactionStatus": "PAYOUT"}, read_at=READ_AT + timedelta(days=1))
+
+    [row] = shelf.sql("SELECT last_transaction_date, updated_at FROM ebay.order_money")
+    assert tuple(row) == (datetime.fromisoformat(later), READ_AT + timedelta(days=1))
 
 
 def test_sums_never_cross_currencies(database: Database) -> None:

@@ -1,7 +1,6 @@
 """Storing a page reads the rows that it names, whatever the planner knows of the table."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ import sqlalchemy as sa
 
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
+from tests.support.plans import rows_scanned
 
 # Below some thousand rows, and without statistics, PostgreSQL may well read all of an account.
 STORED, PAGE = 20_000, 20
@@ -67,15 +67,6 @@ def store(database: Database, stream: str, account_id: int, page: str, *, how: s
         return connection.execute(sa.text(how + statement.text), values).first()
 
 
-def rows_read(plan: dict[str, Any]) -> Iterator[float]:
-    """Of tables, by each scan: those passed on and those thrown away."""
-    if "Relation Name" in plan and plan["Node Type"].endswith("Scan"):
-        thrown_away = sum(value for name, value in plan.items() if name.startswith("Rows Removed"))
-        yield (plan["Actual Rows"] + thrown_away) * plan["Actual Loops"]
-    for child in plan.get("Plans", ()):
-        yield from rows_read(child)
-
-
 @pytest.mark.parametrize("analysed", [False, True], ids=["no statistics", "statistics"])
 @pytest.mark.parametrize("stream", STREAMS)
 def test_a_page_reads_only_its_own_rows_of_a_large_table(
@@ -98,7 +89,7 @@ def test_a_page_reads_only_its_own_rows_of_a_large_table(
         for note in ("as before", "changed")
     ]
 
-    again, changed = (sum(rows_read(plan)) for plan in plans)
+    again, changed = (rows_scanned(plan) for plan in plans)
     assert again == PAGE
     # Each row once, and its lines or fees, of which some may be gone.
     assert changed <= 2 * PAGE

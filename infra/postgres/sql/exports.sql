@@ -26,32 +26,29 @@ SELECT account.name AS account, order_id, legacy_order_id, creation_date, last_m
  ORDER BY orders.account_id, order_id;
 
 -- name: order_lines
+-- Asked for one by one, by the key: joined, and with nothing known of the tables, each line met every order.
 DECLARE exported NO SCROLL CURSOR FOR
 SELECT account.name AS account, line.order_id, line_item_id, legacy_item_id, legacy_variation_id, sku, title, quantity,
        line_item_cost_value, line_item_cost_currency, line.total_value, line.total_currency, line_item_fulfillment_status,
        listing_marketplace_id, purchase_marketplace_id, sold_format, line.first_seen_at, line.updated_at, line.erased_at,
        CASE WHEN :raw THEN CAST(line.raw AS text) END AS raw
   FROM ebay.order_lines line
-  JOIN ebay.orders ON (orders.account_id, orders.order_id) = (line.account_id, line.order_id)
   JOIN ebay.accounts account ON account.id = line.account_id
  WHERE account.name = ANY (CAST(:accounts AS text[]))
   
-   AND CASE WHEN :changed THEN line.updated_at ELSE orders.creation_date END >= :since
+   AND CASE WHEN :changed THEN line.updated_at ELSE (
+         SELECT creation_date FROM ebay.orders
+          WHERE orders.account_id = line.account_id AND orders.order_id = line.order_id) END >= :since
  ORDER BY line.account_id, line.order_id, line_item_id;
 
 -- name: order_money
--- Empty for null, so that a hash finds them: what belongs to no order is one row of each currency.
 DECLARE exported NO SCROLL CURSOR FOR
-SELECT account.name AS account, order_id, currency, gross, fees, refunds, net, payout, shipping_labels, disputes, other
+SELECT account.name AS account, order_id, currency, gross, fees, refunds, net, payout, shipping_labels, disputes, other,
+       last_transaction_date, money.updated_at
   FROM ebay.order_money money
   JOIN ebay.accounts account ON account.id = money.account_id
  WHERE account.name = ANY (CAST(:accounts AS text[]))
-   AND (money.account_id, COALESCE(order_id, '')) IN (
-         SELECT account_id,
-                COALESCE(order_id, jsonb_path_query_first(
-                  raw, '$.references[*] ? (@.referenceType == "ORDER_ID").referenceId') #>> '{}', '')
-           FROM ebay.transactions
-          WHERE CASE WHEN :changed THEN updated_at ELSE transaction_date END >= :since)
+   AND CASE WHEN :changed THEN money.updated_at ELSE last_transaction_date END >= :since
  ORDER BY money.account_id, order_id, currency;
 
 -- name: transactions
@@ -72,12 +69,13 @@ SELECT account.name AS account, fee.transaction_id, fee.transaction_type, fee_nu
        fee.amount_value, fee.amount_currency, fee.first_seen_at, fee.updated_at,
        CASE WHEN :raw THEN CAST(fee.raw AS text) END AS raw
   FROM ebay.transaction_fees fee
-  JOIN ebay.transactions booked ON (booked.account_id, booked.transaction_id, booked.transaction_type)
-                                 = (fee.account_id, fee.transaction_id, fee.transaction_type)
   JOIN ebay.accounts account ON account.id = fee.account_id
  WHERE account.name = ANY (CAST(:accounts AS text[]))
   
-   AND CASE WHEN :changed THEN fee.updated_at ELSE transaction_date END >= :since
+   AND CASE WHEN :changed THEN fee.updated_at ELSE (
+         SELECT transaction_date FROM ebay.transactions booked
+          WHERE booked.account_id = fee.account_id AND booked.transaction_id = fee.transaction_id
+            AND booked.transaction_type = fee.transaction_type) END >= :since
  ORDER BY fee.account_id, fee.transaction_id, fee.transaction_type, fee_number;
 
 -- name: payouts
