@@ -198,7 +198,7 @@ def test_scopes_that_the_consent_lacks_are_named_for_each_stream(site: Site) -> 
     assert stored[1] is True
 
 
-def test_an_answer_without_a_state_is_refused(site: Site) -> None:
+def test_r69_an_answer_without_a_state_is_refused(site: Site) -> None:
     ended = finish(site, "https://example.com/?code=abc")
 
     refused(ended, 65, "no `state`", "accounts connect --name shop")
@@ -217,7 +217,7 @@ def test_in_two_steps_a_bare_code_says_not_who_began(site: Site, pasted: str) ->
     not_brought(site, pasted, "state_missing")
 
 
-def test_an_answer_that_is_not_ours_is_refused(site: Site) -> None:
+def test_r69_an_answer_that_is_not_ours_is_refused(site: Site) -> None:
     address = consent(link(site))
     state = parse_qs(urlsplit(address).query)["state"][0]
 
@@ -237,7 +237,7 @@ def test_an_answer_for_another_account_is_refused_and_stays_good(site: Site) -> 
     assert bring(site, address).name == "shop"
 
 
-def test_an_answer_is_good_once_and_for_ten_minutes(site: Site) -> None:
+def test_r69_an_answer_is_good_once_and_for_ten_minutes(site: Site) -> None:
     used, late = consent(link(site)), consent(link(site))
     bring(site, used)
     site.sql("UPDATE ebay.connect_states SET expires_at = clock_timestamp() WHERE used_at IS NULL")
@@ -360,7 +360,7 @@ def test_an_ebay_that_stumbles_once_is_asked_again(site: Site) -> None:
 
 
 @pytest.mark.parametrize("fault", ["server_error", "unauthorized", "missing_scope"])
-def test_without_an_identity_nothing_is_stored(site: Site, fault: str) -> None:
+def test_r70_without_an_identity_nothing_is_stored(site: Site, fault: str) -> None:
     """R70: the old connector stored such an account as `unknown`."""
     address = consent(link(site))
     site.simulator.faults.add(fault, operation="getUser")
@@ -453,7 +453,7 @@ def test_nothing_secret_is_stored_or_said(site: Site) -> None:
         assert secret not in said
 
 
-def test_a_disconnected_account_is_left_alone_by_every_job(site: Site) -> None:
+def test_r48_a_disconnected_account_is_left_alone_by_every_job(site: Site) -> None:
     """R48."""
     connect(site)
     site.run()
@@ -481,7 +481,7 @@ def test_a_disconnected_account_is_left_alone_by_every_job(site: Site) -> None:
     refused(resumed, 65, "disconnected")
 
 
-def test_its_token_is_dead_at_ebay(site: Site) -> None:
+def test_r48_its_token_is_dead_at_ebay(site: Site) -> None:
     connect(site)
     [token] = [token for token in site.simulator.world.account("seller-1").refresh_tokens
                if token in site.simulator.world.account("seller-1").grants]  # fmt: skip

@@ -225,7 +225,7 @@ def test_an_answer_is_good_for_ten_minutes(here: str, browser: AtEbay, site: Sit
     assert accounts(site) == []
 
 
-def test_another_browser_does_not_finish_what_this_one_began(
+def test_r69_another_browser_does_not_finish_what_this_one_began(
     here: str, browser: AtEbay, site: Site
 ) -> None:
     """Whoever is sent such a link would put his shop into somebody else's database."""

@@ -4,8 +4,8 @@ import re
 
 from tests.architecture import tree
 
-ANSWERED = {*range(1, 24), *range(26, 35), *range(38, 48), *range(49, 62), 24, 71}
-"""R1 to R72, but what is built of loops, notices, buying, connecting and listening."""
+ANSWERED = {*range(1, 25), *range(26, 35), *range(38, 62), *range(69, 73)}
+"""R1 to R72, but those of loops that are not built yet: notices, retention, buying, reminders."""
 NUMBERED = re.compile(r"^ *def (test_(?:r\d+_)+)", re.MULTILINE)
 
 
