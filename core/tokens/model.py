@@ -82,7 +82,7 @@ class Keeping:
     """An account and its token as the worker sees them, nothing opened.
 
     `version` None: there is no token. `consent_ends_at` None: nobody told. `warned_days`: the last
-    warning before that end.
+    warning before that end. `failed_at`: the last try since its last refresh, which brought none.
     """
 
     account_id: AccountId
@@ -95,6 +95,7 @@ class Keeping:
     retry_at: datetime | None = None
     consent_ends_at: datetime | None = None
     warned_days: int | None = None
+    failed_at: datetime | None = None
 
     def due_at(self, now: datetime) -> datetime:
         """When its access token should be refreshed; `now` for one that has none."""

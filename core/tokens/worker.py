@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from core.context import RunContext
 from core.crew import Crew
@@ -24,6 +24,7 @@ from core.tokens.ports import Refreshing, TokenRoster
 from core.tries import Tries
 
 STREAM = "token"
+NEVER = datetime.min.replace(tzinfo=UTC)
 UNIT_S = 25.0
 """All tries for one account take at most this long."""
 NEEDS_S = 1.0
@@ -118,11 +119,16 @@ def chosen(look: Sequence[Keeping], accounts: Sequence[str]) -> Sequence[Keeping
 
 
 def _wanted(look: Sequence[Keeping], now: datetime, *, named: bool) -> Sequence[Keeping]:
-    """Who has the least time left comes first."""
+    """Who has the least time left comes first, and behind all of them who failed, the latest last.
+
+    A run may have time for some only: an account that fails each time must not be in the way of the
+    others each time.
+    """
     if named:
         return look
     due = [each for each in look if each.status == "active" and each.due_at(now) <= now]
-    return sorted(due, key=lambda each: each.access_expires_at or now)
+    by_end = sorted(due, key=lambda each: each.access_expires_at or now)
+    return sorted(by_end, key=lambda each: each.failed_at or NEVER)
 
 
 def refused(keeping: Keeping) -> Reason | None:

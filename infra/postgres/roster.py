@@ -72,4 +72,5 @@ def _keeping(row: sa.Row[Any]) -> Keeping:
         retry_at=row.retry_at,
         consent_ends_at=row.refresh_expires_at,
         warned_days=row.warned_days,
+        failed_at=row.failed_at,
     )

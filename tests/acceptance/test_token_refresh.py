@@ -474,6 +474,22 @@ def test_r40_a_failing_endpoint_is_asked_again_with_growing_pauses(site: Site) -
     assert [row[0] for row in logged] == [False, False, True]
 
 
+def test_r20_an_account_whose_refresh_always_hangs_keeps_the_others_waiting_once(
+    site: Site,
+) -> None:
+    connected(site, 3)
+    age(site, 119, "seller-1")
+    single = site.with_settings(WORKERS_MAX_PARALLEL="1")
+    site.simulator.faults.add("hang", operation="token", account="seller-1")
+
+    first = refresh(single, deadline_s=4)
+    second = refresh(single, deadline_s=8)
+
+    assert set(ends(first)) == {"seller-1"}
+    assert list(ends(second)) == ["seller-2", "seller-3", "seller-1"]
+    assert refreshes(site, "seller-2") == refreshes(site, "seller-3") == 1
+
+
 def test_r40_nobody_asks_before_the_instant_that_ebay_named(site: Site) -> None:
     connected(site, 1)
     site.simulator.faults.add(

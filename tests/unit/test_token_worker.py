@@ -79,6 +79,17 @@ def test_what_is_due_is_refreshed_the_nearest_end_first() -> None:
     assert report.next_due_at is not None
 
 
+def test_r20_who_failed_is_tried_behind_those_who_did_not_the_latest_last() -> None:
+    scene = Scene()
+    scene.has("anna", 119, failed_at=NOW - timedelta(minutes=10))
+    scene.has("bert", 118, failed_at=NOW - timedelta(minutes=20))
+    scene.has("carl", 61)
+
+    scene.refresh()
+
+    assert [account for account, _, _ in scene.renewals.calls] == [CARL, BERT, ANNA]
+
+
 def test_a_token_that_another_refreshed_is_done_and_nothing_of_ours() -> None:
     scene = Scene()
     scene.has("anna")

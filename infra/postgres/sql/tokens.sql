@@ -66,10 +66,17 @@ SELECT started_at, triggered_by, success, error_code, error_message, new_expires
  ORDER BY started_at DESC, id DESC LIMIT :most;
 
 -- name: look
+-- A lease that ran out is a try whose process died.
 SELECT account.id, account.name, account.environment, account.status, token.version, token.access_expires_at,
-       token.refreshed_at, token.retry_at, token.refresh_expires_at, token.warned_days
+       token.refreshed_at, token.retry_at, token.refresh_expires_at, token.warned_days,
+       GREATEST(CASE WHEN NOT last.success AND last.finished_at > token.refreshed_at THEN last.finished_at END,
+                CASE WHEN token.leased_until <= clock_timestamp() THEN token.leased_until END) AS failed_at
   FROM ebay.accounts account
   LEFT JOIN ebay.tokens token ON token.account_id = account.id
+  LEFT JOIN LATERAL (
+    SELECT success, finished_at FROM ebay.token_refreshes
+     WHERE token_refreshes.account_id = account.id ORDER BY started_at DESC, id DESC LIMIT 1
+  ) last ON true
  ORDER BY account.id;
 
 -- name: standing
