@@ -14,6 +14,7 @@ from core.context import RunContext
 from core.errors import OutOfCallsError, StoreUnavailableError
 from core.sync.calls import CallStore, Claim, Grant, Quota
 from core.sync.model import Account, Pass, Stream
+from core.sync.store_tries import SAVING
 
 FIRST_CHUNK, CHUNK = 4, 20
 """Most units make few calls, and what a killed one has reserved is lost until the reset."""
@@ -113,9 +114,12 @@ class Allowance:
         """What was not spent is for others.
 
         Where the database is away it is lost until the reset: given back twice, for nobody saw the
-        first COMMIT, it would be calls beyond the day's limit.
+        first COMMIT, it would be calls beyond the day's limit. So it is when the time to save is
+        over.
         """
         if not self.left or self.grant is None:
+            return
+        if not self.context.deadline.remaining_to(SAVING):
             return
         left, self.left = self.left, 0
         with suppress(StoreUnavailableError):

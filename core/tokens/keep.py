@@ -202,7 +202,7 @@ class KeepTokens:
                 return None
             grant = self._ask(account_id, environment, refresh, refresh_token, ends)
         sealed = self._seal(account_id, grant)
-        if not self._kept(lambda: self.store.save(account_id, refresh, sealed)):
+        if not self._kept(ends, lambda: self.store.save(account_id, refresh, sealed)):
             return None
         good_for = grant.expires_in - spare(grant.expires_in)
         self._opened[account_id] = (grant.access_token, self.ticks() + good_for.total_seconds())
@@ -235,25 +235,33 @@ class KeepTokens:
             grant = self.endpoint.refresh(environment, refresh_token, timeout=timeout)
         except ReauthorizationRequiredError as error:
             self._accepted.add(environment)
-            self._fail(account_id, refresh, error, "invalid_grant", revoked=True)
+            self._fail(account_id, refresh, error, "invalid_grant", ends, revoked=True)
             raise
         except ApplicationRefusedError as error:
             self._refused[environment] = error
-            self._fail(account_id, refresh, error, "invalid_client", revoked=False)
+            self._fail(account_id, refresh, error, "invalid_client", ends, revoked=False)
             raise
         except AppError as error:
-            self._fail(account_id, refresh, error, type(error).__name__, revoked=False)
+            self._fail(account_id, refresh, error, type(error).__name__, ends, revoked=False)
             raise
         self._accepted.add(environment)
         return grant
 
     def _fail(
-        self, account_id: AccountId, refresh: Refresh, error: AppError, code: str, *, revoked: bool
+        self,
+        account_id: AccountId,
+        refresh: Refresh,
+        error: AppError,
+        code: str,
+        ends: float,
+        *,
+        revoked: bool,
     ) -> None:
         event = "account.reauthorization_required" if revoked else "token.refresh_failed"
         self.log.warning(event, account_id=account_id, code=code, error=str(error))
         retry_at = error.retry_at if isinstance(error, RateLimitedError) else None
         self._kept(
+            ends,
             lambda: self.store.fail(
                 account_id,
                 refresh,
@@ -261,10 +269,10 @@ class KeepTokens:
                 message=str(error),
                 revoked=revoked,
                 retry_at=retry_at,
-            )
+            ),
         )
 
-    def _kept(self, write: Callable[[], None]) -> bool:
+    def _kept(self, ends: float, write: Callable[[], None]) -> bool:
         """Whether this is how the refresh ended: False where it was over by then.
 
         Tried again where the database was cut off: the new refresh token may be the only one that
@@ -274,6 +282,8 @@ class KeepTokens:
             try:
                 return _written(write)
             except StoreUnavailableError as error:
+                if self.ticks() + WRITE_AGAIN_S >= ends:
+                    raise
                 self.log.warning("token.written_again", error=str(error))
                 self.sleep(WRITE_AGAIN_S)
         return _written(write)

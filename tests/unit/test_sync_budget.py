@@ -103,6 +103,17 @@ def test_what_was_not_spent_is_given_back_once() -> None:
     assert store.days[ORDERS_DAY].used == 3
 
 
+def test_nothing_is_given_back_when_the_time_to_save_is_over() -> None:
+    run, store = Run(limit_s=10), MemoryCalls()
+    unit = allowance(store, run=run)
+    unit.spend(3)
+    run.clock.advance(15)
+
+    unit.close()
+
+    assert store.days[ORDERS_DAY].used == FIRST_CHUNK
+
+
 def test_a_unit_without_calls_gives_nothing_back() -> None:
     store = MemoryCalls()
 

@@ -375,6 +375,23 @@ def test_a_database_that_stays_away_when_a_token_is_saved_is_told() -> None:
     assert len(keeping.endpoint.asked) == 1
 
 
+def test_a_token_is_not_saved_again_when_the_callers_time_is_over() -> None:
+    """Each try of a network that swallows everything would take the run further past its end."""
+    keeping = Keeping()
+    keeping.store.cut_off = ["before"] * 3
+
+    def slow() -> Grant:
+        keeping.pass_time(24.9)
+        return granted("new")
+
+    keeping.endpoint.answers = [slow]
+
+    with pytest.raises(StoreUnavailableError):
+        keeping.get(timeout=25)
+
+    assert (keeping.slept, len(keeping.store.cut_off)) == (0, 2)
+
+
 def test_the_units_of_one_account_share_one_refresh() -> None:
     keeping = Keeping()
     arrived, go_on = Event(), Event()
