@@ -66,6 +66,8 @@ def page(
     body = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        # Else browsers look for an icon, which is not there.
+        '<link rel="icon" href="data:,">'
         f"<title>{text(title)} · Cronshot</title><style>{STYLE}</style></head>"
         f"<body><main><h1>{text(title)}</h1>{''.join(blocks)}</main></body></html>"
     )
@@ -76,7 +78,7 @@ def _guards(submits_to: Sequence[str]) -> Mapping[str, str]:
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     places = " ".join(submits_to) or "'none'"
     policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; form-action {places};"
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action {places};"
         " frame-ancestors 'none'; base-uri 'none'"
     )
     return {

@@ -189,7 +189,8 @@ def _form_to(path: str, request: Request, inner: str) -> str:
 
 def _page(title: str, body: str) -> Answer:
     text = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+        '<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,">'
+        f"<title>{title}</title>"
         f"<h1>{title}</h1><p>This is Cronshot's simulated eBay.</p>{body}</html>"
     )
     return Answer(200, text.encode(), "text/html; charset=utf-8")
