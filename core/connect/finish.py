@@ -107,6 +107,10 @@ class FinishConsent:
                 self.store.note(attempt, Step.REFUSED, reason=_reason(error), detail=str(error))
             raise
 
+    def was_finished(self, state: Secret) -> bool:
+        """Somebody else has brought eBay's answer: the seller's browser, at our callback."""
+        return self.store.is_connected(digest(state))
+
     def _take(self, reply: Reply, via: Via, browser: Secret | None, name: str | None) -> Attempt:
         broken = _broken(reply)
         if broken is not None:

@@ -101,6 +101,10 @@ class ConnectStore(SellerBook, Protocol):
         """
         ...
 
+    def is_connected(self, state_digest: str) -> bool:
+        """Whether an account was connected by this state."""
+        ...
+
     def note(
         self,
         attempt: Attempt,

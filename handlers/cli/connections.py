@@ -92,8 +92,11 @@ def _connect(options: argparse.Namespace) -> int:
             return 0
         # Nobody knows how long a person takes: the connections go back.
         ready.database.dispose()
-        reply = _ask_for_reply(begun)
-        return _finish(ready, options, reply)
+        line = _ask_for_line(begun)
+        with connections.finish_consent(ready) as finish:
+            if finish.was_finished(begun.state):
+                return _tell_finished(begun, options)
+        return _finish(ready, options, _reply_of(line, begun))
 
 
 def _begin(ready: Opened, options: argparse.Namespace) -> Begun:
@@ -135,14 +138,28 @@ def _tell_link(begun: Begun, options: argparse.Namespace) -> None:
     )
 
 
-def _ask_for_reply(begun: Begun) -> Reply:
-    """A bare code is good here: this very process began, so it is nobody else's."""
+def _ask_for_line(begun: Begun) -> str:
     announce(
         f"Open this link until {moment(begun.expires_at)}, sign in at eBay as the seller of"
         f" {begun.name!r} ({begun.environment}) and agree:\n\n{begun.link}\n\n"
-        "Then paste the whole address of the page where you end up, and press Enter:"
+        "Then paste the whole address of the page where you end up, and press Enter; where that"
+        " page says that the account is connected, Enter alone will do:"
     )
-    line = _line()
+    return _line()
+
+
+def _tell_finished(begun: Begun, options: argparse.Namespace) -> int:
+    """eBay sent the seller's browser to our own callback, which has done the rest."""
+    if options.json:
+        print(json.dumps({"account": begun.name, "environment": begun.environment}))
+    else:
+        command = f"{PROGRAM} accounts list"
+        print(as_typed(f"{begun.name}: connected by the browser; `{command}` shows it"))
+    return 0
+
+
+def _reply_of(line: str, begun: Begun) -> Reply:
+    """A bare code is good here: this very process began, so it is nobody else's."""
     if not line.strip():
         command = f"{PROGRAM} accounts connect --name {quote(begun.name)}"
         raise UsageError(

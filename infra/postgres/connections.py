@@ -70,6 +70,11 @@ class PostgresConnections:
             _note(connection, attempt, Step.CALLBACK_RECEIVED, via=via)
             return attempt
 
+    def is_connected(self, state_digest: str) -> bool:
+        with self.database.transaction() as connection:
+            values = {"state_digest": state_digest}
+            return bool(_run(connection, "is_connected", values).scalar_one())
+
     def note(
         self,
         attempt: Attempt,

@@ -124,6 +124,26 @@ def test_a_seller_is_connected_by_the_address_that_he_pastes(site: Site) -> None
     assert asked["redirect_uri"] == ["cronshot-simulator-runame"]
 
 
+def test_who_was_brought_by_his_browser_need_not_paste(site: Site) -> None:
+    """eBay sent it to our callback; what is pasted all the same is no error then."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "core.run", *CONNECT, "--environment", "simulator"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=ROOT, env=site.environment(),
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stderr is not None
+        shown = next(line for line in iter(process.stderr.readline, "") if line.startswith("http"))
+        address = consent(shown.strip())
+        bring(site, address)
+        process.stdin.write(address + "\n")
+        out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 0, err
+    assert "shop: connected by the browser" in out
+    assert steps(site).count("connected") == 1
+
+
 def test_a_bare_code_is_enough_where_it_was_begun(site: Site) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "core.run", *CONNECT, "--environment", "simulator", "--json"],

@@ -218,6 +218,17 @@ def test_a_new_seller_is_there_with_tokens_and_streams(ground: Ground) -> None:
     assert ground.events()[-1] == ("connected", None)
 
 
+def test_a_state_knows_whether_it_has_connected_somebody(ground: Ground) -> None:
+    attempt = taken(ground)
+    before = ground.store.is_connected(SHOP.state_digest)
+
+    save(ground, attempt)
+
+    assert not before
+    assert ground.store.is_connected(SHOP.state_digest)
+    assert not ground.store.is_connected("another digest")
+
+
 def test_a_consent_renews_an_account(ground: Ground) -> None:
     shop = connected(ground)
     ground.store.disconnect(shop, revoked=True, detail=None)

@@ -82,6 +82,10 @@ class MemoryConnections:
             scopes=begun.scopes,
         )
 
+    def is_connected(self, state_digest: str) -> bool:
+        state = self.states.get(state_digest)
+        return state is not None and (state.id, Step.CONNECTED, None) in self.events
+
     def note(
         self,
         attempt: Attempt,

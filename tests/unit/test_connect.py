@@ -85,7 +85,10 @@ class Desk:
     def reply(
         self, reply: Reply, *, browser: Secret | None = None, name: str | None = None
     ) -> Connected:
-        finish = FinishConsent(
+        return self.finisher().run(reply, via=Via.CLI, browser=browser, name=name)
+
+    def finisher(self) -> FinishConsent:
+        return FinishConsent(
             store=self.store,
             consents=self.ebay,
             sellers=self.owners,
@@ -94,7 +97,6 @@ class Desk:
             ticks=lambda: self.clock,
             sleep=self._sleep,
         )
-        return finish.run(reply, via=Via.CLI, browser=browser, name=name)
 
     def has(self, status: str) -> None:
         self.store.sellers["shop"] = replace(self.store.sellers["shop"], status=status)
@@ -272,6 +274,15 @@ def test_an_answer_is_good_once() -> None:
     refused(desk, "state_replayed", begun=begun)
 
     assert len(desk.ebay.codes) == 1
+
+
+def test_who_waits_for_an_answer_sees_that_a_browser_has_brought_it() -> None:
+    desk = Desk()
+    begun = desk.begin()
+    before = desk.finisher().was_finished(begun.state)
+    desk.finish(begun)
+
+    assert (before, desk.finisher().was_finished(begun.state)) == (False, True)
 
 
 def test_an_answer_is_good_for_ten_minutes() -> None:

@@ -27,6 +27,12 @@ RETURNING id, via, name, environment, marketplace_ids, scopes;
 SELECT id, via, name, environment, marketplace_ids, scopes, used_at IS NOT NULL AS used, expires_at <= clock_timestamp() AS expired
   FROM ebay.connect_states WHERE state_digest = :state_digest;
 
+-- name: is_connected
+SELECT EXISTS (
+  SELECT FROM ebay.connect_states state
+    JOIN ebay.connect_events event ON event.attempt_id = state.id AND event.step = 'connected'
+   WHERE state.state_digest = :state_digest);
+
 -- name: note
 INSERT INTO ebay.connect_events (at, attempt_id, step, via, account_name, environment, account_id, reason, detail)
 VALUES (clock_timestamp(), :attempt_id, :step, :via, :account_name, :environment, :account_id, :reason, :detail);
