@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from core.clock import Monotonic
 from core.errors import UpstreamUnavailableError
@@ -10,8 +11,13 @@ from core.notifications.ports import KeySource
 
 KEEP_S = 3600.0
 KEEP_UNKNOWN_S = 300.0
-ASKED_AT_MOST, ASKED_WITHIN_S = 20, 300.0
+UNKNOWN_AT_MOST, UNKNOWN_WITHIN_S = 20, 300.0
 """eBay allows 10,000 calls a day, and anybody may send us ids of keys that do not exist."""
+
+
+class _Kept(NamedTuple):
+    key: str | None
+    good_until: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,32 +29,41 @@ class PublicKeys:
 
     source: KeySource
     ticks: Monotonic
-    _kept: dict[str, tuple[str | None, float]] = field(default_factory=dict)
-    _asked: deque[float] = field(default_factory=deque)
+    _kept: dict[str, _Kept] = field(default_factory=dict)
+    _unknown: deque[float] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def get(self, key_id: str, *, timeout: float) -> str | None:
         """None: eBay knows no such key. Raises what the source raises, within `timeout` seconds."""
         ends_at = self.ticks() + timeout
+        # Who has the key never waits for somebody else's, which may be made up.
+        if (kept := self._known(key_id)) is not None:
+            return kept.key
         if not self._lock.acquire(timeout=timeout):
             raise UpstreamUnavailableError("eBay's public key did not come in time")
         try:
-            now = self.ticks()
-            key, good_until = self._kept.get(key_id, (None, now))
-            return key if now < good_until else self._fetched(key_id, now, ends_at)
+            kept = self._known(key_id) or self._fetched(key_id, self.ticks(), ends_at)
+            return kept.key
         finally:
             self._lock.release()
 
-    def _fetched(self, key_id: str, now: float, ends_at: float) -> str | None:
-        self._count(now)
-        key = self.source.fetch(key_id, timeout=ends_at - now)
-        self._kept = {name: each for name, each in self._kept.items() if now < each[1]}
-        self._kept[key_id] = key, now + (KEEP_UNKNOWN_S if key is None else KEEP_S)
-        return key
+    def _known(self, key_id: str) -> _Kept | None:
+        kept = self._kept.get(key_id)
+        return kept if kept is not None and self.ticks() < kept.good_until else None
 
-    def _count(self, now: float) -> None:
-        while self._asked and self._asked[0] <= now - ASKED_WITHIN_S:
-            self._asked.popleft()
-        if len(self._asked) >= ASKED_AT_MOST:
-            raise UpstreamUnavailableError("too many keys were asked for; not before some minutes")
-        self._asked.append(now)
+    def _fetched(self, key_id: str, now: float, ends_at: float) -> _Kept:
+        self._refuse_too_many(now)
+        key = self.source.fetch(key_id, timeout=ends_at - now)
+        if key is None:
+            self._unknown.append(now)
+        kept = _Kept(key, now + (KEEP_UNKNOWN_S if key is None else KEEP_S))
+        still_good = {name: each for name, each in self._kept.items() if now < each.good_until}
+        # Another dictionary: others read the one that stood there.
+        self._kept = {**still_good, key_id: kept}
+        return kept
+
+    def _refuse_too_many(self, now: float) -> None:
+        while self._unknown and self._unknown[0] <= now - UNKNOWN_WITHIN_S:
+            self._unknown.popleft()
+        if len(self._unknown) >= UNKNOWN_AT_MOST:
+            raise UpstreamUnavailableError("too many unknown keys were asked for; try later")

@@ -208,12 +208,12 @@ def test_a_failed_question_is_asked_again_at_once() -> None:
 def test_ids_that_somebody_makes_up_do_not_use_up_the_calls_of_the_day() -> None:
     ebay, ticks = Ebay(), Ticks()
     keys = PublicKeys(source=ebay, ticks=ticks)
-    for number in range(public_keys.ASKED_AT_MOST):
+    for number in range(public_keys.UNKNOWN_AT_MOST):
         assert keys.get(f"made-up-{number}", timeout=2) is None
 
-    with pytest.raises(UpstreamUnavailableError, match="too many keys"):
+    with pytest.raises(UpstreamUnavailableError, match="too many unknown keys"):
         keys.get("one more", timeout=2)
-    ticks.now += public_keys.ASKED_WITHIN_S
+    ticks.now += public_keys.UNKNOWN_WITHIN_S
     assert keys.get(KEY_ID, timeout=2) == "the key"
     assert keys.get("one more", timeout=2) is None
 
@@ -244,6 +244,27 @@ def test_whoever_comes_while_a_key_is_fetched_waits_for_it_or_gives_up() -> None
 
     assert got == ["the key"] * 5
     assert len(ebay.asked) == 1
+
+
+def test_whoever_has_the_key_waits_for_nobody_elses() -> None:
+    arrived, go_on = threading.Event(), threading.Event()
+    ebay = Ebay()
+    keys = PublicKeys(source=ebay, ticks=Ticks())
+    assert keys.get(KEY_ID, timeout=2) == "the key"
+
+    def held() -> None:
+        arrived.set()
+        assert go_on.wait(30)
+
+    ebay.before = held
+    other = threading.Thread(target=lambda: keys.get("made-up", timeout=30))
+    other.start()
+    assert arrived.wait(30)
+
+    assert keys.get(KEY_ID, timeout=0) == "the key"
+
+    go_on.set()
+    other.join(30)
 
 
 @dataclass
