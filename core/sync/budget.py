@@ -110,6 +110,11 @@ class Allowance:
             self._reserve()
         self.left -= calls
 
+    def count(self, calls: int) -> None:
+        """So many were made already, whatever the day has left."""
+        with suppress(OutOfCallsError, StoreUnavailableError):
+            self.spend(calls)
+
     def close(self) -> None:
         """What was not spent is for others.
 

@@ -97,6 +97,7 @@ class UnitPages:
         def ask(token: Secret, timeout: float) -> Fetched:
             read_at = self.context.clock.now()
             page = self.source.fetch(self._seller, self.stream, query, token, timeout=timeout)
+            self._count(page.calls - self.stream.calls_per_page)
             complete_page = complete(self.stream, query, page)
             return Fetched(page=complete_page, read_at=read_at, offset=query.offset)
 
@@ -121,6 +122,12 @@ class UnitPages:
             return self.source.unfold(self._seller, self.stream, key, token, timeout=timeout)
 
         return self._tried(ask, {"unfolded": key}, 1)
+
+    def _count(self, more: int) -> None:
+        """What a page took beyond the usual: a mailbox has as many folders as it has."""
+        if more > 0:
+            self.calls.made += more
+            self.allowance.count(more)
 
     def _tried(
         self, ask: Callable[[Secret, float], T], facts: Mapping[str, object], requests: int

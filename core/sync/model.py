@@ -54,9 +54,9 @@ class Stream:
     name of several, or of none, which one more call brings. `ends_unseen`: rows that two complete
     snapshots in a row did not show have ended. `open_by_key`: open rows are read again by the calls
     for details, for the list stops showing some of them. `in_sandbox`: whether eBay's sandbox has
-    the list. `calls_per_page`: of how many requests a page is made. `keeps`: how far back eBay
-    shows rows; a SNAPSHOT has no past. `rereads`: how far back rows are read again every six hours,
-    for they change without moving and none of them is ever final; less than a `max_window`.
+    the list. `calls_per_page`: of how many requests a page is usually made. `keeps`: how far back
+    eBay shows rows; a SNAPSHOT has no past. `rereads`: how far back rows are read again every six
+    hours, for they change without moving and none of them is ever final; less than a `max_window`.
     """
 
     name: str
@@ -150,6 +150,7 @@ class Page:
     `keys`, one per row, are read where the walk or the details need them, `instants` for FIXED
     walks only. In a folded list "" is the key of an entry that names nothing. `next_offset` is the
     offset of eBay's `next` link, None where there is none. `total` is None where eBay left it out.
+    `calls`: how many requests brought it, where that is told by nothing but the answers.
     """
 
     text: str
@@ -158,3 +159,4 @@ class Page:
     next_offset: int | None
     keys: tuple[str, ...] = ()
     instants: tuple[datetime, ...] = ()
+    calls: int = 0

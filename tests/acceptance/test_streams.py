@@ -109,12 +109,14 @@ def test_a_rewind_costs_what_it_said_and_fills_what_was_missing(site: Site, stre
     assert report.outcome == "done"
     [unit] = [each for each in report.units if (each.stream, each.pass_) == (stream, "new")]
     assert unit.inserted == missing
+    if stream != "returns":
+        assert unit.calls == made
     # Of returns the details are asked for by another call.
     listed = told["plan"]["pages"] if stream == "returns" else told["plan"]["calls"]
     # One order more or less may make a page more or less; a mailbox may have more folders.
     assert abs(made - listed) <= 1 + 0.3 * made
     assert abs(unit.fetched - told["plan"]["rows"]) <= 0.2 * unit.fetched
-    assert abs(unit.calls - told["plan"]["calls"]) <= 1 + 0.2 * unit.calls
+    assert abs(unit.calls - told["plan"]["calls"]) <= 1 + 0.3 * unit.calls
 
 
 def test_a_dry_run_tells_the_cost_and_changes_nothing(site: Site) -> None:

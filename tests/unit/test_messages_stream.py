@@ -152,6 +152,7 @@ def test_every_folder_is_read_until_a_page_brings_nothing_new(ebay: Ebay, serve:
     assert page.keys == ("1", "2", "3", "4")
     assert page.total is None
     assert mailbox.calls == ["0/1", "0/2", "1/1", "1/2", "summary", "2/1", "2/2"]
+    assert page.calls == 7
 
 
 def test_a_summary_that_names_inbox_and_sent_names_nothing_new(ebay: Ebay, serve: Serve) -> None:

@@ -197,3 +197,12 @@ def test_intervals_grow_when_the_days_calls_will_not_last(
     grant = Grant(calls=1, used=used, limit=1000, reset_at=reset)
 
     assert stretch_of(grant, NOW) == pytest.approx(stretch)
+
+
+@pytest.mark.parametrize("store", [MemoryCalls(failing={"reserve": 1}), MemoryCalls()])
+def test_what_was_made_already_is_no_error_where_the_day_has_none_left(store: MemoryCalls) -> None:
+    store.days[ORDERS_DAY] = Day(limit=3, reset_at=RESET)
+
+    allowance(store).count(5)
+
+    assert store.days[ORDERS_DAY].used <= 3

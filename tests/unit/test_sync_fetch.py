@@ -1,6 +1,6 @@
 """One page: how often eBay is asked, for how long, and what is said when it will not answer."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
@@ -293,6 +293,16 @@ def test_r34_every_call_is_an_event_with_its_time_and_its_error() -> None:
         "error": "eBay answered 500",
     }
     assert (calls.events[0].account_id, calls.events[0].stream) == (1, "orders")
+
+
+def test_a_page_that_took_more_calls_than_usual_is_counted_as_it_was_made() -> None:
+    scene = Scene(scripted(replace(PAGE, calls=7)))
+
+    scene.pages.fetch(QUERY)
+    scene.allowance.close()
+
+    assert scene.pages.calls.made == 7
+    assert scene.store.days["simulator", "sell.fulfillment"].used == 7
 
 
 def test_r32_what_ebay_said_is_kept_with_the_call() -> None:

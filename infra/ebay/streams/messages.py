@@ -13,7 +13,7 @@ seen twice, not never.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import msgspec
@@ -34,14 +34,16 @@ _MESSAGES = Shape(rows="Messages/Message")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Caller:
-    """The calls of one question; they share its time."""
+    """The calls of one question; they share its time. `made`: a sign for each of them."""
 
     ebay: Ebay
     account: Account
     token: Secret
     ends: float
+    made: list[str] = field(default_factory=list)
 
     def ask(self, shape: Shape, level: str, fields: Fields) -> Reading:
+        self.made.append(level)
         return TradingCall(name="GetMyMessages", shape=shape).ask(
             self.ebay,
             self.account,
@@ -67,7 +69,8 @@ class MyMessages:
             headers += _headers(caller, folder, query, most=query.limit - len(headers))
             if len(headers) >= query.limit:
                 break
-        return page_of(self.stream.list_field, headers, _key, None)
+        page = page_of(self.stream.list_field, headers, _key, None)
+        return replace(page, calls=len(caller.made))
 
     def details(
         self,
@@ -148,8 +151,8 @@ MESSAGES = MyMessages(
         # be halved again and again, shorter ones cost a quiet mailbox calls.
         max_window=timedelta(days=7),
         details_per_call=10,
-        # Inbox and Sent, each until nothing new comes, and the summary; folders of one's own, and
-        # each further page of any, come on top, an empty one spares a call.
+        # Inbox and Sent, each until nothing new comes, and the summary. Folders of one's own, and
+        # further pages of any, are counted when they were read.
         calls_per_page=5,
         # A year.
         keeps=timedelta(days=365),
