@@ -115,9 +115,15 @@ def _settings(request: Request) -> Settings | Response:
 async def _given(request: Request) -> Mapping[str, list[str]]:
     """The query of a GET, the form of a POST. Raises ValueError for a hundred fields."""
     if request.method == "GET":
-        return parse_qs(request.url.query, max_num_fields=100)
+        return parse_qs(_query(request), max_num_fields=100)
     body = await web.body(request, MAX_BODY)
     return parse_qs(body.decode("utf-8", "replace"), max_num_fields=100)
+
+
+def _query(request: Request) -> str:
+    """As it came: what is no UTF-8 is no reason to fail, but an answer that is not eBay's."""
+    query: bytes = request.scope["query_string"]
+    return query.decode("latin-1")
 
 
 def _bearer(request: Request) -> str:
@@ -171,7 +177,7 @@ def _wish(given: Mapping[str, list[str]]) -> Wish:
 
 def _finish(request: Request, settings: Settings) -> Response:
     log = opening.log_for(settings)
-    reply = read_query(request.url.query)
+    reply = read_query(_query(request))
     try:
         with (
             opening.opened(settings, log) as ready,
@@ -292,8 +298,7 @@ def _browser(request: Request) -> Secret | None:
 def _remember(answer: Response, request: Request, settings: Settings, browser: Secret) -> None:
     # Lax: eBay's redirect back comes from another site. One for all that a browser begins: two tabs
     # would take it from each other.
-    public = settings.public_url or str(request.url)
-    secure = public.startswith("https:")
+    secure = (settings.public_url or f"{request.scope['scheme']}:").startswith("https:")
     answer.set_cookie(
         f"__Host-{COOKIE}" if secure else COOKIE,
         browser.reveal(),

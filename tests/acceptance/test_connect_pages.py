@@ -1,6 +1,7 @@
 """`/ebay/connect` and `/ebay/callback`, as a browser sees them, with the simulator as eBay."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -201,6 +202,16 @@ def test_an_answer_that_nobody_began_stores_nothing(
     assert steps(site) == [f"refused: {reason}"]
     assert accounts(site) == []
     assert len(site.simulator.requests) == 0
+
+
+@pytest.mark.parametrize("target", [b"/callback?state=\xff&code=\xfe", b"/connect?name=\xff"])
+def test_bytes_that_are_no_text_are_no_mistake_of_ours(shop_server: Served, target: bytes) -> None:
+    place = urlsplit(shop_server.url)
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=60) as wire:
+        wire.sendall(b"GET /shop/ebay" + target + b" HTTP/1.0\r\nHost: here\r\n\r\n")
+        status = wire.makefile("rb").readline()
+
+    assert status.split()[1] in {b"200", b"400"}
 
 
 def test_an_answer_is_good_once(here: str, browser: AtEbay, site: Site) -> None:
