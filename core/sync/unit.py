@@ -24,6 +24,7 @@ from core.sync.fetch import Fetched, UnitPages
 from core.sync.keeping import SwitchedOffError, UnitStore
 from core.sync.model import PageQuery, Pass, Unit, Walk, Window
 from core.sync.ports import AccessTokens, PageSource, Progress, SyncStore, UnitEnd
+from core.sync.store_tries import StoreTries
 from core.sync.tally import Tally
 from core.sync.verdict import Verdict, judge
 from core.sync.walk import Step, advance, extra_window, next_window, query_for
@@ -49,7 +50,7 @@ class SyncPorts:
             account=unit.account,
             stream=unit.stream,
             context=context,
-            sign_from_now_on=lambda: self.store.sign_from_now_on(unit.account.id),
+            sign_from_now_on=lambda: self._sign_from_now_on(unit, context),
             allowance=Allowance(
                 store=self.calls,
                 account=unit.account,
@@ -58,6 +59,10 @@ class SyncPorts:
                 context=context,
             ),
         )
+
+    def _sign_from_now_on(self, unit: Unit, context: RunContext) -> None:
+        tries = StoreTries(context=context, sleep=self.sleep)
+        tries.run(lambda: self.store.sign_from_now_on(unit.account.id))
 
     def store_of(self, unit: Unit, context: RunContext, tally: Tally) -> UnitStore:
         return UnitStore(

@@ -101,7 +101,8 @@ class KeyManagement:
         raise self._refused(environment, answer, token)
 
     def _refused(self, environment: str, answer: Answer, token: Secret) -> AppError:
-        error = refusal(answer, scope=SCOPE, now=self.clock.now(), secrets=(token.reveal(),))
+        secrets = (token.reveal(), *_private_keys(answer.body))
+        error = refusal(answer, scope=SCOPE, now=self.clock.now(), secrets=secrets)
         if isinstance(error, AccessTokenRefusedError):
             self.tokens.forget(Environment(environment))
         return error
@@ -130,3 +131,12 @@ class KeyManagement:
 def _bare(answer: Answer) -> Answer:
     """Without its body, which may hold a private key."""
     return Answer(place=answer.place, status=answer.status, headers=answer.headers, body=b"")
+
+
+def _private_keys(body: bytes) -> tuple[str, ...]:
+    """Where none belongs there may be one all the same."""
+    try:
+        key = json.loads(body)["privateKey"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return ()
+    return (key,) if isinstance(key, str) else ()

@@ -967,3 +967,25 @@ def test_a_fence_of_the_past_opens_nothing_even_for_the_same_run(ground: Ground)
 
     assert save(ground, run_id, again, page(order(1))).inserted == 1
     assert replace(again, fence=unit.fence, failures=unit.failures) == unit
+
+
+def test_an_account_that_signs_from_now_on_does_so_however_it_is_taken(ground: Ground) -> None:
+    shop = ground.add_account("shop", "orders", "transactions")
+    ground.add_account("other", "orders")
+    run = ground.start_run()
+    store = ground.store
+    assert not any(each.unit.account.signs for each in store.candidates([], []))
+
+    store.sign_from_now_on(shop)
+    store.sign_from_now_on(shop)
+
+    candidates = {each.unit.account.name: each for each in store.candidates([], ["orders"])}
+    assert {name: each.unit.account.signs for name, each in candidates.items()} == {
+        "shop": True,
+        "other": False,
+    }
+    named = store.take(run, ground.now(), candidates["shop"])
+    assert named is not None
+    assert named.account.signs
+    due = store.take_due(run, ground.now(), 9)
+    assert {unit.account.name: unit.account.signs for unit in due} == {"shop": True, "other": False}

@@ -144,6 +144,19 @@ def test_an_answer_that_is_no_key_is_an_error_of_its_kind(
     assert type(refused(management)) is kind
 
 
+@pytest.mark.parametrize("status", [202, 400, 403, 429, 500])
+def test_a_private_key_in_a_refusal_is_not_repeated(
+    management: KeyManagement, ebay: respx.MockRouter, status: int
+) -> None:
+    told = {"privateKey": PRIVATE, "errors": [{"errorId": 1, "message": f"it is {PRIVATE}"}]}
+    ebay.post(PATH).respond(status, json=told)
+
+    error = refused(management)
+
+    assert isinstance(error, BadAnswerError | RateLimitedError | UpstreamUnavailableError)
+    assert PRIVATE not in error.facts.body
+
+
 def test_a_token_that_is_refused_is_not_used_again(
     management: KeyManagement, ebay: respx.MockRouter
 ) -> None:

@@ -14,6 +14,7 @@ from core.errors import (
     OutOfTimeError,
     RateLimitedError,
     ReauthorizationRequiredError,
+    SignatureRequiredError,
     UpstreamFacts,
     UpstreamUnavailableError,
 )
@@ -248,6 +249,38 @@ def test_a_mistake_of_ours_is_an_internal_failure_and_logged() -> None:
 
     assert (report.reason, report.detail) == (Reason.INTERNAL, "ZeroDivisionError")
     assert scene.run.log.events() == ["unit.failed"]
+
+
+def demanding(scene: Scene, _: PageQuery) -> Answer | None:
+    """eBay wants signatures of this seller."""
+    return None if scene.source.signed[-1] else SignatureRequiredError("error 215001")
+
+
+def test_an_account_of_which_ebay_demands_signatures_is_read_signed_from_then_on() -> None:
+    scene = Scene(before=demanding)
+    scene.store.failing["sign_from_now_on"] = 1
+
+    first = scene.read()
+    again = scene.read()
+
+    assert (first.outcome, again.outcome) == (Outcome.DONE, Outcome.DONE)
+    assert scene.source.signed.count(False) == 1
+    assert scene.take().account.signs
+
+
+@pytest.mark.parametrize(("wait_s", "due_s"), [(60, 60), (3600, 270)])
+def test_without_a_key_the_unit_is_due_when_one_is_asked_for_or_as_usual(
+    wait_s: int, due_s: int
+) -> None:
+    """As usual costs nothing: eBay is not asked, and somebody may have had a key made."""
+    scene = Scene(before=demanding)
+    later = NOW + timedelta(seconds=wait_s)
+    scene.source.unprepared = [SignatureRequiredError("no signing key", retry_at=later)]
+
+    report = scene.read()
+
+    assert (report.outcome, report.reason) == (Outcome.FAILED, Reason.SIGNATURE_REQUIRED)
+    assert scene.state.due_at == NOW + timedelta(seconds=due_s)
 
 
 def test_time_that_runs_out_saves_the_place_gives_the_attempt_back_and_is_due_now() -> None:
