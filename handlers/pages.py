@@ -36,9 +36,10 @@ def link(place: str, label: str) -> str:
 
 
 def field(name: str, label: str, value: str = "", *, kind: str = "text", hint: str = "") -> str:
-    attributes = {"name": name, "type": kind, "value": value, "placeholder": hint}
-    if kind == "password":
-        attributes["autocomplete"] = "current-password"
+    remembered = "current-password" if kind == "password" else "off"
+    attributes = {
+        "name": name, "type": kind, "value": value, "placeholder": hint, "autocomplete": remembered,
+    }  # fmt: skip
     inner = "".join(f' {each}="{text(told)}"' for each, told in attributes.items() if told)
     return f"<label>{text(label)} <input{inner}></label>"
 

@@ -66,7 +66,8 @@ def window(chromium: Any, *, scripts: bool = True) -> Iterator[Any]:
     page.on("request", lambda request: places.append(urlsplit(request.url).hostname or ""))
     yield page
     context.close()
-    assert complaints == []
+    # Chromium's word for every status from 400 on.
+    assert [each for each in complaints if not each.startswith("Failed to load resource")] == []
     assert set(places) == {"127.0.0.1"}
 
 
@@ -110,7 +111,7 @@ def test_a_second_seller_comes_out_of_the_same_browser(
     with window(chromium) as page:
         begin(page, here, "one")
         sign_in(page, "seller-1")
-        page.click("text=Connect another account")
+        page.get_by_role("link", name="Connect another account").click()
         begin(page, page.url, "two")
         sign_in(page, "seller-2")
 
@@ -125,11 +126,10 @@ def test_who_declines_is_told_and_may_begin_again(chromium: Any, here: str, site
         begin(page, here, "shop")
         sign_in(page, "seller-1", "decline")
         title = page.inner_text("h1")
-        page.click("text=Begin again")
-        place = urlsplit(page.url).path
+        page.get_by_role("link", name="Begin again").click()
+        page.wait_for_url("**/shop/ebay/connect*")
 
     assert title == "Declined"
-    assert place == "/shop/ebay/connect"
     assert accounts(site) == []
 
 
@@ -154,21 +154,17 @@ def test_another_browser_does_not_finish_what_this_one_began(
     chromium: Any, here: str, site: Site
 ) -> None:
     """The seller's answer is caught on its way, and opened by somebody else."""
-    caught: list[str] = []
     with window(chromium) as page, window(chromium) as other:
         begin(page, here, "shop")
-        page.route("**/ebay/callback?*", lambda route: _catch(route, caught))
-        sign_in(page, "seller-1")
-        other.goto(caught[0])
+        page.click("button[value=seller-1]")
+        page.wait_for_selector("button[value=agree]")
+        place = page.locator("form").evaluate("form => form.action")
+        sent_back = page.request.post(place, form={"answer": "agree"}, max_redirects=0)
+        address = sent_back.headers["location"]
+        other.goto(address)
         foreign = other.inner_text("main")
-        page.unroute("**/ebay/callback?*")
-        page.goto(caught[0])
+        page.goto(address)
         own = page.inner_text("h1")
 
     assert "begun elsewhere" in foreign
     assert own == "Connected"
-
-
-def _catch(route: Any, caught: list[str]) -> None:
-    caught.append(route.request.url)
-    route.fulfill(status=200, content_type="text/html", body="<main>on its way</main>")
