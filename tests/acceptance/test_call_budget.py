@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from core.report import Outcome, Reason
+from core.sync.budget import FIRST_CHUNK
 from tests.support.postgres import Server
-from tests.support.site import Site, new_site
+from tests.support.site import Gate, Site, new_site
 
 ORDERS = "sell.fulfillment"
 
@@ -78,6 +79,23 @@ def test_what_is_counted_is_what_left(site: Site) -> None:
     ours = dict(map(tuple, site.sql("SELECT api, used FROM ebay.api_budgets WHERE used > 0")))
     assert ours[ORDERS] == left[ORDERS]
     assert ours["sell.finances"] == left["payoutapi.sell.finances"]
+
+
+def test_a_killed_run_takes_few_of_the_days_calls_along(site: Site) -> None:
+    """A worker that is killed at every call must not use up the day that the next one needs."""
+    site.connect(4, streams=("orders",))
+    before = counted(site).get(ORDERS, 0)
+
+    with Gate(site.simulator) as gate:
+        process = site.start("ebay", "--json")
+        gate.wait()
+        process.kill()
+        process.communicate()
+
+    made = counted(site).get(ORDERS, 0) - before
+    reserved = site.one(f"SELECT used FROM ebay.api_budgets WHERE api = '{ORDERS}'")
+    assert made < reserved <= 4 * FIRST_CHUNK
+    assert site.run(take_over=True).outcome is Outcome.DONE
 
 
 def test_limits_and_resets_are_learned_once_a_day(site: Site) -> None:
