@@ -16,7 +16,7 @@ from core.sync.begin import has_past
 from core.sync.breaker import Breakers
 from core.sync.budget import believed, next_reset
 from core.sync.calls import Quota
-from core.sync.model import Unit, UnitKey
+from core.sync.model import Pass, Unit, UnitKey
 from core.sync.ports import Candidate
 from core.sync.tally import Tally
 from core.sync.unit import ASK_S, PAGE_NEEDS_S, SyncPorts, UnitRun
@@ -141,7 +141,8 @@ class _Cycle:
     def start_some(self, free: int) -> bool:
         taken = self._take(free)
         self._record()
-        for unit in taken:
+        # Where one of them probes an eBay that was away: open rows may be none, and prove nothing.
+        for unit in sorted(taken, key=lambda each: each.pass_ is Pass.OPEN):
             self._start(unit)
         return bool(taken)
 

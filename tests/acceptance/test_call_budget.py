@@ -147,6 +147,12 @@ def test_lies_about_limits_stop_nobody_and_last_no_longer_than_a_day(
     )
 
 
+def new_are_due(site: Site) -> None:
+    """Which unit comes first is a matter of luck, and those without open rows ask nothing."""
+    site.all_due()
+    site.sql("UPDATE ebay.sync_states SET due_at = NULL WHERE pass = 'open'")
+
+
 def test_an_ebay_that_is_away_is_probed_by_one_unit_until_it_answers(site: Site) -> None:
     site.connect(4)
     site.sql(
@@ -155,7 +161,7 @@ def test_an_ebay_that_is_away_is_probed_by_one_unit_until_it_answers(site: Site)
         " FROM (VALUES (''), ('sell.fulfillment'), ('sell.finances')) AS failing (api)"
     )
     shut = site.run()
-    site.all_due()
+    new_are_due(site)
     site.sql("UPDATE ebay.api_breakers SET probe_at = now()")
 
     opened = site.run()
@@ -164,6 +170,6 @@ def test_an_ebay_that_is_away_is_probed_by_one_unit_until_it_answers(site: Site)
     assert {unit.reason for unit in shut.units} == {Reason.CIRCUIT_OPEN}
     assert Reason.CIRCUIT_OPEN in {unit.reason for unit in opened.units}
     assert site.one("SELECT count(*) FROM ebay.api_breakers WHERE api = ''") == 0
-    site.all_due()
+    new_are_due(site)
     assert site.run().outcome is Outcome.DONE
     assert site.one("SELECT count(*) FROM ebay.api_breakers") == 0
