@@ -165,7 +165,8 @@ class ManageAccounts:
         if known.status not in {Status.ACTIVE, Status.PAUSED}:
             raise UsageError(
                 f"the account {name!r} is {known.status}: eBay wants its owner's consent again;"
-                f" import a new token with {_replacing(known)}"
+                f" `python -m core.run accounts connect --name {quote(known.name)}` asks for it,"
+                f" {_replacing(known)} imports a token"
             )
         self.store.switch(known.id, active=True)
         return self.get(name)
