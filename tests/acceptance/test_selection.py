@@ -159,16 +159,17 @@ def test_an_extra_window_longer_than_the_api_takes_is_read_in_parts(site: Site) 
     assert report["counts"]["unchanged"] >= 500
 
 
+@pytest.mark.timeout(150)
 def test_r2_r22_a_deadline_leaves_the_rest_to_the_next_call(site: Site) -> None:
-    site.simulator.faults.add("delay", operation="getOrders", seconds=0.7)
+    """Two pages fit into the time, and a busy machine has some to spare."""
+    site.simulator.faults.add("delay", operation="getOrders", seconds=1.5)
     calls = 0
     report: dict[str, Any] = {"more": True}
 
     while report["more"]:
-        report = ebay(site, "--stream", "orders", "--deadline", "3s")
+        report = ebay(site, "--stream", "orders", "--deadline", "5s")
         calls += 1
-        # Some, on a busy machine, begin too late to read anything.
-        assert calls < 40
+        assert calls < 20
 
     assert calls > 1
     assert report["outcome"] == "done"
@@ -178,11 +179,11 @@ def test_r2_r22_a_deadline_leaves_the_rest_to_the_next_call(site: Site) -> None:
 
 def test_r3_r8_a_backfill_is_complete_when_its_first_success_is_told(site: Site) -> None:
     """Until then a stream that is behind says so: `partial`, with more to do."""
-    site.simulator.faults.add("delay", operation="getOrders", seconds=0.7)
+    site.simulator.faults.add("delay", operation="getOrders", seconds=1.5)
     first_success = "SELECT last_success_at FROM ebay.sync_states WHERE stream = 'orders'"
     orders = ("--account", "seller-1", "--stream", "orders")
 
-    behind = ebay(site, *orders, "--deadline", "3s")
+    behind = ebay(site, *orders, "--deadline", "4s")
     unfinished = site.sql(first_success)
     shown = site.cli("accounts", "list").stdout
     site.simulator.faults.clear()

@@ -9,9 +9,13 @@ import pytest
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """That of the system, else the one that `playwright install chromium` brought."""
+    """That of the system, else the one that `playwright install chromium` brought.
+
+    No longer than a module: as long as it is there, its event loop runs in this thread, and Mangum
+    could not run one of its own.
+    """
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="the package playwright is not installed"
     )

@@ -12,7 +12,7 @@ from infra.simulator.server import Simulator
 from tests.support.postgres import Server, free_port
 from tests.support.site import Served, Site, served
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.timeout(150), pytest.mark.xdist_group("browser")]
 ADMIN_TOKEN = "canary-admin-token-0123456789"
 
 
