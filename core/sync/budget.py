@@ -16,7 +16,7 @@ from core.sync.calls import CallStore, Claim, Grant, Quota
 from core.sync.model import Account, Pass, Stream
 from core.sync.store_tries import SAVING
 
-FIRST_CHUNK, CHUNK = 4, 20
+FIRST_CHUNK, CHUNK = 10, 20
 """Most units make few calls, and what a killed one has reserved is lost until the reset."""
 DAY = timedelta(days=1)
 LONGEST_DAY = timedelta(hours=25)
