@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from core.errors import ConfigurationError, UsageError
 from handlers import opening
-from handlers.web import make_app
+from handlers.web import Prefixed, make_app
 
 TEXT = ["text/", "application/json", "application/problem+json"]
 """What is not sent in base64, which people would have to read in logs."""
@@ -23,7 +23,10 @@ def is_request(event: Mapping[str, Any]) -> bool:
 
 def answer_request(routes: Routes, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Raises UsageError for what is no request that can be answered."""
-    return _asgi(routes, _prefix(event))(event, context)
+    # Made anew each time, which costs nothing: it is when it is made that Mangum sees to its loop.
+    # Lifespan off: nothing starts with the application, and nothing has to be stopped.
+    adapter = Mangum(_app(routes, _prefix(event)), lifespan="off", text_mime_types=TEXT)
+    return adapter(dict(event), context)
 
 
 def _prefix(event: Mapping[str, Any]) -> str:
@@ -56,6 +59,5 @@ def _mapping(given: Any) -> Mapping[str, Any]:
 
 
 @cache
-def _asgi(routes: Routes, prefix: str) -> Callable[[Any, Any], dict[str, Any]]:
-    # Lifespan off: nothing starts with the application, and nothing has to be stopped.
-    return Mangum(make_app(routes(), prefix), lifespan="off", text_mime_types=TEXT)
+def _app(routes: Routes, prefix: str) -> Prefixed:
+    return make_app(routes(), prefix)

@@ -25,7 +25,9 @@ LAMBDA = [
 HOST = [f"--python-version={sys.version_info.major}.{sys.version_info.minor}"]
 LEFT_OUT = {"__pycache__", "bin"}
 CODE = "*.py"
-STATEMENTS = ("infra/postgres/sql/*.sql", "infra/postgres/migrations/*.sql")
+STATEMENTS = (
+    "infra/postgres/sql/*.sql", "infra/postgres/migrations/*.sql", "infra/old_connector/*.sql",
+)  # fmt: skip
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first instant that a zip can hold
 FILE_MODE = 0o100644 << 16
 

@@ -10,7 +10,7 @@ from core.secret import Secret
 
 RENEW_BEFORE = timedelta(days=30)
 RENEW_SHARE = 0.1
-MAKING_LEASE = timedelta(seconds=30)
+MAKING_LEASE = timedelta(seconds=12)
 """Longer than the one request that makes a key."""
 
 

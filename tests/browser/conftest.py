@@ -13,7 +13,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 def chromium() -> Iterator[Any]:
     """That of the system, else the one that `playwright install chromium` brought.
 
-    No longer than a module: as long as it is there, its event loop runs in this thread, and Mangum
+    No longer than a module: as long as it is there its event loop runs in this thread, and Mangum
     could not run one of its own.
     """
     playwright = pytest.importorskip(

@@ -245,9 +245,9 @@ def test_a_process_that_died_while_making_one_is_followed_when_its_lease_ends() 
     scene.store.start(OWNER, 0, MAKING_LEASE)
 
     with pytest.raises(SignatureRequiredError, match="another process"):
-        scene.get(timeout=20)
+        scene.get(timeout=MAKING_LEASE.total_seconds())
 
-    assert scene.get(timeout=20) == "key-1"
+    assert scene.get() == "key-1"
 
 
 def test_a_process_that_is_to_stop_waits_for_nobody() -> None:
