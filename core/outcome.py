@@ -123,9 +123,11 @@ def _some_failed(
     reasons = {report.reason for report in failed}
     if reasons <= OWNERS:
         return Outcome.DEGRADED, None
-    for alone in (Reason.UPSTREAM, Reason.CONFIG):
-        if reasons == {alone}:
-            return Outcome.FAILED, alone
+    if reasons == {Reason.CONFIG}:
+        return Outcome.FAILED, Reason.CONFIG
+    # An eBay that is out of reach gives no signing key either.
+    if Reason.UPSTREAM in reasons and reasons <= {Reason.UPSTREAM, Reason.SIGNATURE_REQUIRED}:
+        return Outcome.FAILED, Reason.UPSTREAM
     return Outcome.FAILED, Reason.UNITS_FAILED
 
 
