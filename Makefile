@@ -13,8 +13,8 @@ ARGS ?=
 CHAOS_S ?= 300
 SEED := $(or $(SEED),$(shell echo $$RANDOM))
 
-# Three times the processors: most of a test's time is waiting for a server, a lease or a deadline.
-side_by_side := -n $(shell echo $$(( 3 * $$(getconf _NPROCESSORS_ONLN) ))) --dist loadgroup
+# Twice the processors: half of a test's time is waiting for a server, a lease or a deadline.
+side_by_side := -n $(shell echo $$(( 2 * $$(getconf _NPROCESSORS_ONLN) ))) --dist loadgroup
 
 py := $(VENV)/bin/python
 bench_py := $(BENCH_VENV)/bin/python

@@ -176,8 +176,8 @@ def wait_until_over(site: Site) -> None:
 
 def test_r14_a_killed_run_is_followed_when_its_lease_ends(site: Site) -> None:
     site.connect()
-    dead = killed(site, LEASE_S="3")
-    short = site.with_settings(LEASE_S="3")
+    dead = killed(site, LEASE_S="6")
+    short = site.with_settings(LEASE_S="6")
 
     before = short.run()
     wait_until_over(site)

@@ -118,7 +118,7 @@ def test_r14_a_run_that_wakes_after_its_lease_writes_nothing(
 
 @pytest.mark.timeout(180)
 def test_a_killed_run_is_followed_when_its_lease_ends(open_ground: OpenGround) -> None:
-    each = open_ground(2.0)
+    each = open_ground(8.0)
     assert each.run("ebay", at="unit before COMMIT #2").killed
 
     refused = each.run("ebay", "--json")
