@@ -21,7 +21,7 @@ def register(commands: Any) -> None:
     migrate.set_defaults(run=_migrate)
     passed_on = commands.add_parser("psql", help="open the database in psql")
     passed_on.add_argument("arguments", nargs="*", metavar="...", help="passed to psql")
-    passed_on.set_defaults(run=psql)
+    passed_on.set_defaults(run=_psql, passes_on=True)
 
 
 def _migrate(options: argparse.Namespace) -> int:
@@ -35,7 +35,7 @@ def _migrate(options: argparse.Namespace) -> int:
     return 0
 
 
-def psql(options: argparse.Namespace) -> int:
+def _psql(options: argparse.Namespace) -> int:
     """As a child, not in our place: the embedded server stays as long as its user does."""
     settings = opening.load_settings()
     with opening.database_url(settings) as (url, embedded):

@@ -1,6 +1,7 @@
 """The command line: reads what was typed, calls one command, answers with its exit code."""
 
 import argparse
+import importlib
 import os
 import signal
 import sys
@@ -33,38 +34,26 @@ from handlers.answers import (
     EX_TEMPFAIL,
     EX_UNAVAILABLE,
 )
-from handlers.cli import (
-    accounts,
-    database,
-    demo,
-    export,
-    keys,
-    notifications,
-    runs,
-    serve,
-    signing,
-    simulator,
-    streams,
-    workers,
-)
 from handlers.cli.terminal import lossy_streams
 from handlers.cli.text import PROGRAM, as_typed
 from handlers.opening import STOP
 
-GROUPS = (
-    workers,
-    accounts,
-    streams,
-    runs,
-    export,
-    database,
-    keys,
-    signing,
-    notifications,
-    serve,
-    simulator,
-    demo,
-)
+GROUPS: dict[str, tuple[str, ...]] = {
+    "workers": ("ebay", "ebay-cycle", "tokens", "token-refresh", "tick", "workers"),
+    "accounts": ("accounts",),
+    "streams": ("streams",),
+    "runs": ("runs",),
+    "export": ("export",),
+    "database": ("migrate", "psql"),
+    "keys": ("rekey",),
+    "signing": ("signing-key",),
+    "notifications": ("notifications",),
+    "serve": ("serve",),
+    "simulator": ("simulator",),
+    "demo": ("demo",),
+}
+"""Which module of this package has which commands; only the one that was typed is imported, for
+importing all of them costs more than a run with nothing due."""
 INTERRUPTED = 130
 EXIT_CODES = (
     "Exit codes: 0 done, partial or paused; 1 failed or degraded; 2 mistyped; 65 no such thing;"
@@ -103,7 +92,8 @@ def _answer(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     _stop_on_signals()
     try:
-        _check(options, arguments)
+        if not options.passes_on:
+            _check(arguments)
         return int(options.run(options))
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -122,35 +112,37 @@ def _told(error: Exception) -> str:
     return str(error)
 
 
-def _check(options: argparse.Namespace, arguments: Sequence[str]) -> None:
-    """No name in the database is anything but UTF-8; psql looks after its own arguments."""
-    for argument in arguments if options.run is not database.psql else ():
+def _check(arguments: Sequence[str]) -> None:
+    """No name in the database is anything but UTF-8."""
+    for argument in arguments:
         try:
             argument.encode()
         except UnicodeEncodeError:
             raise UsageError(f"{argument!a} is not UTF-8, so nothing has this name") from None
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(command: str = "") -> argparse.ArgumentParser:
+    """Of one command, if there is one of this name; else of all, so that help lists them."""
     whole = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Brings eBay sellers' orders and money into their own PostgreSQL.",
         epilog=EXIT_CODES,
     )
+    whole.set_defaults(passes_on=False)
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in GROUPS:
-        group.register(commands)
+    for group in [name for name, its in GROUPS.items() if command in its] or GROUPS:
+        importlib.import_module(f"handlers.cli.{group}").register(commands)
     return whole
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    """What `psql` does not know itself is psql's own; argparse would take `-c` for a mistake."""
-    whole = parser()
+    """What psql is given is its own; argparse would take `-c` for a mistake."""
+    whole = parser(arguments[0] if arguments else "")
     options, unknown = whole.parse_known_args(arguments)
-    if unknown and options.run is not database.psql:
+    if options.passes_on:
+        options.arguments = list(arguments[1:])
+    elif unknown:
         whole.error(f"unrecognized arguments: {' '.join(unknown)}")
-    if options.run is database.psql:
-        options.arguments = list(arguments[list(arguments).index("psql") + 1 :])
     return options
 
 
