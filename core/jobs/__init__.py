@@ -1,0 +1,1 @@
+"""Durable work: jobs, their kinds, and the drain that performs them."""

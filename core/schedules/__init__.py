@@ -1,0 +1,1 @@
+"""When work is enqueued by the clock: cron expressions, zones, misfires."""

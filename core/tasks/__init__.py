@@ -1,0 +1,1 @@
+"""Jobs as the task API shows them: what may be written of a person, and what a text is about."""

@@ -1,0 +1,110 @@
+-- Durable work: design.md §8. Lock order, everywhere: key row, then job row.
+
+CREATE TABLE ops.queues (
+  queue       text PRIMARY KEY,
+  enabled     boolean NOT NULL DEFAULT true,
+  faults      integer NOT NULL DEFAULT 0 CHECK (faults >= 0),
+  tripped_at  timestamptz,
+  probe_at    timestamptz,
+  created_at  timestamptz NOT NULL DEFAULT now(),
+  CHECK ((tripped_at IS NULL) = (probe_at IS NULL))
+);
+
+-- One row per ordering key: the unit of mutual exclusion. Locking the job instead breaks order, measured.
+CREATE TABLE ops.job_keys (
+  queue         text NOT NULL,
+  ordering_key  text NOT NULL,
+  next_seq      bigint NOT NULL DEFAULT 0,
+  depth         integer NOT NULL DEFAULT 0 CHECK (depth >= 0),
+  priority      smallint NOT NULL CHECK (priority IN (1, 5, 10, 20)),
+  visible_at    timestamptz,
+  fence         bigint NOT NULL DEFAULT 0,
+  locked_by     uuid,
+  paused        boolean NOT NULL DEFAULT false,
+  PRIMARY KEY (queue, ordering_key)
+);
+COMMENT ON COLUMN ops.job_keys.visible_at IS 'When its head may run, or its holder''s lease expires; null: nothing to do.';
+COMMENT ON COLUMN ops.job_keys.priority IS 'Its head''s.';
+CREATE INDEX job_keys_due ON ops.job_keys (queue, priority, visible_at) WHERE visible_at IS NOT NULL AND NOT paused;
+
+CREATE SEQUENCE ops.job_seq;
+
+CREATE TABLE ops.jobs (
+  id               uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  seq              bigint NOT NULL DEFAULT nextval('ops.job_seq'),
+  queue            text NOT NULL,
+  kind             text NOT NULL CHECK (kind <> ''),
+  status           text NOT NULL CHECK (status IN
+                     ('draft', 'pending', 'processing', 'waiting', 'completed', 'failed', 'dead', 'cancelled')),
+  phase            text,
+  ordering_key     text CHECK (ordering_key <> ''),
+  key_seq          bigint,
+  priority         smallint NOT NULL DEFAULT 5 CHECK (priority IN (1, 5, 10, 20)),
+  run_at           timestamptz NOT NULL,
+  attempts         integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  max_attempts     integer NOT NULL CHECK (max_attempts >= 1),
+  fence            bigint NOT NULL DEFAULT 0,
+  locked_by        uuid,
+  locked_at        timestamptz,
+  leased_until     timestamptz,
+  wait_name        text,
+  wait_until       timestamptz,
+  cancel_asked_at  timestamptz,
+  payload          jsonb NOT NULL,
+  result           jsonb,
+  outcome          text,
+  error_code       text CHECK (length(error_code) <= 128),
+  error_detail     text CHECK (length(error_detail) <= 8000),
+  idempotency_key  text,
+  dedupe_key       text,
+  origin           uuid,
+  created_at       timestamptz NOT NULL,
+  updated_at       timestamptz NOT NULL,
+  started_at       timestamptz,
+  finished_at      timestamptz,
+  -- When a drain may take it: an expired lease needs no reaper, it is due. Null: a draft, or at its end.
+  due_at           timestamptz GENERATED ALWAYS AS (CASE status
+                     WHEN 'pending' THEN run_at WHEN 'processing' THEN leased_until WHEN 'waiting' THEN wait_until
+                   END) STORED,
+  -- Nothing can be stored that is neither claimable, leased, waiting with an end, a draft, nor at its end.
+  CHECK ((status = 'processing') = (leased_until IS NOT NULL)),
+  CHECK ((leased_until IS NULL) = (locked_by IS NULL) AND (leased_until IS NULL) = (locked_at IS NULL)),
+  CHECK ((status = 'waiting') = (wait_until IS NOT NULL) AND (wait_until IS NULL) = (wait_name IS NULL)),
+  CHECK ((status IN ('completed', 'failed', 'dead', 'cancelled')) = (finished_at IS NOT NULL)),
+  CHECK ((ordering_key IS NULL) = (key_seq IS NULL) OR status = 'draft'),
+  CHECK (status <> 'dead' OR error_code IS NOT NULL)
+);
+-- One index for each way to look: due without a key, the head of a key, the newest, the two keys, the dead.
+CREATE INDEX jobs_due ON ops.jobs (queue, priority, due_at, seq) WHERE ordering_key IS NULL AND due_at IS NOT NULL;
+CREATE INDEX jobs_head ON ops.jobs (queue, ordering_key, key_seq) WHERE ordering_key IS NOT NULL AND due_at IS NOT NULL;
+CREATE UNIQUE INDEX jobs_one_per_key ON ops.jobs (queue, ordering_key)
+  WHERE ordering_key IS NOT NULL AND status IN ('processing', 'waiting');
+CREATE UNIQUE INDEX jobs_idempotency ON ops.jobs (idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE UNIQUE INDEX jobs_dedupe ON ops.jobs (queue, dedupe_key)
+  WHERE dedupe_key IS NOT NULL AND finished_at IS NULL;
+CREATE INDEX jobs_newest ON ops.jobs (created_at, id);
+CREATE INDEX jobs_ended ON ops.jobs (finished_at) WHERE finished_at IS NOT NULL;
+
+-- A keyed job that another transaction asks for: it must not lock a key row there, or two that notify each other deadlock.
+CREATE TABLE ops.job_staging (
+  seq        bigint PRIMARY KEY DEFAULT nextval('ops.job_seq'),
+  id         uuid NOT NULL UNIQUE,
+  job        jsonb NOT NULL,
+  created_at timestamptz NOT NULL
+);
+
+-- What is worth telling beside the columns of the job: retries, lost leases, cancels, signals. Written in the
+-- transaction of the change.
+CREATE TABLE ops.job_events (
+  id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  job_id  uuid NOT NULL REFERENCES ops.jobs (id) ON DELETE CASCADE,
+  run_id  uuid,
+  at      timestamptz NOT NULL,
+  event   text NOT NULL,
+  code    text,
+  detail  text,
+  data    jsonb
+);
+CREATE INDEX job_events_by_job ON ops.job_events (job_id, id);
+
+INSERT INTO ops.workers (worker, interval_s) VALUES ('queue-drain', 60);
