@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from core.context import RunContext
 from core.ids import RunId
 from core.jobs.model import Enqueued, Job, JobId, NewJob, Status, Transaction, Verdict
 
@@ -113,6 +114,28 @@ class JobStore(Protocol):
         """How many jobs are not claimable now, by reason (`key_busy`, `waiting`, `not_due`, ...).
 
         Bounded: at most 1,000 of each are counted.
+        """
+        ...
+
+
+class Fired(Protocol):
+    """What the clock brought: jobs made, schedules passed over by reason, whether more is due."""
+
+    @property
+    def jobs(self) -> int: ...
+
+    @property
+    def skipped(self) -> Mapping[str, int]: ...
+
+    @property
+    def more(self) -> bool: ...
+
+
+class Schedules(Protocol):
+    def fire(self, context: RunContext) -> Fired:
+        """Enqueue what schedules make due, once; bounded, and it stops near the deadline.
+
+        Nothing due costs one statement. Called at the beginning of each drain that is not dry.
         """
         ...
 
