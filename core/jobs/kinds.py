@@ -88,6 +88,7 @@ class JobKind:
     """`inline_s`: done within this many seconds, so that a request may wait for it.
 
     `batch`: how many are claimed at once; a kind with one attempt, or an effect outside, has 1.
+    `longest`: after that a try of it is cut off, as a failure of ours.
     """
 
     name: str
@@ -98,6 +99,7 @@ class JobKind:
     max_attempts: int = 8
     backoff: Backoff = TRANSIENT
     lease: timedelta = timedelta(seconds=60)
+    longest: timedelta = timedelta(minutes=10)
     batch: int = 100
     inline_s: float | None = None
     expires: Callable[[Job], datetime | None] | None = None

@@ -26,6 +26,14 @@ class Ended(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dead:
+    """The engine's verdict, whatever attempts are left: another one would end the same."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """What became of a claimed job; `retry_at` is set for a Retry.
 
@@ -33,19 +41,25 @@ class Settled:
     """
 
     job: Job
-    verdict: Verdict
+    verdict: Verdict | Dead
     retry_at: datetime | None = None
     fault: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """Kinds that are claimed together: how many at once, and for how long."""
+    """What is claimed of one queue: at most `batch` jobs, for as long as `lease`.
+
+    `kinds`: only these; none: all there are, those that nobody knows too. `alone`: kinds of which
+    one is claimed at a time. `without`: ordering keys that have had their share of this run.
+    """
 
     queue: str
-    kinds: tuple[str, ...]
     batch: int
     lease: timedelta
+    kinds: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +99,9 @@ class JobStore(Protocol):
     def claim(self, run_id: RunId, lane: Lane) -> Claim:
         """Lease what is due: by priority, then instant; of each key its head only.
 
-        A job that comes back by an expired lease is claimed alone. Counts the attempt; what has
-        none left ends as dead here.
+        A job of a kind that goes alone, one with a single attempt, and one that comes back by an
+        expired lease are claimed alone: first in line it is the only one, further back the batch
+        ends before it. Counts the attempt; what has none left ends as dead here.
         """
         ...
 
@@ -137,6 +152,60 @@ class Schedules(Protocol):
 
         Nothing due costs one statement. Called at the beginning of each drain that is not dry.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """A queue that has jobs, or a switch of its own.
+
+    `due`: something in it may be claimed now. `probe`: it is tripped and its hourly probe is due,
+    one job of it may be tried.
+    """
+
+    queue: str
+    enabled: bool = True
+    faults: int = 0
+    tripped: bool = False
+    probe: bool = False
+    due: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streak:
+    """What jobs of one queue, settled one after the other, say about our own code.
+
+    Faults: `before` the first job that was done, `after` the last one, the `longest` row of them
+    anywhere; `sound`: one was done at all.
+    """
+
+    before: int
+    after: int
+    longest: int
+    sound: bool
+
+
+class Queues(Protocol):
+    def look(self) -> Sequence[QueueState]:
+        """Every queue with unfinished jobs or a row of its own, by name."""
+        ...
+
+    def begin_probe(self, queue: str) -> bool:
+        """The right to this hour's probe of a tripped queue; False: somebody else has it."""
+        ...
+
+    def judge(self, queue: str, streak: Streak) -> bool:
+        """Count our own faults in a row; True when these were the ones too many."""
+        ...
+
+    def switch(self, queue: str, *, enabled: bool) -> bool:
+        """Pause or resume; resuming forgives faults. False: there is no such queue."""
+        ...
+
+
+class Schedules(Protocol):
+    def fire(self, context: RunContext) -> int:
+        """Enqueue what is due by the clock; how many jobs. Called once at each run's beginning."""
         ...
 
 
