@@ -101,7 +101,8 @@ class JobStore(Protocol):
 
         A job of a kind that goes alone, one with a single attempt, and one that comes back by an
         expired lease are claimed alone: first in line it is the only one, further back the batch
-        ends before it. Counts the attempt; what has none left ends as dead here.
+        ends before it. Counts the attempt; what has none left ends as dead here. A queue's switches
+        (`Queues`) are looked at by who calls.
         """
         ...
 
@@ -200,12 +201,6 @@ class Queues(Protocol):
 
     def switch(self, queue: str, *, enabled: bool) -> bool:
         """Pause or resume; resuming forgives faults. False: there is no such queue."""
-        ...
-
-
-class Schedules(Protocol):
-    def fire(self, context: RunContext) -> int:
-        """Enqueue what is due by the clock; how many jobs. Called once at each run's beginning."""
         ...
 
 
