@@ -89,6 +89,7 @@ class JobKind:
 
     `batch`: how many are claimed at once; a kind with one attempt, or an effect outside, has 1.
     `longest`: after that a try of it is cut off, as a failure of ours.
+    `key`: the ordering key of a job that names none itself.
     """
 
     name: str
@@ -103,6 +104,7 @@ class JobKind:
     batch: int = 100
     inline_s: float | None = None
     expires: Callable[[Job], datetime | None] | None = None
+    key: Callable[[Mapping[str, object]], str | None] | None = None
 
     def __post_init__(self) -> None:
         assert self.max_attempts >= 1

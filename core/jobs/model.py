@@ -124,19 +124,24 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Try again after the kind's backoff, or `after`; at the last attempt it ends as `dead`."""
+    """Try again after the kind's backoff, or `after`; at the last attempt it ends as `dead`.
+
+    `phase`: how far it came, for the next attempt; None: as it was.
+    """
 
     code: str
     detail: str
     after: timedelta | None = None
+    phase: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snooze:
-    """Not now, and nothing is wrong: the attempt is given back."""
+    """Not now, and nothing is wrong: the attempt is given back. `phase` as of Retry."""
 
     until: datetime
     reason: str
+    phase: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
