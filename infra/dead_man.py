@@ -4,7 +4,6 @@ The URL of a check as Healthchecks.io and Better Stack give it; `/fail` behind i
 failure. https://healthchecks.io/docs/http_api/
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,9 +12,10 @@ import httpx
 from core.events import Log
 from core.report import Outcome, RunReport
 from core.secret import Secret
-from infra.ebay.transport import Countdown, PooledTransport
+from infra.http.client import BoundedHttp, UnusableBodyError
 
 TIMEOUT_S = 2.0
+LONGEST_BODY = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,11 @@ def _address(url: Secret, report: RunReport) -> httpx.URL:
 
 def _get(address: httpx.URL) -> int:
     """Two seconds for everything, the host's name included; httpx limits each wait by itself."""
-    secure = address.scheme == "https"
-    context = httpx.create_ssl_context(trust_env=False) if secure else None
-    countdown = Countdown(time.monotonic)
-    transport = PooledTransport(countdown, 1, context)
-    with (
-        httpx.Client(transport=transport, trust_env=False, timeout=TIMEOUT_S) as client,
-        countdown.of(TIMEOUT_S),
-        client.stream("GET", address) as answer,
-    ):
-        return answer.status_code
+    http = BoundedHttp(max_connections=1)
+    try:
+        return http.exchange("GET", address, timeout=TIMEOUT_S, limit=LONGEST_BODY).status
+    except UnusableBodyError as error:
+        # What it says does not matter.
+        return error.status
+    finally:
+        http.close()

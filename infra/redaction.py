@@ -4,7 +4,10 @@ The text of an exception that nobody foresaw, or what a server sent back, may ho
 was given: eBay's tokens, credentials in headers, forms and addresses. Ordinary words stay.
 """
 
+import json
 import re
+from collections.abc import Iterable
+from urllib.parse import quote
 
 # What a token is made of, in JSON inside JSON as well: `\u0023` is #, `\/` is a slash.
 _PART = r"(?:\\+u[0-9a-f]{4}|\\+/|[^\s\"'<>&,;\\])"
@@ -28,9 +31,18 @@ _SECRETS = re.compile(
 
 
 def redacted(text: str) -> str:
-    return _SECRETS.sub(_without, text)
+    return _SECRETS.sub(_kept, text)
 
 
-def _without(found: re.Match[str]) -> str:
+def without(text: str, secrets: Iterable[str]) -> str:
+    """As `redacted`, and without these secrets in any form in which a server may repeat them."""
+    for secret in secrets:
+        for form in (secret, json.dumps(secret)[1:-1], quote(secret, safe=""), quote(secret)):
+            if form:
+                text = text.replace(form, "***")
+    return redacted(text)
+
+
+def _kept(found: re.Match[str]) -> str:
     kept = next((each for each in found.groups() if each is not None), "")
     return f"{kept}***"

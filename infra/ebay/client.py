@@ -3,15 +3,13 @@
 import re
 import time
 from collections.abc import Callable, Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
 from core.clock import Monotonic
 from infra.ebay.answer import Answer
 from infra.ebay.errors import given_up, no_answer, unusable_body
-from infra.ebay.transport import Countdown, LazyTransport, PooledTransport, Stop
-from infra.ebay.unpack import BodyBrokenError, BodyTooLargeError, unpack
+from infra.http.client import BoundedHttp, UnusableBodyError
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 # WORKERS_MAX_PARALLEL is at most 64, and a token may be asked for beside each page.
@@ -34,24 +32,7 @@ class EbayHttp:
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """Once `stopping`, the requests under way have four seconds left, and new ones fail."""
-        countdown = Countdown(ticks, Stop(ticks, stopping))
-
-        def plain() -> httpx.BaseTransport:
-            return PooledTransport(countdown, max_connections, None)
-
-        def secured() -> httpx.BaseTransport:
-            context = httpx.create_ssl_context(trust_env=False)
-            return PooledTransport(countdown, max_connections, context)
-
-        self._countdown = countdown
-        self._client = httpx.Client(
-            headers={"Accept-Encoding": "gzip", "User-Agent": "cronshot"},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            follow_redirects=False,
-            trust_env=False,
-            transport=LazyTransport(plain),
-            mounts={"https://": LazyTransport(secured)},
-        )
+        self._http = BoundedHttp(max_connections=max_connections, ticks=ticks, stopping=stopping)
 
     def request(
         self,
@@ -70,38 +51,27 @@ class EbayHttp:
         10 MB unpacked.
         """
         place = f"{method} {url}"
-        request = self._client.build_request(
-            method,
-            f"{url}?{query}" if query else url,
-            headers=_checked(headers or {}),
-            content=content,
-            # For the wait for a connection of the pool; the countdown limits all the others.
-            timeout=httpx.Timeout(timeout),
-        )
+        address = f"{url}?{query}" if query else url
+        sent = _checked(headers or {})
         try:
-            with self._countdown.of(timeout):
-                return self._answer(request, place)
+            got = self._http.exchange(
+                method,
+                address,
+                timeout=timeout,
+                limit=MAX_BODY_BYTES,
+                headers=sent,
+                content=content,
+            )
         except httpx.HTTPError as error:
-            if self._countdown.is_cut_short:
+            if self._http.is_cut_short:
                 raise given_up(place) from error
             raise no_answer(error, place, timeout) from error
+        except UnusableBodyError as error:
+            raise unusable_body(error.cause, place, error.status) from error
+        return Answer(place=place, status=got.status, headers=got.headers, body=got.body)
 
     def close(self) -> None:
-        self._client.close()
-
-    def _answer(self, request: httpx.Request, place: str) -> Answer:
-        response = self._client.send(request, stream=True)
-        try:
-            encoding = response.headers.get("content-encoding", "")
-            body = unpack(response.iter_raw(), encoding, MAX_BODY_BYTES)
-        except (BodyBrokenError, BodyTooLargeError) as error:
-            raise unusable_body(error, place, response.status_code) from error
-        finally:
-            # Unread rests are thrown away with their connection.
-            response.close()
-        return Answer(
-            place=place, status=response.status_code, headers=dict(response.headers), body=body
-        )
+        self._http.close()
 
 
 def _checked(headers: Mapping[str, str]) -> dict[str, str]:

@@ -1,12 +1,9 @@
 """What went wrong between us and eBay, in core's terms. Nothing in here repeats a token."""
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from urllib.parse import quote
+from datetime import datetime
 
 import httpx
 
@@ -20,14 +17,14 @@ from core.errors import (
     UpstreamFacts,
     UpstreamUnavailableError,
 )
+from core.retry import retry_after
+from infra.clean import clean_text
 from infra.ebay.answer import Answer
-from infra.ebay.clean import clean_text
 from infra.ebay.signature_errors import SIGNATURE_FAULTS, signature_way_out
-from infra.ebay.unpack import BodyBrokenError, BodyTooLargeError
-from infra.redaction import redacted
+from infra.http.unpack import BodyBrokenError, BodyTooLargeError
+from infra.redaction import without
 
 MAX_FACTS = 2000
-MAX_RETRY_AFTER = timedelta(hours=24)
 _MAX_TEXT = 300
 _MAX_ID = 200
 _UNAUTHORIZED = 401
@@ -158,11 +155,7 @@ def facts_of(answer: Answer, secrets: Iterable[str] = ()) -> UpstreamFacts:
 
 def scrubbed(text: str, secrets: Iterable[str], length: int) -> str:
     """Without secrets and at most `length` long; cut afterwards, or half a token would stay."""
-    for secret in secrets:
-        for form in (secret, json.dumps(secret)[1:-1], quote(secret, safe=""), quote(secret)):
-            if form:
-                text = text.replace(form, "***")
-    return clean_text(redacted(text))[:length]
+    return clean_text(without(text, secrets))[:length]
 
 
 def complaint_of(body: bytes) -> Complaint:
@@ -176,28 +169,6 @@ def complaint_of(body: bytes) -> Complaint:
     ids = tuple(error["errorId"] for error in found if type(error.get("errorId")) is int)
     texts = [str(error.get("longMessage") or error.get("message") or "") for error in found]
     return Complaint(ids=ids, text=texts[0] if texts else "")
-
-
-def retry_after(value: str | None, now: datetime) -> datetime | None:
-    """The instant that a `Retry-After` header names, at most 24 h ahead.
-
-    None where it is absent, garbage or not in the future: the caller then backs off by itself.
-    """
-    seconds = None if value is None else _seconds(value.strip(), now)
-    if seconds is None or not seconds > 0:
-        return None
-    return now + timedelta(seconds=min(seconds, MAX_RETRY_AFTER.total_seconds()))
-
-
-def _seconds(value: str, now: datetime) -> float | None:
-    if re.fullmatch(r"[+-]?\d+(\.\d*)?", value, re.ASCII):
-        return float(value[:_MAX_ID])
-    try:
-        at = parsedate_to_datetime(value)
-    except (ValueError, TypeError, LookupError, OverflowError):
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return (at - now).total_seconds()
 
 
 def _said(answer: Answer, complaint: Complaint, secrets: Iterable[str]) -> str:

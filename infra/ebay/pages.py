@@ -11,8 +11,8 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 import msgspec
 
 from core.sync.model import Page, PageQuery, Stream, Walk
+from infra.clean import clean_json_text
 from infra.ebay.answer import Answer
-from infra.ebay.clean import clean_json_text
 from infra.ebay.errors import bad_answer, unreadable
 from infra.ebay.instants import parse_instant
 

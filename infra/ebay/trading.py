@@ -14,10 +14,11 @@ from core.errors import (
     RateLimitedError,
     UpstreamUnavailableError,
 )
+from core.retry import retry_after
 from core.secret import Secret
 from core.sync.model import Account, Page, PageQuery, Stream
 from infra.ebay.answer import Answer
-from infra.ebay.errors import bad_answer, facts_of, refusal, retry_after, scrubbed, unreadable
+from infra.ebay.errors import bad_answer, facts_of, refusal, scrubbed, unreadable
 from infra.ebay.stream_api import SCOPE, Ebay, marketplace_of
 from infra.ebay.trading_xml import (
     Complaint,

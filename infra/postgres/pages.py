@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from core.errors import QuarantineLimitError, RejectedContentError
 from core.ids import AccountId, RunId
 from core.sync.model import Page, Stream
-from infra.ebay.clean import clean_json_text, clean_row
+from infra.clean import clean_json_text, clean_row
 from infra.postgres.queries import load
 
 QUARANTINE_ROWS = 10

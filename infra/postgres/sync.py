@@ -18,7 +18,7 @@ from core.report import Holder, UnitReport, instant
 from core.sync.calls import Quota
 from core.sync.model import Page, Stream, Unit, UnitKey, Window
 from core.sync.ports import Candidate, Event, OpenRange, OpenRow, Progress, Saved, UnitEnd
-from infra.ebay.clean import clean_json_text
+from infra.clean import clean_json_text
 from infra.postgres.page_write import PageWrite, saved_of, writer_of
 from infra.postgres.pages import Stored
 from infra.postgres.queries import load

@@ -14,8 +14,8 @@ import httpcore
 import pytest
 
 from core.errors import BadAnswerError, UpstreamUnavailableError
-from infra.ebay import transport
 from infra.ebay.client import MAX_BODY_BYTES, EbayHttp
+from infra.http import transport
 from tests.support.raw_server import Script, closing, dripping, fixed, http, raw_server
 
 # Far above the limits that are tested, far below what a hanging request would take.

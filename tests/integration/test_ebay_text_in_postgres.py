@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from core.errors import RejectedContentError
-from infra.ebay.clean import clean_json_text, clean_row
+from infra.clean import clean_json_text, clean_row
 from infra.postgres.transaction import Database
 from infra.postgres.url import parse
 from tests.support.postgres import open_database

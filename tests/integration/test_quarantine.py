@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.errors import LeaseLostError, QuarantineLimitError
 from core.sync.ports import Progress
-from infra.ebay.clean import clean_json_text
+from infra.clean import clean_json_text
 from infra.postgres.transaction import Database
 from tests.support.shelf import READ_AT, Shelf
 

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from infra.ebay.client import EbayHttp
-from infra.ebay.transport import LazyTransport
+from infra.http.transport import LazyTransport
 from infra.postgres.dialect import Dialect
 from infra.postgres.queries import load
 

@@ -17,6 +17,7 @@ from core.errors import (
     SignatureRequiredError,
     UpstreamUnavailableError,
 )
+from core.retry import retry_after
 from infra.ebay.answer import Answer
 from infra.ebay.errors import (
     MAX_FACTS,
@@ -24,7 +25,6 @@ from infra.ebay.errors import (
     complaint_of,
     facts_of,
     refusal,
-    retry_after,
     unreadable,
 )
 from tests.support.ebay import CANARY, NOW, answer

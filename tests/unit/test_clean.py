@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from infra.ebay.clean import clean_json_text, clean_row
+from infra.clean import clean_json_text, clean_row
 
 # Every UTF-16 code unit, so that pairs, halves and swapped halves occur; backslashes often.
 UNITS = st.one_of(

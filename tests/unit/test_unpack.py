@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.ebay.unpack import BodyBrokenError, BodyTooLargeError, unpack
+from infra.http.unpack import BodyBrokenError, BodyTooLargeError, unpack
 
 
 @given(st.lists(st.binary(max_size=3000), max_size=5), st.integers(min_value=1, max_value=999))

@@ -29,6 +29,8 @@ _SocketOption = (
     tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 )
 _TimeoutError = type[httpcore.ConnectTimeout | httpcore.ReadTimeout | httpcore.WriteTimeout]
+Resolve = Callable[[str, int, float], list[str]]
+"""The addresses of a host and port, within so many seconds; what it raises ends the request."""
 
 
 class Stop:
@@ -112,8 +114,9 @@ class DeadlineStream(httpcore.NetworkStream):
 
 
 class DeadlineBackend(httpcore.NetworkBackend):
-    def __init__(self, countdown: Countdown) -> None:
+    def __init__(self, countdown: Countdown, resolve_with: Resolve | None = None) -> None:
         self._countdown = countdown
+        self._resolve = resolve_with
         self._inner = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -124,9 +127,12 @@ class DeadlineBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[_SocketOption] | None = None,
     ) -> httpcore.NetworkStream:
-        """Tries the host's addresses in turn, each with its share of the time that is left."""
+        """Tries the host's addresses in turn, each with its share of the time that is left.
+
+        The name is resolved here and nowhere else: what was looked at is what is connected to.
+        """
         left = self._countdown.left(httpcore.ConnectTimeout, timeout)
-        addresses = resolve(host, port, min(left, _CONNECT_S))
+        addresses = (self._resolve or resolve)(host, port, min(left, _CONNECT_S))
         failure: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
         for tried, address in enumerate(addresses):
             left = self._countdown.left(httpcore.ConnectTimeout, timeout)
@@ -168,7 +174,11 @@ class PooledTransport(httpx.HTTPTransport):
     """httpx's own transport over a pool whose connections keep the deadline."""
 
     def __init__(
-        self, countdown: Countdown, max_connections: int, ssl_context: SSLContext | None
+        self,
+        countdown: Countdown,
+        max_connections: int,
+        ssl_context: SSLContext | None,
+        resolve_with: Resolve | None = None,
     ) -> None:
         # Not HTTPTransport.__init__, which offers no way to say how the pool connects, and reads
         # the certificates (70 ms) where none are needed. httpx is pinned to its minor version.
@@ -177,7 +187,7 @@ class PooledTransport(httpx.HTTPTransport):
             max_connections=max_connections,
             max_keepalive_connections=max_connections,
             keepalive_expiry=_KEEPALIVE_S,
-            network_backend=DeadlineBackend(countdown),
+            network_backend=DeadlineBackend(countdown, resolve_with),
         )
 
 

@@ -1,0 +1,1 @@
+"""HTTP with limits of time and size, whoever answers."""
