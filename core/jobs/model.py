@@ -12,6 +12,8 @@ JobId = NewType("JobId", UUID)
 MAX_PAYLOAD = 256 * 1024
 """Bytes of a payload or a result as JSON."""
 MAX_CODE, MAX_DETAIL = 128, 8000
+MAX_KEY = 512
+"""Characters of a queue's name and of the keys."""
 MAX_DEPTH = 1000
 """Unfinished jobs of one ordering key: a blocked key is no place to pile up work."""
 
@@ -76,7 +78,9 @@ class Enqueued:
 class Job:
     """A job that this run has claimed: `fence` is what each write of it must show.
 
-    `attempt` counts this one. `returned`: its last holder's lease expired.
+    `attempt` counts this one. `returned`: its last holder's lease expired. `signal`: what ended its
+    last waiting, `{"name", "data"}`, or `{"name", "timed_out": True}`; kept until it settles for
+    good or waits again. `origin`: the job that it tries again.
     """
 
     id: JobId
@@ -93,6 +97,8 @@ class Job:
     created_at: datetime
     leased_until: datetime
     returned: bool = False
+    signal: Mapping[str, object] | None = None
+    origin: JobId | None = None
 
 
 class Transaction(Protocol):

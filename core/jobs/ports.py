@@ -64,10 +64,14 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """`dead`: found with all their attempts used up. `more`: there may be others due."""
+    """`dead`: found with all their attempts used up; `cancelled`: found with their end asked for.
+
+    `more`: there may be others due.
+    """
 
     jobs: tuple[Job, ...] = ()
     dead: int = 0
+    cancelled: int = 0
     more: bool = False
 
 
@@ -109,13 +113,21 @@ class JobStore(Protocol):
     def claim_one(self, run_id: RunId, job_id: JobId, lease: timedelta) -> Job | NotClaimed: ...
 
     def settle(self, run_id: RunId, settled: Sequence[Settled]) -> Sequence[Ended]:
-        """Each fenced by itself: a lost one does not take the others with it."""
+        """Each fenced by itself: a lost one does not take the others with it.
+
+        One whose end was asked for is CANCELLED, whatever its verdict: its result and what should
+        follow are discarded. A Retry at the last attempt ends as DEAD, as does a job whose
+        follow-ups no queue would take.
+        """
         ...
 
     def settle_with(
         self, run_id: RunId, settled: Settled, effect: Callable[[Transaction], None]
     ) -> Ended:
-        """The effect and its settling, both or neither; the fence is looked at first."""
+        """The effect and its settling, both or neither; the fence is looked at first.
+
+        LOST and CANCELLED: the effect was not called. What it raises is raised, nothing written.
+        """
         ...
 
     def renew(self, jobs: Sequence[Job], lease: timedelta) -> Mapping[JobId, bool]:

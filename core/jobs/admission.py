@@ -1,0 +1,113 @@
+"""What may enter a queue: looked at before anything is written, wherever a job is asked for."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.errors import UsageError
+from core.jobs.kinds import BadPayloadError, JobKind
+from core.jobs.model import MAX_DEPTH, MAX_KEY, MAX_PAYLOAD, NewJob, Status
+
+Kinds = Mapping[str, JobKind]
+
+# An even number of backslashes before it, or it is a text that shows an escape.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A job as it will be stored; `payload` is its JSON text."""
+
+    job: NewJob
+    queue: str
+    max_attempts: int
+    payload: str
+
+    @property
+    def status(self) -> Status:
+        return Status.DRAFT if self.job.draft else Status.PENDING
+
+    @property
+    def line(self) -> tuple[str, str] | None:
+        """Queue and key of the line that it joins now; a draft joins none."""
+        key = self.job.ordering_key
+        return None if key is None or self.job.draft else (self.queue, key)
+
+
+def admit(jobs: Sequence[NewJob], kinds: Kinds) -> list[Admitted]:
+    """Raises BadPayloadError for a payload, UsageError for everything else."""
+    return [_admitted(job, kinds) for job in jobs]
+
+
+def _admitted(job: NewJob, kinds: Kinds) -> Admitted:
+    kind = kinds.get(job.kind)
+    if kind is None:
+        known = ", ".join(sorted(kinds))
+        raise UsageError(f"there is no kind of job {job.kind!r}; there are: {known}")
+    _check_fields(job)
+    kind.check(job.payload)
+    return Admitted(
+        job=job,
+        queue=job.queue or kind.queue,
+        max_attempts=job.max_attempts or kind.max_attempts,
+        payload=payload_text(job),
+    )
+
+
+def _check_fields(job: NewJob) -> None:
+    _check_word("queue", job.queue)
+    _check_word("ordering key", job.ordering_key)
+    _check_word("idempotency key", job.idempotency_key)
+    _check_word("dedupe key", job.dedupe_key)
+    if job.max_attempts is not None and job.max_attempts < 1:
+        raise UsageError(f"a {job.kind} job needs one attempt at least, not {job.max_attempts}")
+    if job.run_at is not None and job.run_at.tzinfo is None:
+        raise UsageError(f"run_at of a {job.kind} job has no time zone; add Z or +02:00")
+
+
+def _check_word(name: str, word: str | None) -> None:
+    if word is None:
+        return
+    if not 0 < len(word) <= MAX_KEY:
+        raise UsageError(f"the {name} of a job has 1 to {MAX_KEY} characters, not {len(word)}")
+    if "\0" in word or not _is_unicode(word):
+        raise UsageError(f"the {name} of a job holds a character that cannot be stored")
+
+
+def payload_text(job: NewJob) -> str:
+    """Its JSON. Raises BadPayloadError where it has none that can be stored."""
+    try:
+        text = json.dumps(
+            dict(job.payload), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
+    except (TypeError, ValueError, RecursionError) as error:
+        # Its text may quote the payload, which belongs into no log.
+        raise BadPayloadError(f"the payload of a {job.kind} job is not JSON") from error
+    if not _is_unicode(text) or _NUL.search(text):
+        raise BadPayloadError(f"the payload of a {job.kind} job holds NUL or broken characters")
+    if len(text) > MAX_PAYLOAD or len(text.encode()) > MAX_PAYLOAD:
+        limit = MAX_PAYLOAD // 1024
+        raise UsageError(
+            f"the payload of a {job.kind} job is larger than {limit} KB; store it and pass its name"
+        )
+    return text
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_depth(line: tuple[str, str], depth: int, more: int) -> None:
+    """Raises UsageError where a key would have too many unfinished jobs."""
+    if depth + more <= MAX_DEPTH:
+        return
+    queue, key = line
+    raise UsageError(
+        f"the ordering key {key!r} of {queue} has {depth} unfinished jobs and takes {MAX_DEPTH} at"
+        f" most; see what blocks it: `jobs list --queue {queue} --key {key}`"
+    )
