@@ -207,17 +207,19 @@ class PostgresSync:
             )
 
     def _transaction(
-        self, statement_ms: int = STATEMENT_MS
+        self, statement_ms: int = STATEMENT_MS, *, on_disk: bool = True
     ) -> AbstractContextManager[sa.Connection]:
         left_ms = round(max(min(self.time_left(), _LONGEST_S), SHORTEST_S) * 1000)
         return self.database.transaction(
             statement_timeout_ms=min(statement_ms, left_ms),
             lock_timeout_ms=min(LOCK_MS, left_ms),
             transaction_timeout_ms=min(2 * statement_ms, left_ms + SPARE_MS),
+            on_disk=on_disk,
         )
 
     def _page_transaction(self) -> AbstractContextManager[sa.Connection]:
-        return self._transaction(PAGE_STATEMENT_MS)
+        # Its rows and how far they reach are lost together or not at all, and eBay has them still.
+        return self._transaction(PAGE_STATEMENT_MS, on_disk=False)
 
     @property
     def _lease_s(self) -> float:

@@ -36,7 +36,9 @@ class Limits:
     """What the server enforces on one transaction; 0 is no limit.
 
     `reads_only`: all of it sees one instant, and nothing can be written. `wait_s`: how long an
-    answer may be waited for at all, however long a statement may take.
+    answer may be waited for at all, however long a statement may take. `on_disk`: COMMIT is
+    answered when it is there; else a server that crashes may lose what it answered, with all that
+    came later, never what came before.
     """
 
     statement_ms: int
@@ -45,6 +47,7 @@ class Limits:
     idle_ms: int = IDLE_MS
     reads_only: bool = False
     wait_s: float = math.inf
+    on_disk: bool = True
 
 
 def for_ever() -> float:
@@ -69,8 +72,11 @@ class Database:
         lock_timeout_ms: int = 2_000,
         transaction_timeout_ms: int = 20_000,
         idle_timeout_ms: int = IDLE_MS,
+        on_disk: bool = True,
     ) -> Iterator[sa.Connection]:
         """Commit at the end of the block, roll back if it raises; 0 means no limit.
+
+        `on_disk`: as of `Limits`.
 
         Raises CommitUnknownError where the connection broke during COMMIT; everything else that
         is raised here or in the block means that nothing was written.
@@ -81,6 +87,7 @@ class Database:
             transaction_timeout_ms,
             idle_timeout_ms,
             wait_s=wait_s(self.time_left()),
+            on_disk=on_disk,
         )
         with self._begun(limits) as (connection, transaction):
             try:
@@ -111,14 +118,18 @@ class Database:
         `work` may be called three times: its effects are the database's, nothing else. `longest_ms`
         is for one statement of it.
         """
-        limits = {"statement_timeout_ms": longest_ms, "transaction_timeout_ms": longest_ms + 12_000}
+        whole_ms = longest_ms + 12_000
         for _ in range(TRIES - 1):
             try:
-                with self.transaction(**limits) as connection:
-                    return work(connection)
+                return self._once(work, longest_ms, whole_ms)
             except ConflictError:
                 self._let_the_other_through()
-        with self.transaction(**limits) as connection:
+        return self._once(work, longest_ms, whole_ms)
+
+    def _once(self, work: Callable[[sa.Connection], T], statement_ms: int, whole_ms: int) -> T:
+        with self.transaction(
+            statement_timeout_ms=statement_ms, transaction_timeout_ms=whole_ms
+        ) as connection:
             return work(connection)
 
     def _let_the_other_through(self) -> None:
@@ -205,6 +216,8 @@ def start(limits: Limits, server_version: tuple[int | str, ...]) -> Start:
     # The server must give up first: it goes on working when only the client has.
     patience = limits.statement_ms / 1000 + NETWORK_S if limits.statement_ms else math.inf
     patience = min(patience, limits.wait_s)
+    if not limits.on_disk:
+        lines.append("SET LOCAL synchronous_commit = off")
     begin = BEGIN_READING if limits.reads_only else BEGIN
     sql = "; ".join([begin, SAME_MEANING, *lines])
     return Start(sql, None if patience == math.inf else patience)

@@ -43,8 +43,10 @@ def single(database_url: str) -> Iterator[Database]:
     database.dispose()
 
 
-def within(database: Database, work: Callable[[sa.Connection], object], **limits: int) -> None:
-    with database.transaction(**limits) as connection:
+def within(
+    database: Database, work: Callable[[sa.Connection], object], statement_timeout_ms: int = 8_000
+) -> None:
+    with database.transaction(statement_timeout_ms=statement_timeout_ms) as connection:
         work(connection)
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from core.report import Outcome, Reason, Trigger
 from handlers.invoke import Call, run_once
+from infra.postgres.connect import Connection
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
 from infra.simulator.server import Simulator
@@ -138,6 +139,26 @@ def test_r60_a_page_costs_few_statements(site: Site) -> None:
     more_pages = unit.pages - little.pages
     assert more_pages >= 3
     assert (len(first) - len(second)) / more_pages <= PAGE_AT_MOST
+
+
+def test_only_pages_do_not_wait_for_the_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a crash of the server takes away of them is read again: their cursor goes with them."""
+    site.connect()
+    site.sql("UPDATE ebay.sync_states SET due_at = NULL WHERE stream <> 'orders'")
+    begun: list[str] = []
+    driver = Connection.execute_simple
+
+    def note(self: Connection, sql: str) -> Any:
+        begun.append(sql)
+        return driver(self, sql)
+
+    monkeypatch.setattr(Connection, "execute_simple", note)
+
+    report = site.run()
+
+    [unit] = report.units
+    assert unit.pages >= 3
+    assert sum("SET LOCAL synchronous_commit = off" in sql for sql in begun) == unit.pages
 
 
 def hundred_thousand(site: Site) -> None:
