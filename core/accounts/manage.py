@@ -17,6 +17,7 @@ from core.errors import (
 from core.ids import AccountId
 from core.naming import check_marketplaces, check_name
 from core.secret import Secret
+from core.sellers import closed, is_of, why_closed
 
 ASK_S = 20.0
 
@@ -107,8 +108,7 @@ class ManageAccounts:
                 seal,
             )
         else:
-            _same_seller(known, identity)
-            self.store.replace_token(known.id, identity, seal)
+            self.store.replace_token(known.id, _same_seller(known, identity), seal)
         return self.get(name)
 
     def reconnect(
@@ -137,7 +137,7 @@ class ManageAccounts:
         """
         known = self.get(name)
         identity = self._ask(known)
-        if identity is not None and identity.ebay_user_id == known.ebay_user_id:
+        if identity is not None and is_of(known, identity):
             self.store.identify(known.id, identity)
         return identity
 
@@ -163,6 +163,7 @@ class ManageAccounts:
     def resume(self, name: str) -> KnownAccount:
         known = self.get(name)
         if known.status not in {Status.ACTIVE, Status.PAUSED}:
+            _check_open(known)
             raise UsageError(
                 f"the account {name!r} is {known.status}: eBay wants its owner's consent again;"
                 f" `python -m core.run accounts connect --name {quote(known.name)}` asks for it,"
@@ -174,7 +175,9 @@ class ManageAccounts:
     def _known(self, name: str, environment: str, *, replace: bool) -> KnownAccount | None:
         if not replace:
             check_name(name)
-            if self.store.find(name) is not None:
+            taken = self.store.find(name)
+            if taken is not None:
+                _check_open(taken)
                 raise UsageError(
                     f"there is an account {name!r} already; `accounts reconnect` changes its token"
                 )
@@ -182,6 +185,7 @@ class ManageAccounts:
         known = self.get(name)
         if known.environment != environment:
             raise UsageError(f"the account {name!r} belongs to {known.environment}")
+        _check_open(known)
         return known
 
     def _first_grant(self, environment: str, refresh_token: Secret) -> FirstGrant:
@@ -246,12 +250,23 @@ def _check_marketplaces(marketplace_ids: Sequence[str], *, replace: bool) -> Non
     check_marketplaces(marketplace_ids)
 
 
-def _same_seller(known: KnownAccount, identity: Identity | None) -> None:
+def _check_open(known: KnownAccount) -> None:
+    reason = closed(known)
+    if reason is not None:
+        raise UsageError(why_closed(known, reason))
+
+
+def _same_seller(known: KnownAccount, identity: Identity | None) -> Identity:
     """A token of another seller would mix two sellers' rows under one account."""
-    if identity is None or known.ebay_user_id is None:
-        return
-    if identity.ebay_user_id != known.ebay_user_id:
+    if identity is None:
+        raise UsageError(
+            f"eBay does not say whose token this is, so it cannot replace that of {known.name!r}:"
+            " its consent lacks the scope commerce.identity.readonly, which"
+            f" `python -m core.run accounts connect --name {quote(known.name)}` asks for"
+        )
+    if not is_of(known, identity):
         raise UsageError(
             f"this token is another seller's ({identity.username or 'eBay tells no name'}),"
             f" not {known.username or known.name}'s"
         )
+    return identity

@@ -40,7 +40,8 @@ class KnownAccount:
     """An account as `accounts list` shows it.
 
     `signed_because`: why its calls are signed, `domicile` or `demanded`; None: they are not.
-    `scopes`: what its owner has consented to; None: nobody told.
+    `scopes`: what its owner has consented to; None: nobody told. `seller_gone`: eBay has deleted
+    his account, and nobody else gets into this one.
     """
 
     id: AccountId
@@ -59,3 +60,4 @@ class KnownAccount:
     registration_marketplace_id: str | None = None
     signed_because: str | None = None
     scopes: tuple[str, ...] | None = None
+    seller_gone: bool = False

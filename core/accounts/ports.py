@@ -39,14 +39,15 @@ class AccountStore(Protocol):
         """
         ...
 
-    def replace_token(
-        self, account_id: AccountId, identity: Identity | None, seal: SealFor
-    ) -> None:
-        """Another consent: new tokens, active again, every stream due at once."""
+    def replace_token(self, account_id: AccountId, identity: Identity, seal: SealFor) -> None:
+        """Another consent of its seller's: new tokens, active again, every stream due at once.
+
+        Raises UsageError, and changes nothing, where the account is not this seller's.
+        """
         ...
 
     def identify(self, account_id: AccountId, identity: Identity) -> None:
-        """What eBay says of the seller now; what it does not say stays."""
+        """What eBay says of its seller now; what it does not say stays. Nothing of another's."""
         ...
 
     def switch(self, account_id: AccountId, *, active: bool) -> None:

@@ -10,6 +10,7 @@ from core.connect.ports import ConnectStore, Consents
 from core.errors import UsageError
 from core.naming import check_marketplaces, check_name
 from core.secret import Secret
+from core.sellers import closed, why_closed
 
 USUAL_ENVIRONMENT = "production"
 ENVIRONMENTS = ("production", "sandbox", "simulator")
@@ -69,6 +70,9 @@ class BeginConsent:
                 f"there is an account {wish.name!r} already, and connecting it again changes its"
                 " token only; leave the marketplace out"
             )
+        reason = closed(known)
+        if reason is not None:
+            raise UsageError(why_closed(known, reason))
         return known.environment
 
 

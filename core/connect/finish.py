@@ -34,6 +34,7 @@ from core.errors import (
 )
 from core.ids import AccountId
 from core.secret import Secret
+from core.sellers import closed, is_of, why_closed
 
 T = TypeVar("T")
 
@@ -215,7 +216,18 @@ class FinishConsent:
                 " seller, begin again and sign in at eBay as that one",
             )
         known = self.store.find(attempt.name)
-        if known is not None and known.ebay_user_id not in {None, seller.ebay_user_id}:
+        if known is None:
+            return None
+        if known.environment != attempt.environment:
+            raise ConnectRefusedError(
+                Refusal.SELLER_TAKEN,
+                f"an account {attempt.name!r} of {known.environment} was added meanwhile: begin"
+                " again, and give this one a name of its own",
+            )
+        reason = closed(known)
+        if reason is not None:
+            raise ConnectRefusedError(Refusal(reason.value), why_closed(known, reason))
+        if not is_of(known, seller):
             raise ConnectRefusedError(
                 Refusal.OTHER_SELLER,
                 f"the account {attempt.name!r} is {known.username or 'another seller'}, and this"

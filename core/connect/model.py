@@ -52,6 +52,8 @@ class Refusal(StrEnum):
     CONFIG = "config"
     IDENTITY_UNKNOWN = "identity_unknown"
     OTHER_SELLER = "other_seller"
+    SELLER_GONE = "seller_gone"
+    SELLER_UNKNOWN = "seller_unknown"
     SELLER_TAKEN = "seller_taken"
     DATABASE = "database"
     BAD_ANSWER = "bad_answer"
@@ -150,6 +152,7 @@ class KnownSeller:
     ebay_user_id: str | None
     username: str | None
     marketplace_ids: tuple[str, ...]
+    seller_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

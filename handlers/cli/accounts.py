@@ -16,6 +16,7 @@ from core.connect.scopes import lacks
 from core.errors import AppError, UsageError
 from core.report import SENTENCES, Reason
 from core.secret import Secret
+from core.sellers import closed, why_closed
 from core.sync.model import Environment
 from handlers import opening, wiring
 from handlers.account_views import account_json, missing_scopes
@@ -26,6 +27,10 @@ from handlers.parameters import read_since
 
 LONGEST_FILE = 64 * 1024
 SOON = timedelta(days=30)
+UNTOLD = (
+    "eBay does not tell whose token this is, so that no other one can take its place when it ends;"
+    " `accounts connect` asks for a consent that tells"
+)
 
 
 def register(commands: Any) -> None:
@@ -177,6 +182,8 @@ def _reconnect(options: argparse.Namespace) -> int:
 
 def _welcome(added: KnownAccount) -> None:
     who = added.username or "a seller whose name the consent does not show"
+    if closed(added) is not None:
+        print(f"{added.name}: {UNTOLD}", file=sys.stderr)
     if added.status is Status.PAUSED:
         resume = as_typed(f"{PROGRAM} accounts resume {quote(added.name)}")
         print(f"{added.name}: {added.environment}, {who}; still paused, `{resume}` ends that")
@@ -291,6 +298,9 @@ def _trouble(account: KnownAccount) -> str | None:
     reconnect = f"`{PROGRAM} accounts reconnect {name} --refresh-token-file FILE`"
     ends_at = account.refresh_expires_at
     lacking = missing_scopes(account)
+    unreachable = closed(account)
+    if unreachable is not None and account.status not in {Status.ACTIVE, Status.PAUSED}:
+        return why_closed(account, unreachable)
     if account.status is Status.NEEDS_RECONNECT:
         why = account.status_reason
         return f"{why}; {connect} asks its owner again, {reconnect} imports a token"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -13,11 +13,17 @@ from core.accounts.model import Identity, KnownAccount, NewAccount, Status
 from core.accounts.ports import SealedPair, SealFor
 from core.errors import UsageError
 from core.ids import AccountId
+from core.sellers import Seller
 from core.sync.model import Pass, Stream
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
 
 OPEN_PASS_INTERVAL = timedelta(hours=1)
+CHANGED = "the account changed meanwhile; see `accounts list`"
+
+
+class Told(Resident, Seller, Protocol):
+    """What eBay tells of a token's owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +108,12 @@ class PostgresAccounts:
         # A pause is its owner's own wish, which a new token does not end.
         self._switch(connection, account_id, set(Status) - {Status.PAUSED}, active=True)
 
-    def replace_token(
-        self, account_id: AccountId, identity: Identity | None, seal: SealFor
-    ) -> None:
+    def replace_token(self, account_id: AccountId, identity: Identity, seal: SealFor) -> None:
         sealed = seal(account_id)
 
         def replace(connection: sa.Connection) -> None:
-            self._identify(connection, account_id, identity)
+            if not self.identify_in(connection, account_id, identity):
+                raise UsageError(CHANGED)
             self.renew_in(connection, account_id, sealed)
 
         # Setting the eBay id locks the account's key, which a page wants that holds its state.
@@ -116,20 +121,25 @@ class PostgresAccounts:
 
     def identify(self, account_id: AccountId, identity: Identity) -> None:
         # As in `replace_token`.
-        self.database.run(lambda connection: self._identify(connection, account_id, identity))
+        self.database.run(lambda connection: self.identify_in(connection, account_id, identity))
 
-    def _identify(
-        self, connection: sa.Connection, account_id: AccountId, identity: Identity | None
-    ) -> None:
-        _run(connection, "identify", {"account_id": account_id} | _identity(identity))
-        if identity is not None:
-            self.domicile_in(connection, account_id, identity)
+    def identify_in(self, connection: sa.Connection, account_id: AccountId, who: Told) -> bool:
+        """What eBay tells of the account's own seller; False: it is another's, and stays."""
+        values = {
+            "account_id": account_id,
+            "ebay_user_id": who.ebay_user_id,
+            "username": who.username,
+        }
+        if _run(connection, "identify", values).first() is None:
+            return False
+        self.domicile_in(connection, account_id, who)
+        return True
 
     def switch(self, account_id: AccountId, *, active: bool) -> None:
         with self.database.transaction() as connection:
             either = (Status.ACTIVE, Status.PAUSED)
             if not self._switch(connection, account_id, either, active=active):
-                raise UsageError("the account changed meanwhile; see `accounts list`")
+                raise UsageError(CHANGED)
 
     def add_missing_states(self) -> int:
         """Streams of a later release for the accounts that are there, due at once. How many."""
@@ -185,13 +195,6 @@ def _state(stream: Stream, pass_: Pass, interval: timedelta) -> dict[str, object
     return {"stream": stream.name, "pass": pass_.value, "interval_s": seconds}
 
 
-def _identity(identity: Identity | None) -> dict[str, object]:
-    return {
-        "ebay_user_id": None if identity is None else identity.ebay_user_id,
-        "username": None if identity is None else identity.username,
-    }
-
-
 def _token(account_id: AccountId, pair: SealedPair) -> dict[str, object]:
     return {
         "account_id": account_id,
@@ -224,4 +227,5 @@ def _known(row: sa.Row[Any]) -> KnownAccount:
         registration_marketplace_id=row.registration_marketplace_id,
         signed_because=row.signed_because,
         scopes=None if row.scopes is None else tuple(row.scopes),
+        seller_gone=row.seller_gone,
     )

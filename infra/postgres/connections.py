@@ -103,8 +103,8 @@ class PostgresConnections:
     ) -> str:
         def work(connection: sa.Connection) -> str:
             stored = account_id or self._insert(connection, attempt, seller, marketplace_ids)
-            self._identify(connection, stored, attempt, seller)
-            self.accounts.domicile_in(connection, stored, seller)
+            if not self.accounts.identify_in(connection, stored, seller):
+                raise ConnectRefusedError(Refusal.SELLER_TAKEN, TAKEN)
             self.accounts.renew_in(connection, stored, seal(stored))
             values = {"account_id": stored, "scopes": list(scopes), "scopes_told": scopes_told}
             status: str = _run(connection, "consented", values).scalar_one()
@@ -195,18 +195,6 @@ class PostgresConnections:
             raise ConnectRefusedError(Refusal.SELLER_TAKEN, TAKEN)
         return account_id
 
-    def _identify(
-        self, connection: sa.Connection, account_id: AccountId, attempt: Attempt, seller: Seller
-    ) -> None:
-        values = {
-            "account_id": account_id,
-            "environment": attempt.environment,
-            "ebay_user_id": seller.ebay_user_id,
-            "username": seller.username,
-        }
-        if _run(connection, "identify", values).first() is None:
-            raise ConnectRefusedError(Refusal.SELLER_TAKEN, TAKEN)
-
 
 def _run(
     connection: sa.Connection, name: str, values: Mapping[str, object]
@@ -274,4 +262,5 @@ def _known(row: sa.Row[Any]) -> KnownSeller:
         ebay_user_id=row.ebay_user_id,
         username=row.username,
         marketplace_ids=tuple(row.marketplace_ids),
+        seller_gone=row.seller_gone,
     )

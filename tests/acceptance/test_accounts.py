@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from core.notifications.read import read_notification
 from handlers.cli.main import parser
 from infra.ebay.streams.registry import STREAMS
+from infra.postgres.notifications import PostgresNotifications
 from tests.support.postgres import free_port
 from tests.support.site import ROOT, Gate, Site
 from tests.support.typed import typed
@@ -366,6 +368,39 @@ def test_a_consent_that_does_not_say_who_it_is_is_enough(site: Site, folder: Pat
     assert "None" not in added.stdout + tested.stdout
     assert tested.returncode == 0
     assert listed(site)[0]["username"] is None
+    assert "no other one can take its place" in added.stderr
+    refused(
+        add(site, folder / "seller-2", "--replace"),
+        *(65, "nobody knows whose rows", "accounts disconnect shop"),
+    )
+
+
+def test_the_account_of_a_deleted_seller_is_nobody_elses(site: Site, folder: Path) -> None:
+    """eBay's notification leaves his books: another seller's would lie among them."""
+    add(site, folder / "seller-1")
+    notifier, seller = site.simulator.notifier, site.simulator.world.account("seller-1")
+    body = notifier.body(
+        *notifier.deletion(seller.username, seller.user_id, "eias"), "seller-is-gone"
+    )
+    with site.opened() as database:
+        PostgresNotifications(database, "simulator").take(read_notification(body))
+
+    told = typed(site, "accounts", "list").stdout
+    token = ("--refresh-token-file", str(folder / "seller-2"))
+    tries = [
+        add(site, folder / "seller-2"),
+        add(site, folder / "seller-2", "--replace"),
+        typed(site, "accounts", "reconnect", "shop", *token),
+        typed(site, "accounts", "connect", "--name", "shop", "--link"),
+        typed(site, "accounts", "resume", "shop"),
+    ]
+
+    assert "brings it back" not in told
+    assert "his eBay account was deleted" in told
+    for ended in tries:
+        refused(ended, 65, "'shop' is gone", "accounts connect --name ANOTHER")
+    assert site.one("SELECT count(*) FROM ebay.tokens") == 0
+    assert add(site, folder / "seller-2", name="another").returncode == 0
 
 
 def test_an_account_that_is_not_there_is_said_to_be_so(site: Site) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -12,12 +11,9 @@ from core.notifications.model import Outcome, Taken
 from core.notifications.read import read_notification
 from infra.ebay.streams.registry import STREAMS
 from infra.postgres.notifications import PostgresNotifications
-from infra.postgres.transaction import Database
-from infra.postgres.url import parse
 from infra.simulator.catalog import Buyer
 from infra.simulator.server import Simulator
 from tests.support.people import places_of, words_of
-from tests.support.postgres import open_database
 from tests.support.site import Site, beside, site_of
 
 pytestmark = pytest.mark.timeout(240)
@@ -40,7 +36,7 @@ class Ground:
         username = (person or self.buyer).username
         notifier = self.site.simulator.notifier
         body = notifier.body(*notifier.deletion(username, user_id, EIAS), notification_id)
-        with opened_for(self.site) as database:
+        with self.site.opened() as database:
             return PostgresNotifications(database, "simulator").take(read_notification(body))
 
     def places(self) -> dict[str, int]:
@@ -54,15 +50,6 @@ class Ground:
         )
         report = self.site.run()
         assert report.outcome == "done", report
-
-
-@contextmanager
-def opened_for(site: Site) -> Iterator[Database]:
-    database = open_database(parse(site.url), 2)
-    try:
-        yield database
-    finally:
-        database.dispose()
 
 
 def person_of(simulator: Simulator) -> Buyer:
@@ -204,7 +191,7 @@ def test_rows_that_come_for_the_first_time_come_without_the_person(
 
 def test_a_page_being_stored_is_waited_for(ground: Ground) -> None:
     """Else its rows would come after the look for them, and before the list tells of the person."""
-    with opened_for(ground.site) as database:
+    with ground.site.opened() as database:
         storing = database.transaction()
         connection = storing.__enter__()
         connection.execute(
@@ -236,7 +223,7 @@ def wait_for_the_deletion(site: Site) -> None:
 
 def test_of_a_person_who_is_unknown_here_indexes_alone_are_read(ground: Ground) -> None:
     statements: list[str] = []
-    with opened_for(ground.site) as database:
+    with ground.site.opened() as database:
         sa.event.listen(
             database.engine,
             "before_cursor_execute",

@@ -159,6 +159,8 @@ def test_a_new_token_that_tells_whose_it_is_outlives_a_deadlock_with_a_page(
     """The id is a key: who sets it waits for no page that has not asked for the account yet."""
     identity = Identity(ebay_user_id="4711", username="somebody", marketplace_id=None)
     accounts = PostgresAccounts(database, STREAMS)
+    with database.transaction() as connection:
+        connection.execute(sa.text("UPDATE ebay.accounts SET username = 'somebody'"))
 
     with beside() as thread:
 

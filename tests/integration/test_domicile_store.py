@@ -80,13 +80,10 @@ def test_a_seller_who_moves_is_signed_for_or_no_longer(accounts: PostgresAccount
     assert known(accounts).signed_because == "domicile"
 
 
-@pytest.mark.parametrize("identity", [None, seller()])
-def test_what_ebay_does_not_tell_any_more_stays(
-    accounts: PostgresAccounts, identity: Identity | None
-) -> None:
+def test_what_ebay_does_not_tell_any_more_stays(accounts: PostgresAccounts) -> None:
     account = added(accounts, seller("DE", "EBAY_DE"))
 
-    accounts.replace_token(account.id, identity, seal)
+    accounts.replace_token(account.id, seller(), seal)
 
     assert known(accounts).signed_because == "domicile"
     assert known(accounts).country == "DE"

@@ -17,6 +17,7 @@ from core.connect.model import (
 from core.connect.ports import SealFor, Seller
 from core.ids import AccountId
 from core.secret import Secret
+from core.sellers import is_of
 
 BEGINNING = datetime(2026, 11, 1, tzinfo=UTC)
 STRAYS = 100
@@ -123,11 +124,11 @@ class MemoryConnections:
                 name=attempt.name,
                 environment=attempt.environment,
                 status="active",
-                ebay_user_id=None,
+                ebay_user_id=seller.ebay_user_id,
                 username=None,
                 marketplace_ids=tuple(marketplace_ids),
             )
-        if known.ebay_user_id not in {None, seller.ebay_user_id}:
+        if not is_of(known, seller):
             raise ConnectRefusedError(Refusal.SELLER_TAKEN, "taken meanwhile")
         status = "paused" if known.status == "paused" else "active"
         self.sellers[known.name] = replace(

@@ -21,12 +21,13 @@ from core.secret import Secret
 from handlers import opening, wiring
 from handlers.invoke import Call, run_once
 from handlers.parameters import Parameters
+from infra.postgres.transaction import Database
 from infra.postgres.url import DatabaseUrl, parse
 from infra.settings import Settings
 from infra.simulator.answers import Request
 from infra.simulator.faults import Rule
 from infra.simulator.server import Simulator
-from tests.support.postgres import Server, execute, free_port
+from tests.support.postgres import Server, execute, free_port, open_database
 from tests.support.simulated import NO_TLS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +98,15 @@ class Site:
 
     def one(self, text: str) -> Any:
         return self.sql(text)[0][0]
+
+    @contextmanager
+    def opened(self) -> Iterator[Database]:
+        """As the product opens it."""
+        database = open_database(parse(self.url), 2)
+        try:
+            yield database
+        finally:
+            database.dispose()
 
     def reset(self) -> None:
         """As after `migrate`, before an eBay that is well.

@@ -1,5 +1,6 @@
 """What is refused before a token is sent anywhere, and what after eBay has said whose it is."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -55,9 +56,8 @@ class MemoryAccounts:
         self.pairs[account_id] = seal(account_id)
         return account_id
 
-    def replace_token(
-        self, account_id: AccountId, identity: Identity | None, seal: SealFor
-    ) -> None:
+    def replace_token(self, account_id: AccountId, identity: Identity, seal: SealFor) -> None:
+        self.identify(account_id, identity)
         self.pairs[account_id] = seal(account_id)
         if all(each.status is not Status.PAUSED for each in self.known.values()):
             self.switch(account_id, active=True)
@@ -65,7 +65,11 @@ class MemoryAccounts:
     def identify(self, account_id: AccountId, identity: Identity) -> None:
         for name, account in self.known.items():
             if account.id == account_id:
-                self.known[name] = replace(account, username=identity.username)
+                self.known[name] = replace(
+                    account,
+                    ebay_user_id=identity.ebay_user_id,
+                    username=identity.username or account.username,
+                )
 
     def switch(self, account_id: AccountId, *, active: bool) -> None:
         status = Status.ACTIVE if active else Status.PAUSED
@@ -247,8 +251,72 @@ def test_only_the_sellers_own_token_replaces_his_old_one() -> None:
         desk.add(replace=True)
 
     assert desk.add(replace=True).name == "shop"
+
+
+def test_a_token_that_does_not_say_whose_it_is_replaces_none() -> None:
+    desk = Desk()
+    desk.add()
+    before = dict(desk.store.pairs)
     desk.owners.answers = [None]
-    assert desk.add(replace=True).name == "shop"
+
+    with pytest.raises(UsageError, match=r"does not say whose .* accounts connect --name shop"):
+        desk.add(replace=True)
+
+    assert desk.store.pairs == before
+
+
+def test_nobody_gets_into_the_account_of_a_seller_who_is_gone() -> None:
+    desk = Desk()
+    desk.add()
+    gone = replace(
+        desk.store.known["shop"],
+        status=Status.DISCONNECTED,
+        ebay_user_id=None,
+        username=None,
+        seller_gone=True,
+    )
+    desk.store.known["shop"] = gone
+    desk.endpoint.asked.clear()
+
+    tries: list[Callable[[], object]] = [
+        desk.add,
+        lambda: desk.add(replace=True),
+        lambda: desk.manage.reconnect("shop", Secret("new")),
+        lambda: desk.manage.resume("shop"),
+    ]
+    for attempt in tries:
+        with pytest.raises(UsageError, match=r"'shop' is gone.*accounts connect --name ANOTHER"):
+            attempt()
+
+    assert desk.endpoint.asked == []
+    assert desk.store.known["shop"] == gone
+
+
+def test_an_account_whose_seller_nobody_knows_takes_no_other_token() -> None:
+    desk = Desk()
+    desk.owners.answers = [None]
+    desk.add()
+    desk.endpoint.asked.clear()
+
+    with pytest.raises(UsageError, match=r"nobody knows whose rows .* accounts disconnect shop"):
+        desk.add(replace=True)
+
+    assert desk.endpoint.asked == []
+    assert desk.manage.pause("shop").status is Status.PAUSED
+    assert desk.manage.resume("shop").status is Status.ACTIVE
+
+
+@pytest.mark.parametrize("name", ["Anna", "ANNA-ID"])
+def test_an_account_that_came_with_a_name_alone_is_its_sellers(name: str) -> None:
+    desk = Desk()
+    desk.add()
+    desk.store.known["shop"] = replace(desk.store.known["shop"], ebay_user_id=None, username=name)
+    desk.owners.answers = [BERT]
+
+    with pytest.raises(UsageError, match=f"another seller's .* not {name}'s"):
+        desk.add(replace=True)
+
+    assert desk.add(replace=True).ebay_user_id == "anna-id"
 
 
 def test_an_account_is_tested_with_one_call() -> None:

@@ -1,5 +1,6 @@
 """A consent from the link to the stored token, and every way in which nothing is stored."""
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -452,13 +453,47 @@ def test_a_paused_account_stays_paused() -> None:
     assert desk.finish().status == "paused"
 
 
-def test_an_account_whose_seller_nobody_knew_gets_to_know_him() -> None:
+def test_an_account_that_came_with_a_name_alone_gets_to_know_its_seller() -> None:
     desk = Desk()
     desk.finish()
     desk.store.sellers["shop"] = replace(desk.store.sellers["shop"], ebay_user_id=None)
 
     assert desk.finish().renewed
     assert desk.store.sellers["shop"].ebay_user_id == "anna-id"
+
+
+@pytest.mark.parametrize(
+    ("gone", "reason", "told"),
+    [
+        (True, "seller_gone", r"'shop' is gone.*accounts connect --name ANOTHER"),
+        (False, "seller_unknown", r"nobody knows whose rows.*accounts disconnect shop"),
+    ],
+)
+def test_nobody_gets_into_an_account_whose_seller_cannot_be_known(
+    gone: bool, reason: str, told: str
+) -> None:
+    desk = Desk()
+    desk.finish()
+    begun = desk.begin()
+    left = replace(desk.store.sellers["shop"], ebay_user_id=None, username=None, seller_gone=gone)
+    desk.store.sellers["shop"] = left
+
+    error = refused(desk, reason, begun=begun)
+
+    assert re.search(told, str(error))
+    assert desk.store.sellers["shop"] == left
+    with pytest.raises(UsageError, match=told):
+        desk.begin()
+
+
+def test_a_namesake_of_another_environment_that_came_meanwhile_is_left_alone() -> None:
+    desk = Desk()
+    begun = desk.begin()
+    desk.finish(desk.begin(environment="sandbox"))
+
+    error = refused(desk, "seller_taken", begun=begun)
+
+    assert "'shop' of sandbox was added meanwhile" in str(error)
 
 
 def test_another_seller_does_not_get_into_an_account() -> None:

@@ -52,11 +52,17 @@ UPDATE ebay.accounts
  WHERE id = :account_id;
 
 -- name: identify
-UPDATE ebay.accounts
-   SET ebay_user_id = COALESCE(CAST(:ebay_user_id AS text), ebay_user_id),
-       username = COALESCE(CAST(:username AS text), username),
-       updated_at = clock_timestamp()
- WHERE id = :account_id;
+-- Compared and set, as core.sellers compares: rows of two sellers never lie under one account, whoever was
+-- faster. Somebody who is gone stays so.
+UPDATE ebay.accounts account
+   SET ebay_user_id = :ebay_user_id, username = COALESCE(CAST(:username AS text), username), updated_at = clock_timestamp()
+ WHERE id = :account_id AND seller_gone_at IS NULL
+   AND (ebay_user_id = :ebay_user_id
+        OR (ebay_user_id IS NULL AND lower(username) IN (lower(CAST(:ebay_user_id AS text)), lower(CAST(:username AS text)))))
+   AND NOT EXISTS (
+         SELECT FROM ebay.accounts other
+          WHERE other.environment = account.environment AND other.ebay_user_id = :ebay_user_id AND other.id <> account.id)
+RETURNING 1;
 
 -- name: switch
 -- Compared and set: a revocation that came between the look and the switch must stand.
@@ -74,7 +80,7 @@ UPDATE ebay.sync_states
 -- A second pass that found nothing to read again has read nothing: its success says nothing.
 SELECT account.id, account.name, account.environment, account.status, account.status_reason, account.ebay_user_id,
        account.username, account.marketplace_ids, account.country, account.registration_marketplace_id,
-       account.signed_because, account.scopes, token.access_expires_at, token.refresh_expires_at,
+       account.signed_because, account.scopes, account.seller_gone_at IS NOT NULL AS seller_gone, token.access_expires_at, token.refresh_expires_at,
        state.last_success_at, state.failing
   FROM ebay.accounts account
   LEFT JOIN ebay.tokens token ON token.account_id = account.id

@@ -1,7 +1,7 @@
 -- Consents under way, and the end of connections. Lock order: account, token, sync states, events.
 
 -- name: seller
-SELECT id, name, environment, status, ebay_user_id, username, marketplace_ids
+SELECT id, name, environment, status, ebay_user_id, username, marketplace_ids, seller_gone_at IS NOT NULL AS seller_gone
   FROM ebay.accounts
  WHERE name = CAST(:name AS text)
     OR (environment = CAST(:environment AS text) AND ebay_user_id = CAST(:ebay_user_id AS text));
@@ -45,15 +45,6 @@ SELECT clock_timestamp(), 'refused', :via, :reason
           SELECT FROM ebay.connect_events
            WHERE attempt_id IS NULL AND step = 'refused' AND at > clock_timestamp() - interval '1 hour'
            LIMIT 100) AS latest) < 100;
-
--- name: identify
--- Compared and set: a consent of another seller that was faster stands.
-UPDATE ebay.accounts
-   SET ebay_user_id = :ebay_user_id, username = COALESCE(CAST(:username AS text), username)
- WHERE id = :account_id AND environment = :environment AND (ebay_user_id IS NULL OR ebay_user_id = :ebay_user_id)
-   AND NOT EXISTS (SELECT FROM ebay.accounts other
-                    WHERE other.environment = :environment AND other.ebay_user_id = :ebay_user_id AND other.id <> :account_id)
-RETURNING 1;
 
 -- name: consented
 UPDATE ebay.accounts

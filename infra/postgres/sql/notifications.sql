@@ -74,10 +74,12 @@ UPDATE ebay.sync_states state
 RETURNING state.account_id, state.stream, state.pass;
 
 -- name: close_accounts
--- eBay keeps no seller of this name any more: no token works, and who it was is not kept either.
+-- eBay keeps no seller of this name any more: no token works, and who it was is not kept either. That he
+-- is gone is: nobody else's rows may come under his name.
 WITH closed AS (
   UPDATE ebay.accounts
-     SET status = 'disconnected', status_reason = :reason, ebay_user_id = NULL, username = NULL, updated_at = clock_timestamp()
+     SET status = 'disconnected', status_reason = :reason, ebay_user_id = NULL, username = NULL,
+         seller_gone_at = COALESCE(seller_gone_at, clock_timestamp()), updated_at = clock_timestamp()
    WHERE id = ANY (CAST(:account_ids AS bigint[]))
   RETURNING id
 ), tokens AS (
