@@ -119,6 +119,7 @@ class Database:
         is for one statement of it.
         """
         whole_ms = longest_ms + 12_000
+        whole_ms = longest_ms + 12_000
         for _ in range(TRIES - 1):
             try:
                 return self._once(work, longest_ms, whole_ms)

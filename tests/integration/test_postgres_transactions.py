@@ -44,9 +44,15 @@ def single(database_url: str) -> Iterator[Database]:
 
 
 def within(
-    database: Database, work: Callable[[sa.Connection], object], statement_timeout_ms: int = 8_000
+    database: Database,
+    work: Callable[[sa.Connection], object],
+    *,
+    statement_timeout_ms: int = 8_000,
+    lock_timeout_ms: int = 2_000,
 ) -> None:
-    with database.transaction(statement_timeout_ms=statement_timeout_ms) as connection:
+    with database.transaction(
+        statement_timeout_ms=statement_timeout_ms, lock_timeout_ms=lock_timeout_ms
+    ) as connection:
         work(connection)
 
 
