@@ -138,6 +138,9 @@ UNITS_HELD = (
 )
 
 
+Counts = Mapping[str, int | Mapping[str, int]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitReport:
     """How one unit ended. `fetched` = inserted + updated + unchanged + quarantined.
@@ -216,7 +219,7 @@ class WorkReport:
     reason: Reason | None = None
     detail: str | None = None
     more: bool = False
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Counts = field(default_factory=dict)
     units: tuple[UnitReport, ...] = ()
     next_due_at: datetime | None = None
     holder: Holder | None = None
@@ -240,7 +243,7 @@ class RunReport:
     started_at: datetime
     finished_at: datetime
     duration_ms: int
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Counts = field(default_factory=dict)
     units: tuple[UnitReport, ...] = ()
     next_due_at: datetime | None = None
     holder: Holder | None = None

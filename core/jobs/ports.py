@@ -172,7 +172,8 @@ class Schedules(Protocol):
 class QueueState:
     """A queue that has jobs, or a switch of its own.
 
-    `due`: something in it may be claimed now. `probe`: it is tripped and its hourly probe is due,
+    `due`: how many may be claimed now; of an open queue 1 stands for any number, of one that is
+    paused or tripped up to 1,000 are counted. `probe`: it is tripped and its hourly probe is due,
     one job of it may be tried.
     """
 
@@ -181,7 +182,7 @@ class QueueState:
     faults: int = 0
     tripped: bool = False
     probe: bool = False
-    due: bool = False
+    due: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ class Run(BaseModel):
     reason: str | None
     detail: str | None
     more: bool
-    counts: dict[str, int]
+    counts: dict[str, int | dict[str, int]]
     via: str
     started_at: str
     finished_at: str | None

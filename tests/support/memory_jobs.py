@@ -424,14 +424,14 @@ class MemoryJobs:
     def _state(self, queue: str) -> QueueState:
         switch = self.switches.get(queue, Switch())
         everything = Lane(queue=queue, batch=1, lease=timedelta(0))
+        due = self._claimable(everything)[:COUNTED]
         return QueueState(
             queue=queue,
             enabled=switch.enabled,
             faults=switch.faults,
             tripped=switch.tripped,
             probe=switch.probe_at is not None and switch.probe_at <= self.now(),
-            due=bool(self._claimable(everything))
-            or any(self.rows[job_id].queue == queue for job_id in self.staged),
+            due=len(due) if switch.tripped or not switch.enabled else bool(due),
         )
 
     def begin_probe(self, queue: str) -> bool:

@@ -1,0 +1,105 @@
+"""What a drain did, counted, and what that makes of its run."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from core.jobs.model import Failed, Retry
+from core.jobs.ports import Dead, Ended, QueueState, Settled, Streak
+from core.report import Outcome, Reason, WorkReport
+
+COUNTED = (
+    "claimed", "completed", "failed", "dead", "retried", "waiting", "snoozed", "cancelled", "lost",
+    "released", "fired", "moved",
+)  # fmt: skip
+SKIPPED = (
+    "not_due", "key_busy", "waiting", "paused", "disabled", "tripped", "locked", "budget",
+)  # fmt: skip
+TOLD = 4
+EXHAUSTED = "attempts used up"
+
+
+@dataclass(slots=True)
+class Tally:
+    """`trouble`: by code, what a person has to look at."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    trouble: Counter[str] = field(default_factory=Counter)
+    lease_lost: bool = False
+    out_of_time: bool = False
+    away: str | None = None
+    closed: list[QueueState] = field(default_factory=list)
+    all_closed: bool = False
+
+    def ended(self, settled: Settled, ended: Ended) -> None:
+        self.counts[ended.value] += 1
+        verdict = settled.verdict
+        told = isinstance(verdict, Failed | Retry | Dead)
+        if told and (settled.fault or ended in {Ended.FAILED, Ended.DEAD}):
+            assert isinstance(verdict, Failed | Retry | Dead)
+            self.trouble[verdict.code] += 1
+
+    def died(self, jobs: int) -> None:
+        """Found with all their attempts used up by runs that never came to a verdict."""
+        if jobs:
+            self.counts[Ended.DEAD.value] += jobs
+            self.trouble[EXHAUSTED] += jobs
+
+    def did_something(self) -> bool:
+        return any(self.counts.values())
+
+    def report(self) -> WorkReport:
+        """1. Another run took over. 2. The database went away. 3. Jobs that somebody must look at.
+
+        4. Time ran out. 5. Every queue asked for is closed. 6. Nothing was due. 7. Done.
+        """
+        outcome, reason = self._decide()
+        return WorkReport(
+            outcome=outcome,
+            reason=reason,
+            detail="; ".join(self._details()) or None,
+            more=self.out_of_time and not self.lease_lost,
+            counts={name: self.counts[name] for name in COUNTED}
+            | {"skipped": {name: n for name in SKIPPED if (n := self.skipped[name])}},
+        )
+
+    def _decide(self) -> tuple[Outcome, Reason | None]:
+        if self.lease_lost:
+            return Outcome.PARTIAL, Reason.LEASE_LOST
+        if self.away is not None:
+            return Outcome.FAILED, Reason.DATABASE
+        if self.trouble:
+            return Outcome.DEGRADED, None
+        if self.out_of_time:
+            return Outcome.PARTIAL, Reason.DEADLINE
+        if self.did_something():
+            return Outcome.DONE, None
+        return self._nothing_done()
+
+    def _nothing_done(self) -> tuple[Outcome, Reason]:
+        if not self.all_closed:
+            return Outcome.DONE, Reason.NOTHING_DUE
+        tripped = all(state.tripped for state in self.closed)
+        return Outcome.SKIPPED, Reason.TRIPPED if tripped else Reason.PAUSED
+
+    def _details(self) -> Iterable[str]:
+        if self.away is not None:
+            yield self.away
+        if self.trouble:
+            codes = ", ".join(f"{code} {n}" for code, n in self.trouble.most_common(TOLD))
+            yield f"{self.trouble.total()} jobs need a look ({codes}): `jobs list --status dead`"
+        for state in self.closed[:TOLD]:
+            what = "stopped after ten failures in a row" if state.tripped else "paused"
+            yield f"queue {state.queue} is {what}: `queues resume {state.queue}`"
+
+
+def streak_of(marks: Sequence[bool]) -> Streak:
+    """`marks`: True for a fault of ours, False for a job that was done; in the order of both."""
+    rows = "".join("x" if fault else "." for fault in marks).split(".")
+    return Streak(
+        before=len(rows[0]),
+        after=len(rows[-1]),
+        longest=max(map(len, rows)),
+        sound=len(rows) > 1,
+    )

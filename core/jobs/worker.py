@@ -1,0 +1,85 @@
+"""One call of `queue-drain`: perform what is due of every queue, until there is none or no time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from queue import SimpleQueue
+from threading import Event
+
+from core.clock import Sleeper
+from core.context import RunContext
+from core.errors import StoreUnavailableError
+from core.jobs.kinds import JobKind
+from core.jobs.lanes import Selection
+from core.jobs.ports import JobStore, Queues, Schedules
+from core.jobs.settler import Settler
+from core.jobs.shift import Shift
+from core.jobs.tally import Tally
+from core.jobs.turn import Tools
+from core.report import WorkReport
+
+STAGED_AT_MOST = 1000
+DRY_RUN = "dry run: nothing was done; these queues have jobs due"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainQueue:
+    """`parallel` jobs at once, each in a thread of its own; cheap ones many to a thread.
+
+    Several runs share the work: what keeps them apart are the jobs' own leases.
+    """
+
+    jobs: JobStore
+    queues: Queues
+    schedules: Schedules
+    kinds: Mapping[str, JobKind]
+    sleep: Sleeper
+    parallel: int
+    lease: timedelta
+
+    def run_once(self, context: RunContext, selection: Selection) -> WorkReport:
+        """Move what was staged, fire what is due, then claim, perform and settle.
+
+        A job that fails does not stop the others; a database that goes away is what the report
+        says, beside what was done.
+        """
+        tally = Tally()
+        try:
+            tally.counts["moved"] = self.jobs.move_staged(STAGED_AT_MOST)
+            tally.counts["fired"] = self.schedules.fire(context).jobs
+        except StoreUnavailableError as error:
+            tally.away = str(error)
+            return tally.report()
+        shift = self._shift(context, selection, tally)
+        shift.work()
+        shift.sum_up()
+        return tally.report()
+
+    def preview(self, context: RunContext, selection: Selection) -> WorkReport:
+        """What a run would find due; nothing is claimed."""
+        tally = Tally()
+        shift = self._shift(context, selection, tally)
+        due = shift.look()
+        shift.sum_up()
+        told = f"{DRY_RUN}: {', '.join(due)}" if due else None
+        return replace(tally.report(), detail=told)
+
+    def _shift(self, context: RunContext, selection: Selection, tally: Tally) -> Shift:
+        settler = Settler(jobs=self.jobs, kinds=self.kinds, run=context, sleep=self.sleep)
+        tools = Tools(
+            run=context,
+            jobs=self.jobs,
+            kinds=self.kinds,
+            settler=settler,
+            lease=self.lease,
+            inbox=SimpleQueue(),
+            closing=Event(),
+        )
+        return Shift(
+            tools=tools,
+            queues=self.queues,
+            selection=selection,
+            parallel=self.parallel,
+            tally=tally,
+            staged_at_most=STAGED_AT_MOST,
+        )
