@@ -1,0 +1,151 @@
+"""What a verdict writes: the same for every store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from core.errors import UsageError
+from core.jobs.admission import Admitted, Kinds, admit
+from core.jobs.model import (
+    MAX_DETAIL,
+    Cancelled,
+    Completed,
+    Failed,
+    Job,
+    Retry,
+    Snooze,
+    Status,
+    Waiting,
+)
+from core.jobs.ports import Dead, Ended, Settled
+
+BAD_FOLLOW_UP, EXHAUSTED = "bad_follow_up", "attempts_exhausted"
+LAST_LEASE = "its lease expired, and it was the last of its attempts: it may end its worker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What becomes of the row, if its fence still stands and nobody asked for its end.
+
+    None leaves a column as it is, but for an error, which a completed job loses. `give_back`: the
+    attempt is not counted. `told`: an event beside the columns, with `detail`.
+    """
+
+    job: Job
+    ended: Ended
+    status: Status
+    run_at: datetime | None = None
+    wait_name: str | None = None
+    wait_until: datetime | None = None
+    phase: str | None = None
+    result: object = None
+    outcome: str | None = None
+    error_code: str | None = None
+    error_detail: str | None = None
+    give_back: bool = False
+    told: str | None = None
+    detail: str | None = None
+    then: Sequence[Admitted] = ()
+
+
+def changes(settled: Sequence[Settled], kinds: Kinds) -> list[Change]:
+    return [_change(each, kinds) for each in settled]
+
+
+def _change(settled: Settled, kinds: Kinds) -> Change:
+    verdict = settled.verdict
+    if not isinstance(verdict, Completed | Failed) or not verdict.then:
+        return _plain(settled, ())
+    try:
+        return _plain(settled, admit(verdict.then, kinds))
+    except UsageError as error:
+        # The job may not stand for ever for what it wants done next: a person must look.
+        return _dead(settled.job, BAD_FOLLOW_UP, str(error))
+
+
+def _plain(settled: Settled, then: Sequence[Admitted]) -> Change:
+    job, verdict = settled.job, settled.verdict
+    if isinstance(verdict, Retry):
+        return _retried(job, verdict, settled.retry_at)
+    if isinstance(verdict, Snooze):
+        return _snoozed(job, verdict)
+    if isinstance(verdict, Waiting):
+        return _waiting(job, verdict)
+    return _final(job, verdict, then)
+
+
+def _final(
+    job: Job, verdict: Completed | Failed | Dead | Cancelled, then: Sequence[Admitted]
+) -> Change:
+    match verdict:
+        case Completed(result=result, outcome=outcome):
+            ended, status = Ended.COMPLETED, Status.COMPLETED
+            return Change(
+                job=job, ended=ended, status=status, result=result, outcome=outcome, then=then
+            )
+        case Cancelled(outcome=outcome):
+            ended, status = Ended.CANCELLED, Status.CANCELLED
+            return Change(job=job, ended=ended, status=status, outcome=outcome)
+        case Dead(code=code, detail=detail):
+            return _dead(job, code, detail)
+        case Failed(code=code, detail=detail):
+            ended, status = Ended.FAILED, Status.FAILED
+            return Change(
+                job=job, ended=ended, status=status, error_code=code, error_detail=detail, then=then
+            )
+    assert_never(verdict)
+
+
+def _dead(job: Job, code: str, detail: str) -> Change:
+    return Change(
+        job=job,
+        ended=Ended.DEAD,
+        status=Status.DEAD,
+        error_code=code,
+        error_detail=detail[:MAX_DETAIL],
+    )
+
+
+def _retried(job: Job, verdict: Retry, retry_at: datetime | None) -> Change:
+    if job.attempt >= job.max_attempts:
+        return _dead(job, verdict.code, verdict.detail)
+    assert retry_at is not None
+    return Change(
+        job=job,
+        ended=Ended.RETRIED,
+        status=Status.PENDING,
+        run_at=retry_at,
+        error_code=verdict.code,
+        error_detail=verdict.detail,
+        phase=verdict.phase,
+        told="retried",
+        detail=verdict.detail,
+    )
+
+
+def _snoozed(job: Job, verdict: Snooze) -> Change:
+    return Change(
+        job=job,
+        ended=Ended.SNOOZED,
+        status=Status.PENDING,
+        run_at=verdict.until,
+        phase=verdict.phase,
+        give_back=True,
+        told="snoozed",
+        detail=verdict.reason,
+    )
+
+
+def _waiting(job: Job, verdict: Waiting) -> Change:
+    return Change(
+        job=job,
+        ended=Ended.WAITING,
+        status=Status.WAITING,
+        wait_name=verdict.name,
+        wait_until=verdict.until,
+        phase=verdict.phase,
+        give_back=True,
+        told="waiting",
+        detail=verdict.name,
+    )
