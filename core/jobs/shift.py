@@ -161,7 +161,7 @@ class Shift:
                 self._heard(self.tools.inbox.get_nowait())
         except Empty:
             pass
-        self._renew_in_time()
+        self._is_over()
         self._guarded(self._cut_off)
         if self._is_time_to_look():
             self._guarded(self._look_again)

@@ -445,7 +445,8 @@ class MemoryJobs:
     def judge(self, queue: str, streak: Streak) -> bool:
         with self.lock:
             switch = self.switches.setdefault(queue, Switch())
-            longest = max(switch.faults + streak.before, streak.longest)
+            before = switch.faults + streak.before if streak.before else 0
+            longest = max(before, streak.longest)
             switch.faults = streak.after if streak.sound else switch.faults + streak.before
             just = longest >= TRIP_AFTER and not switch.tripped
             if longest >= TRIP_AFTER:
