@@ -3,7 +3,7 @@
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -194,9 +194,9 @@ class TestVerdicts:
         assert "jobs list --status dead" in ground.report.detail  # type: ignore[attr-defined]  # see above
 
     def test_an_exception_has_the_chain_of_its_causes_in_the_log(self) -> None:
-        def perform(_: Job, __: JobContext) -> Verdict:
+        def perform(job: Job, _: JobContext) -> Verdict:
             try:
-                {}[SECRET]
+                return job.payload["none"]  # type: ignore[return-value]  # it raises
             except KeyError as error:
                 raise ValueError(SECRET) from error
 
@@ -404,7 +404,7 @@ class TestEffects:
         def broken(*_: Any) -> Sequence[Ended]:
             raise ValueError(SECRET)
 
-        ground.jobs.settle = broken  # type: ignore[method-assign]  # a store that refuses all
+        ground.jobs.settle = broken  # type: ignore[assignment]  # a store that refuses all
         report = ground.drain()
 
         assert ground.row(job).status is Status.PROCESSING
@@ -453,7 +453,7 @@ class TestDatabaseAway:
         def away(*_: Any) -> Any:
             raise StoreUnavailableError("nobody answers")
 
-        ground.jobs.waiting_for = away  # type: ignore[method-assign]  # at the last moment
+        ground.jobs.waiting_for = away  # type: ignore[assignment]  # at the last moment
         report = ground.drain()
 
         assert report.reason is Reason.DATABASE
@@ -514,7 +514,7 @@ class TestLeases:
 
         ground = yard(kind("test", renews))
         ground.put("test")
-        ground.jobs.renew = away  # type: ignore[method-assign]  # a network that shakes
+        ground.jobs.renew = away  # type: ignore[assignment]  # a network that shakes
 
         assert ground.drain().counts["completed"] == 1
         assert told == [True]
@@ -539,7 +539,8 @@ class TestLeases:
             leases.append(ground.row(job.id).leased_until)
             return Completed()
 
-        renewed, leases = threading.Event(), []
+        renewed = threading.Event()
+        leases: list[datetime | None] = []
         ground = yard(kind("test", long))
         job = ground.put("test")
         began = ground.run.clock.now()
