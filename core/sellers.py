@@ -1,8 +1,11 @@
 """Whose an account is: it belongs to one seller for ever, because his rows lie under it."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from shlex import quote
 from typing import Protocol
+
+from core.secret import Secret
 
 
 class Owned(Protocol):
@@ -21,14 +24,23 @@ class Owned(Protocol):
     def seller_gone(self) -> bool: ...
 
 
-class Seller(Protocol):
-    """Who eBay says a token's owner is."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seller:
+    """Who eBay says a token's owner is, and where he is registered and domiciled.
 
-    @property
-    def ebay_user_id(self) -> str: ...
+    eBay tells the country of a business; of other sellers only to those with a scope for it.
+    """
 
-    @property
-    def username(self) -> str | None: ...
+    ebay_user_id: str
+    username: str | None
+    marketplace_id: str | None
+    country: str | None = None
+
+
+class Sellers(Protocol):
+    def who(self, environment: str, token: Secret, *, timeout: float) -> Seller | None:
+        """The token's owner; None where the consent does not allow the question."""
+        ...
 
 
 class Closed(StrEnum):

@@ -78,7 +78,7 @@ def mover(ready: Opened) -> Iterator[MoveAccount]:
         yield MoveAccount(
             destination=PostgresMoving(ready.database, STREAMS),
             refresher=ebay_clients.oauth(ready.settings, http),
-            identities=TokenOwners(Identity(http=http, hosts=where, clock=WallClock())),
+            sellers=TokenOwners(Identity(http=http, hosts=where, clock=WallClock())),
             sealer=sealing,
             test_keys=ebay_clients.key_test(ready, sealing).check,
         )

@@ -210,7 +210,7 @@ def manage_accounts(ready: Opened) -> Iterator[ManageAccounts]:
         yield ManageAccounts(
             store=account_store(ready),
             refresher=ebay_clients.oauth(ready.settings, http),
-            identities=TokenOwners(Identity(http=http, hosts=where, clock=WallClock())),
+            sellers=TokenOwners(Identity(http=http, hosts=where, clock=WallClock())),
             sealer=sealing,
             tokens=ebay_clients.tokens(ready, http, sealing, "manual"),
             test_keys=ebay_clients.key_test(ready, sealing).check,

@@ -5,7 +5,7 @@ https://european-union.europa.eu/principles-countries-history/eu-countries_en. W
 not know eBay says itself, by refusing a call.
 """
 
-from typing import Protocol
+from core.sellers import Seller
 
 EUROPEAN_UNION = frozenset(
     {
@@ -16,19 +16,9 @@ EUROPEAN_UNION = frozenset(
 SIGNING = EUROPEAN_UNION | {"GB"}
 
 
-class Resident(Protocol):
-    """Where eBay says that a seller lives and is registered."""
-
-    @property
-    def country(self) -> str | None: ...
-
-    @property
-    def marketplace_id(self) -> str | None: ...
-
-
-def must_sign(resident: Resident) -> bool:
+def must_sign(seller: Seller) -> bool:
     """The country decides where eBay tells it, else the marketplace of the registration."""
-    if resident.country is not None:
-        return resident.country in SIGNING
+    if seller.country is not None:
+        return seller.country in SIGNING
     # `EBAY_DE`: those of the EU and the UK are all named by their country.
-    return (resident.marketplace_id or "").removeprefix("EBAY_") in SIGNING
+    return (seller.marketplace_id or "").removeprefix("EBAY_") in SIGNING

@@ -6,44 +6,21 @@ from datetime import timedelta
 from shlex import quote
 from typing import Protocol
 
-from core.accounts.model import Identity, KnownAccount, NewAccount, Status
-from core.accounts.ports import AccountStore, IdentityService, SealedPair
+from core.accounts.model import KnownAccount, NewAccount, Status
+from core.accounts.ports import AccountStore
 from core.errors import (
     AccessTokenRefusedError,
     ReauthorizationRequiredError,
     TokenRefusedError,
     UsageError,
 )
+from core.grants import Grant, Refresher, Sealer, seal_for
 from core.ids import AccountId
 from core.naming import check_marketplaces, check_name
 from core.secret import Secret
-from core.sellers import closed, is_of, why_closed
+from core.sellers import Seller, Sellers, closed, is_of, why_closed
 
 ASK_S = 20.0
-
-
-class FirstGrant(Protocol):
-    """What a refresh with an imported token answered."""
-
-    @property
-    def access_token(self) -> Secret: ...
-
-    @property
-    def expires_in(self) -> timedelta: ...
-
-    @property
-    def refresh_token(self) -> Secret | None: ...
-
-    @property
-    def refresh_token_expires_in(self) -> timedelta | None: ...
-
-
-class Refresher(Protocol):
-    def refresh(self, environment: str, refresh_token: Secret, *, timeout: float) -> FirstGrant: ...
-
-
-class Sealer(Protocol):
-    def seal(self, secret: Secret, *, account_id: AccountId, field: str) -> str: ...
 
 
 class TokenSource(Protocol):
@@ -53,20 +30,12 @@ class TokenSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    refresh_token: str
-    refresh_expires_in: timedelta | None
-    access_token: str | None
-    access_expires_in: timedelta | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ManageAccounts:
     """`test_keys` raises ConfigurationError where ours are not those of this database."""
 
     store: AccountStore
     refresher: Refresher
-    identities: IdentityService
+    sellers: Sellers
     sealer: Sealer
     tokens: TokenSource
     test_keys: Callable[[], None]
@@ -91,24 +60,28 @@ class ManageAccounts:
         _check_marketplaces(marketplace_ids, replace=replace)
         self.test_keys()
         grant = self._first_grant(environment, refresh_token)
-        identity = self.identities.who(environment, grant.access_token, timeout=ASK_S)
-
-        def seal(account_id: AccountId) -> SealedPair:
-            return self._sealed(account_id, refresh_token, grant, consent_lasts)
-
-        self._refuse_second(known, environment, identity)
+        seller = self.sellers.who(environment, grant.access_token, timeout=ASK_S)
+        seal = seal_for(
+            self.sealer,
+            # One that comes with the answer has replaced what was imported.
+            refresh_token=grant.refresh_token or refresh_token,
+            refresh_expires_in=grant.refresh_token_expires_in or consent_lasts,
+            access_token=grant.access_token,
+            access_expires_in=grant.expires_in,
+        )
+        self._refuse_second(known, environment, seller)
         if known is None:
             self.store.add(
                 NewAccount(
                     name=name,
                     environment=environment,
-                    marketplace_ids=tuple(marketplace_ids) or _home(identity),
-                    identity=identity,
+                    marketplace_ids=tuple(marketplace_ids) or _home(seller),
+                    seller=seller,
                 ),
                 seal,
             )
         else:
-            self.store.replace_token(known.id, _same_seller(known, identity), seal)
+            self.store.replace_token(known.id, _same_seller(known, seller), seal)
         return self.get(name)
 
     def reconnect(
@@ -130,26 +103,26 @@ class ManageAccounts:
             raise UsageError(f"there is no account {name!r}; see `accounts list`")
         return known
 
-    def test(self, name: str) -> Identity | None:
+    def test(self, name: str) -> Seller | None:
         """One authenticated call; None where the consent does not allow to ask who it is.
 
         What eBay says of the seller is kept: where he lives may have changed.
         """
         known = self.get(name)
-        identity = self._ask(known)
-        if identity is not None and is_of(known, identity):
-            self.store.identify(known.id, identity)
-        return identity
+        seller = self._ask(known)
+        if seller is not None and is_of(known, seller):
+            self.store.identify(known.id, seller)
+        return seller
 
-    def _ask(self, known: KnownAccount) -> Identity | None:
+    def _ask(self, known: KnownAccount) -> Seller | None:
         self.test_keys()
         token = self.tokens.get(known.id, known.environment, rejected=None, timeout=ASK_S)
         try:
-            return self.identities.who(known.environment, token, timeout=ASK_S)
+            return self.sellers.who(known.environment, token, timeout=ASK_S)
         except AccessTokenRefusedError:
             token = self.tokens.get(known.id, known.environment, rejected=token, timeout=ASK_S)
         try:
-            return self.identities.who(known.environment, token, timeout=ASK_S)
+            return self.sellers.who(known.environment, token, timeout=ASK_S)
         except AccessTokenRefusedError as error:
             raise TokenRefusedError(str(error), error.facts) from error
 
@@ -188,7 +161,7 @@ class ManageAccounts:
         _check_open(known)
         return known
 
-    def _first_grant(self, environment: str, refresh_token: Secret) -> FirstGrant:
+    def _first_grant(self, environment: str, refresh_token: Secret) -> Grant:
         try:
             return self.refresher.refresh(environment, refresh_token, timeout=ASK_S)
         except ReauthorizationRequiredError as error:
@@ -198,39 +171,18 @@ class ManageAccounts:
             ) from error
 
     def _refuse_second(
-        self, known: KnownAccount | None, environment: str, identity: Identity | None
+        self, known: KnownAccount | None, environment: str, seller: Seller | None
     ) -> None:
         """One seller under two names would be read, paid for and counted twice."""
-        if identity is None:
+        if seller is None:
             return
         for other in self.store.list():
-            same = (other.environment, other.ebay_user_id) == (environment, identity.ebay_user_id)
+            same = (other.environment, other.ebay_user_id) == (environment, seller.ebay_user_id)
             if same and (known is None or other.id != known.id):
                 raise UsageError(
                     f"this seller is the account {other.name!r} already;"
                     f" {_replacing(other)} changes its token"
                 )
-
-    def _sealed(
-        self,
-        account_id: AccountId,
-        refresh_token: Secret,
-        grant: FirstGrant,
-        consent_lasts: timedelta | None,
-    ) -> Pair:
-        return Pair(
-            refresh_token=self.sealer.seal(
-                # One that comes with the answer has replaced what was imported.
-                grant.refresh_token or refresh_token,
-                account_id=account_id,
-                field="refresh_token",
-            ),
-            refresh_expires_in=grant.refresh_token_expires_in or consent_lasts,
-            access_token=self.sealer.seal(
-                grant.access_token, account_id=account_id, field="access_token"
-            ),
-            access_expires_in=grant.expires_in,
-        )
 
 
 def _replacing(known: KnownAccount) -> str:
@@ -238,10 +190,10 @@ def _replacing(known: KnownAccount) -> str:
     return f"`python -m core.run accounts reconnect {quote(known.name)} --refresh-token-file FILE`"
 
 
-def _home(identity: Identity | None) -> tuple[str, ...]:
-    if identity is None or identity.marketplace_id is None:
+def _home(seller: Seller | None) -> tuple[str, ...]:
+    if seller is None or seller.marketplace_id is None:
         return ()
-    return (identity.marketplace_id,)
+    return (seller.marketplace_id,)
 
 
 def _check_marketplaces(marketplace_ids: Sequence[str], *, replace: bool) -> None:
@@ -256,17 +208,17 @@ def _check_open(known: KnownAccount) -> None:
         raise UsageError(why_closed(known, reason))
 
 
-def _same_seller(known: KnownAccount, identity: Identity | None) -> Identity:
+def _same_seller(known: KnownAccount, seller: Seller | None) -> Seller:
     """A token of another seller would mix two sellers' rows under one account."""
-    if identity is None:
+    if seller is None:
         raise UsageError(
             f"eBay does not say whose token this is, so it cannot replace that of {known.name!r}:"
             " its consent lacks the scope commerce.identity.readonly, which"
             f" `python -m core.run accounts connect --name {quote(known.name)}` asks for"
         )
-    if not is_of(known, identity):
+    if not is_of(known, seller):
         raise UsageError(
-            f"this token is another seller's ({identity.username or 'eBay tells no name'}),"
+            f"this token is another seller's ({seller.username or 'eBay tells no name'}),"
             f" not {known.username or known.name}'s"
         )
-    return identity
+    return seller

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from core.ids import AccountId
+from core.sellers import Seller
 
 
 class Status(StrEnum):
@@ -15,24 +16,11 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Who eBay says the token's owner is, and where he is registered and domiciled.
-
-    eBay tells the country of a business; of other sellers only to those with a scope for it.
-    """
-
-    ebay_user_id: str
-    username: str | None
-    marketplace_id: str | None
-    country: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NewAccount:
     name: str
     environment: str
     marketplace_ids: tuple[str, ...]
-    identity: Identity | None
+    seller: Seller | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

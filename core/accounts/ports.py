@@ -1,30 +1,12 @@
 """What looking after accounts needs from outside. One method of the store is one transaction."""
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 from typing import Protocol
 
-from core.accounts.model import Identity, KnownAccount, NewAccount
+from core.accounts.model import KnownAccount, NewAccount
+from core.grants import SealFor
 from core.ids import AccountId
-from core.secret import Secret
-
-SealFor = Callable[[AccountId], "SealedPair"]
-
-
-class SealedPair(Protocol):
-    """A refresh token and a fresh access token, sealed for one account."""
-
-    @property
-    def refresh_token(self) -> str: ...
-
-    @property
-    def refresh_expires_in(self) -> timedelta | None: ...
-
-    @property
-    def access_token(self) -> str | None: ...
-
-    @property
-    def access_expires_in(self) -> timedelta | None: ...
+from core.sellers import Seller
 
 
 class AccountStore(Protocol):
@@ -39,14 +21,14 @@ class AccountStore(Protocol):
         """
         ...
 
-    def replace_token(self, account_id: AccountId, identity: Identity, seal: SealFor) -> None:
+    def replace_token(self, account_id: AccountId, seller: Seller, seal: SealFor) -> None:
         """Another consent of its seller's: new tokens, active again, every stream due at once.
 
         Raises UsageError, and changes nothing, where the account is not this seller's.
         """
         ...
 
-    def identify(self, account_id: AccountId, identity: Identity) -> None:
+    def identify(self, account_id: AccountId, seller: Seller) -> None:
         """What eBay says of its seller now; what it does not say stays. Nothing of another's."""
         ...
 
@@ -55,10 +37,4 @@ class AccountStore(Protocol):
 
         Raises UsageError where the account is neither active nor paused any more.
         """
-        ...
-
-
-class IdentityService(Protocol):
-    def who(self, environment: str, token: Secret, *, timeout: float) -> Identity | None:
-        """The token's owner; None where the consent does not allow the question."""
         ...

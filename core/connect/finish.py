@@ -17,11 +17,10 @@ from core.connect.model import (
     KnownSeller,
     Refusal,
     Reply,
-    SealedConsent,
     Step,
     Via,
 )
-from core.connect.ports import ConnectStore, Consents, Sealer, SealFor, Seller, Sellers
+from core.connect.ports import ConnectStore, Consents
 from core.connect.reply import CODE, STATE
 from core.errors import (
     AppError,
@@ -32,9 +31,9 @@ from core.errors import (
     StoreUnavailableError,
     UpstreamUnavailableError,
 )
-from core.ids import AccountId
+from core.grants import Sealer, SealFor, seal_for
 from core.secret import Secret
-from core.sellers import closed, is_of, why_closed
+from core.sellers import Seller, Sellers, closed, is_of, why_closed
 
 T = TypeVar("T")
 
@@ -238,19 +237,13 @@ class FinishConsent:
         return known
 
     def _seal(self, consent: Consent) -> SealFor:
-        def seal(account_id: AccountId) -> SealedConsent:
-            return SealedConsent(
-                refresh_token=self.sealer.seal(
-                    consent.refresh_token, account_id=account_id, field="refresh_token"
-                ),
-                refresh_expires_in=consent.refresh_token_expires_in,
-                access_token=self.sealer.seal(
-                    consent.access_token, account_id=account_id, field="access_token"
-                ),
-                access_expires_in=consent.expires_in,
-            )
-
-        return seal
+        return seal_for(
+            self.sealer,
+            refresh_token=consent.refresh_token,
+            refresh_expires_in=consent.refresh_token_expires_in,
+            access_token=consent.access_token,
+            access_expires_in=consent.expires_in,
+        )
 
 
 def _broken(reply: Reply) -> Refusal | None:

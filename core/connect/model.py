@@ -156,14 +156,6 @@ class KnownSeller:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SealedConsent:
-    refresh_token: str
-    refresh_expires_in: timedelta | None
-    access_token: str | None
-    access_expires_in: timedelta | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
     """`missing`: what each stream needs and this consent lacks, by stream."""
 

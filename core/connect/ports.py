@@ -1,6 +1,6 @@
 """What connecting needs from outside. One method of a store is one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -10,36 +10,13 @@ from core.connect.model import (
     KnownSeller,
     NewAttempt,
     Refusal,
-    SealedConsent,
     Step,
     Via,
 )
+from core.grants import SealFor
 from core.ids import AccountId
 from core.secret import Secret
-
-SealFor = Callable[[AccountId], SealedConsent]
-
-
-class Seller(Protocol):
-    """Who eBay says the token's owner is."""
-
-    @property
-    def ebay_user_id(self) -> str: ...
-
-    @property
-    def username(self) -> str | None: ...
-
-    @property
-    def marketplace_id(self) -> str | None: ...
-
-    @property
-    def country(self) -> str | None: ...
-
-
-class Sellers(Protocol):
-    def who(self, environment: str, token: Secret, *, timeout: float) -> Seller | None:
-        """The token's owner; None where the consent does not allow the question."""
-        ...
+from core.sellers import Seller
 
 
 class Consents(Protocol):
@@ -66,10 +43,6 @@ class Revoker(Protocol):
     def revoke(self, environment: str, refresh_token: Secret, *, timeout: float) -> None:
         """eBay honours it no more, or never did. Raises as `Consents.exchange`."""
         ...
-
-
-class Sealer(Protocol):
-    def seal(self, secret: Secret, *, account_id: AccountId, field: str) -> str: ...
 
 
 class Opener(Protocol):

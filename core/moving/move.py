@@ -11,19 +11,12 @@ from core.errors import (
     ReauthorizationRequiredError,
     UsageError,
 )
-from core.ids import AccountId
+from core.grants import Grant, Refresher, Sealer, seal_for
 from core.moving.model import Arrival, Fate, HereAccount, Planned
 from core.moving.naming import clean, seller_names
-from core.moving.ports import (
-    Destination,
-    Grant,
-    Identity,
-    IdentityService,
-    Refresher,
-    SealedPair,
-    Sealer,
-)
+from core.moving.ports import Destination
 from core.secret import Secret
+from core.sellers import Seller, Sellers
 
 ASK_S = 20.0
 MARKETPLACE = re.compile(r"EBAY_[A-Z_]{2,30}", re.ASCII)
@@ -44,20 +37,12 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    refresh_token: str
-    refresh_expires_in: timedelta | None
-    access_token: str
-    access_expires_in: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MoveAccount:
     """`test_keys` raises ConfigurationError where ours are not those of this database."""
 
     destination: Destination
     refresher: Refresher
-    identities: IdentityService
+    sellers: Sellers
     sealer: Sealer
     test_keys: Callable[[], None]
 
@@ -89,36 +74,36 @@ class MoveAccount:
         assert token is not None
         assert environment is not None
         grant = self.refresher.refresh(environment, token, timeout=ASK_S)
-        identity = self.identities.who(environment, grant.access_token, timeout=ASK_S)
-        if identity is None and not seller_names(planned.old):
+        seller = self.sellers.who(environment, grant.access_token, timeout=ASK_S)
+        if seller is None and not seller_names(planned.old):
             return _left(planned, "neither eBay nor the old connector tells who its seller is")
-        other = self._already(planned, identity)
+        other = self._already(planned, seller)
         if other is not None:
             return _met(planned, other)
-        return self._store(planned, token, grant, identity)
+        return self._store(planned, token, grant, seller)
 
-    def _already(self, planned: Planned, identity: Identity | None) -> HereAccount | None:
+    def _already(self, planned: Planned, seller: Seller | None) -> HereAccount | None:
         for account in self.destination.accounts():
-            same = identity is not None and (account.environment, account.ebay_user_id) == (
+            same = seller is not None and (account.environment, account.ebay_user_id) == (
                 planned.environment,
-                identity.ebay_user_id,
+                seller.ebay_user_id,
             )
             if same or account.old_id == planned.old.id:
                 return account
         return None
 
-    def _store(
-        self, planned: Planned, token: Secret, grant: Grant, identity: Identity | None
-    ) -> Moved:
-        lasts = grant.refresh_token_expires_in or self._consent_left(planned)
-
-        def seal(account_id: AccountId) -> SealedPair:
-            return self._sealed(account_id, token, grant, lasts)
-
-        arrival = _arrival(planned, identity)
+    def _store(self, planned: Planned, token: Secret, grant: Grant, seller: Seller | None) -> Moved:
+        seal = seal_for(
+            self.sealer,
+            refresh_token=grant.refresh_token or token,
+            refresh_expires_in=grant.refresh_token_expires_in or self._consent_left(planned),
+            access_token=grant.access_token,
+            access_expires_in=grant.expires_in,
+        )
+        arrival = _arrival(planned, seller)
         if self.destination.add(arrival, seal):
             return Moved(planned=planned, seller=arrival.username or planned.seller)
-        other = self._already(planned, identity)
+        other = self._already(planned, seller)
         if other is None:
             raise UsageError(
                 f"somebody has just taken the name {planned.name!r}; nothing of this account was"
@@ -126,41 +111,25 @@ class MoveAccount:
             )
         return _met(planned, other)
 
-    def _sealed(
-        self, account_id: AccountId, token: Secret, grant: Grant, lasts: timedelta | None
-    ) -> Pair:
-        refresh_token = self.sealer.seal(
-            grant.refresh_token or token, account_id=account_id, field="refresh_token"
-        )
-        access_token = self.sealer.seal(
-            grant.access_token, account_id=account_id, field="access_token"
-        )
-        return Pair(
-            refresh_token=refresh_token,
-            refresh_expires_in=lasts,
-            access_token=access_token,
-            access_expires_in=grant.expires_in,
-        )
-
     def _consent_left(self, planned: Planned) -> timedelta | None:
         """As the old connector knew it; eBay tells it only when the consent is given."""
         ends_at = planned.token.consent_ends_at
         return None if ends_at is None else ends_at - self.destination.now()
 
 
-def _arrival(planned: Planned, identity: Identity | None) -> Arrival:
+def _arrival(planned: Planned, seller: Seller | None) -> Arrival:
     """What eBay says wins over what the old connector remembers: it took names for ids."""
     old = planned.old
     assert planned.environment is not None
     home = clean(old.marketplace_id)
-    told = None if identity is None else identity.marketplace_id
+    told = None if seller is None else seller.marketplace_id
     marketplace_id = told or (home if MARKETPLACE.fullmatch(home) else None)
     return Arrival(
         old_id=old.id,
         name=planned.name,
         environment=planned.environment,
-        ebay_user_id=None if identity is None else identity.ebay_user_id,
-        username=planned.seller if identity is None else identity.username,
+        ebay_user_id=None if seller is None else seller.ebay_user_id,
+        username=planned.seller if seller is None else seller.username,
         marketplace_ids=() if marketplace_id is None else (marketplace_id,),
         states=planned.states,
     )

@@ -4,14 +4,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import sqlalchemy as sa
 
-from core.accounts.domicile import Resident, must_sign
-from core.accounts.model import Identity, KnownAccount, NewAccount, Status
-from core.accounts.ports import SealedPair, SealFor
+from core.accounts.domicile import must_sign
+from core.accounts.model import KnownAccount, NewAccount, Status
 from core.errors import UsageError
+from core.grants import NewTokens, SealFor
 from core.ids import AccountId
 from core.sellers import Seller
 from core.sync.model import Pass, Stream
@@ -20,10 +20,6 @@ from infra.postgres.transaction import Database
 
 OPEN_PASS_INTERVAL = timedelta(hours=1)
 CHANGED = "the account changed meanwhile; see `accounts list`"
-
-
-class Told(Resident, Seller, Protocol):
-    """What eBay tells of a token's owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +39,15 @@ class PostgresAccounts:
             return [_known(row) for row in _run(connection, "list", {"name": None})]
 
     def add(self, account: NewAccount, seal: SealFor) -> AccountId:
-        identity = account.identity
+        seller = account.seller
         with self.database.transaction() as connection:
             account_id = self.insert_in(
                 connection,
                 name=account.name,
                 environment=account.environment,
                 marketplace_ids=account.marketplace_ids,
-                ebay_user_id=None if identity is None else identity.ebay_user_id,
-                username=None if identity is None else identity.username,
+                ebay_user_id=None if seller is None else seller.ebay_user_id,
+                username=None if seller is None else seller.username,
             )
             if account_id is None:
                 # Somebody else was faster by a moment.
@@ -59,8 +55,8 @@ class PostgresAccounts:
                     f"there is an account {account.name!r} already, or this eBay user has one in"
                     f" {account.environment}; see `accounts list`"
                 )
-            if identity is not None:
-                self.domicile_in(connection, account_id, identity)
+            if seller is not None:
+                self.domicile_in(connection, account_id, seller)
             _run(connection, "store_token", _token(account_id, seal(account_id)))
             self.insert_missing_states_in(connection, account_id)
             return account_id
@@ -86,53 +82,49 @@ class PostgresAccounts:
         row = _run(connection, "insert", values).first()
         return None if row is None else AccountId(row.id)
 
-    def domicile_in(
-        self, connection: sa.Connection, account_id: AccountId, resident: Resident
-    ) -> None:
+    def domicile_in(self, connection: sa.Connection, account_id: AccountId, seller: Seller) -> None:
         """Where the seller lives, and what follows for his calls; what is not told stays."""
-        if resident.country is None and resident.marketplace_id is None:
+        if seller.country is None and seller.marketplace_id is None:
             return
         values = {
             "account_id": account_id,
-            "registration_marketplace_id": resident.marketplace_id,
-            "country": resident.country,
-            "must_sign": must_sign(resident),
+            "registration_marketplace_id": seller.marketplace_id,
+            "country": seller.country,
+            "must_sign": must_sign(seller),
         }
         _run(connection, "domicile", values)
 
-    def renew_in(
-        self, connection: sa.Connection, account_id: AccountId, sealed: SealedPair
-    ) -> None:
+    def renew_in(self, connection: sa.Connection, account_id: AccountId, sealed: NewTokens) -> None:
         """A new pair; active again, every stream due at once, but for one that is paused."""
         _run(connection, "store_token", _token(account_id, sealed))
         # A pause is its owner's own wish, which a new token does not end.
         self._switch(connection, account_id, set(Status) - {Status.PAUSED}, active=True)
 
-    def replace_token(self, account_id: AccountId, identity: Identity, seal: SealFor) -> None:
+    def replace_token(self, account_id: AccountId, seller: Seller, seal: SealFor) -> None:
         sealed = seal(account_id)
 
         def replace(connection: sa.Connection) -> None:
-            if not self.identify_in(connection, account_id, identity):
+            if not self.identify_in(connection, account_id, seller):
                 raise UsageError(CHANGED)
             self.renew_in(connection, account_id, sealed)
 
         # Setting the eBay id locks the account's key, which a page wants that holds its state.
         self.database.run(replace)
 
-    def identify(self, account_id: AccountId, identity: Identity) -> None:
+    def identify(self, account_id: AccountId, seller: Seller) -> None:
         # As in `replace_token`.
-        self.database.run(lambda connection: self.identify_in(connection, account_id, identity))
+        self.database.run(lambda connection: self.identify_in(connection, account_id, seller))
 
-    def identify_in(self, connection: sa.Connection, account_id: AccountId, who: Told) -> bool:
+    def identify_in(self, connection: sa.Connection, account_id: AccountId, seller: Seller) -> bool:
         """What eBay tells of the account's own seller; False: it is another's, and stays."""
         values = {
             "account_id": account_id,
-            "ebay_user_id": who.ebay_user_id,
-            "username": who.username,
+            "ebay_user_id": seller.ebay_user_id,
+            "username": seller.username,
         }
         if _run(connection, "identify", values).first() is None:
             return False
-        self.domicile_in(connection, account_id, who)
+        self.domicile_in(connection, account_id, seller)
         return True
 
     def switch(self, account_id: AccountId, *, active: bool) -> None:
@@ -195,13 +187,13 @@ def _state(stream: Stream, pass_: Pass, interval: timedelta) -> dict[str, object
     return {"stream": stream.name, "pass": pass_.value, "interval_s": seconds}
 
 
-def _token(account_id: AccountId, pair: SealedPair) -> dict[str, object]:
+def _token(account_id: AccountId, tokens: NewTokens) -> dict[str, object]:
     return {
         "account_id": account_id,
-        "refresh_token": pair.refresh_token,
-        "refresh_expires_in_s": _seconds(pair.refresh_expires_in),
-        "access_token": pair.access_token,
-        "access_expires_in_s": _seconds(pair.access_expires_in),
+        "refresh_token": tokens.refresh_token,
+        "refresh_expires_in_s": _seconds(tokens.refresh_expires_in),
+        "access_token": tokens.access_token,
+        "access_expires_in_s": _seconds(tokens.access_expires_in),
     }
 
 

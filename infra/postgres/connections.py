@@ -16,8 +16,9 @@ from core.connect.model import (
     Step,
     Via,
 )
-from core.connect.ports import SealFor, Seller
+from core.grants import SealFor
 from core.ids import AccountId
+from core.sellers import Seller
 from infra.postgres.accounts import PostgresAccounts
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database

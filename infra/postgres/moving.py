@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core.grants import NewTokens, SealFor
 from core.ids import AccountId
 from core.moving.model import Arrival, HereAccount, StreamState
-from core.moving.ports import SealedPair, SealFor
 from core.report import instant
 from core.sync.model import Stream
 from infra.postgres.accounts import PostgresAccounts
@@ -57,10 +57,10 @@ class PostgresMoving:
         self._store_rest(connection, account_id, seal(account_id), states)
 
     def _store_rest(
-        self, connection: sa.Connection, account_id: AccountId, pair: SealedPair, states: str
+        self, connection: sa.Connection, account_id: AccountId, tokens: NewTokens, states: str
     ) -> None:
         accounts = PostgresAccounts(self.database, self.streams)
-        accounts.renew_in(connection, account_id, pair)
+        accounts.renew_in(connection, account_id, tokens)
         accounts.insert_missing_states_in(connection, account_id)
         _run(connection, "write_states", {"account_id": account_id, "states": states})
 

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import pytest
 import sqlalchemy as sa
 
-from core.accounts.model import Identity
 from core.connect.model import (
     STATE_LASTS,
     Attempt,
@@ -17,20 +16,22 @@ from core.connect.model import (
     KnownSeller,
     NewAttempt,
     Refusal,
-    SealedConsent,
     Step,
     Via,
 )
 from core.connect.ports import ConnectStore, DisconnectStore
+from core.grants import NewTokens
 from core.ids import AccountId
+from core.sellers import Seller
 from infra.ebay.streams.registry import STREAMS
 from infra.postgres.accounts import PostgresAccounts
 from infra.postgres.connections import PostgresConnections
 from infra.postgres.transaction import Database
 from tests.support.memory_connections import STRAYS, MemoryConnections
+from tests.support.memory_tokens import new_tokens
 
-ANNA = Identity(ebay_user_id="anna-id", username="anna", marketplace_id="EBAY_DE")
-BERT = Identity(ebay_user_id="bert-id", username="bert", marketplace_id=None)
+ANNA = Seller(ebay_user_id="anna-id", username="anna", marketplace_id="EBAY_DE")
+BERT = Seller(ebay_user_id="bert-id", username="bert", marketplace_id=None)
 SHOP = NewAttempt(
     state_digest="digest of the state",
     browser_digest=None,
@@ -116,13 +117,8 @@ def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     yield InPostgres(PostgresConnections(database, PostgresAccounts(database, STREAMS)), database)
 
 
-def seal(account_id: AccountId) -> SealedConsent:
-    return SealedConsent(
-        refresh_token=f"refresh for {account_id}",
-        refresh_expires_in=timedelta(days=547),
-        access_token=f"access for {account_id}",
-        access_expires_in=timedelta(hours=2),
-    )
+def seal(account_id: AccountId) -> NewTokens:
+    return new_tokens(f"refresh for {account_id}", timedelta(days=547))
 
 
 def take(
@@ -140,7 +136,7 @@ def taken(ground: Ground, attempt: NewAttempt = SHOP) -> Attempt:
 
 
 def save(
-    ground: Ground, attempt: Attempt, seller: Identity = ANNA, account_id: AccountId | None = None
+    ground: Ground, attempt: Attempt, seller: Seller = ANNA, account_id: AccountId | None = None
 ) -> str:
     return ground.store.save(
         attempt,
@@ -214,7 +210,7 @@ def test_a_new_seller_is_there_with_tokens_and_streams(ground: Ground) -> None:
     assert shop.marketplace_ids == ("EBAY_AT",)
     assert ground.store.owner("production", "anna-id") == shop
     assert ground.store.owner("sandbox", "anna-id") is None
-    assert ground.refresh_token(shop.id) == f"refresh for {shop.id}"
+    assert ground.refresh_token(shop.id) == f"v1.refresh for {shop.id}"
     assert ground.events()[-1] == ("connected", None)
 
 
@@ -236,7 +232,7 @@ def test_a_consent_renews_an_account(ground: Ground) -> None:
     status = save(ground, taken(ground, replace(SHOP, state_digest="2")), account_id=shop.id)
 
     assert status == "active"
-    assert ground.refresh_token(shop.id) == f"refresh for {shop.id}"
+    assert ground.refresh_token(shop.id) == f"v1.refresh for {shop.id}"
     assert ground.store.find("shop") == shop
 
 
@@ -274,7 +270,7 @@ def test_who_comes_second_changes_nothing(ground: Ground, second: Callable[[Grou
     assert caught.value.reason is Refusal.SELLER_TAKEN
     assert ground.store.find("shop") == shop
     assert ground.store.find("second") is None
-    assert ground.refresh_token(shop.id) == f"refresh for {shop.id}"
+    assert ground.refresh_token(shop.id) == f"v1.refresh for {shop.id}"
     assert ground.events()[-1] == ("callback_received", None)
 
 
@@ -303,7 +299,7 @@ def test_a_disconnected_account_has_no_token(
 
     ground.store.disconnect(shop, revoked=revoked, detail="why")
 
-    assert sealed == f"refresh for {shop.id}"
+    assert sealed == f"v1.refresh for {shop.id}"
     assert ground.store.token(shop.id) is None
     assert ground.store.find("shop") == replace(shop, status="disconnected")
     assert [step for step, _ in ground.events()][-len(steps) :] == steps

@@ -9,7 +9,6 @@ import pytest
 import sqlalchemy as sa
 
 from core.accounts.model import NewAccount
-from core.accounts.ports import SealedPair
 from core.errors import LeaseLostError
 from core.ids import AccountId
 from core.tokens.model import SealedGrant
@@ -18,7 +17,7 @@ from infra.ebay.streams.registry import STREAMS
 from infra.postgres.accounts import PostgresAccounts
 from infra.postgres.tokens import PostgresTokens
 from infra.postgres.transaction import Database
-from tests.support.memory_tokens import MemoryTokens, Row
+from tests.support.memory_tokens import BEGINNING, TWO_HOURS, MemoryTokens, Row, new_tokens
 
 LEASE = timedelta(seconds=30)
 NOBODY = AccountId(4711)
@@ -49,7 +48,11 @@ class InMemory:
 
     def account(self) -> AccountId:
         account = AccountId(len(self.store.rows) + 1)
-        self.store.rows[account] = Row(refresh_token="v1.refresh")
+        self.store.rows[account] = Row(
+            refresh_token="v1.refresh",
+            access_token="v1.access",
+            access_expires_at=BEGINNING + TWO_HOURS,
+        )
         return account
 
     def let_leases_end(self) -> None:
@@ -73,14 +76,6 @@ class InMemory:
         ]
 
 
-@dataclass(frozen=True)
-class Pair:
-    refresh_token: str = "v1.refresh"
-    refresh_expires_in: timedelta | None = None
-    access_token: str | None = None
-    access_expires_in: timedelta | None = None
-
-
 @dataclass
 class InPostgres:
     store: PostgresTokens
@@ -90,13 +85,9 @@ class InPostgres:
     def account(self) -> AccountId:
         self.made += 1
         new = NewAccount(
-            name=f"shop {self.made}", environment="simulator", marketplace_ids=(), identity=None
+            name=f"shop {self.made}", environment="simulator", marketplace_ids=(), seller=None
         )
-
-        def seal(_: AccountId) -> SealedPair:
-            return Pair()
-
-        return PostgresAccounts(self.database, STREAMS).add(new, seal)
+        return PostgresAccounts(self.database, STREAMS).add(new, lambda _: new_tokens())
 
     def let_leases_end(self) -> None:
         self._run(
@@ -159,7 +150,11 @@ def test_a_saved_pair_is_read_with_the_next_version_and_its_time(ground: Ground)
     account = ground.account()
     before = ground.store.read(account)
     assert before is not None
-    assert (before.refresh_token, before.access_token, before.version) == ("v1.refresh", None, 0)
+    assert (before.refresh_token, before.access_token, before.version) == (
+        "v1.refresh",
+        "v1.access",
+        0,
+    )
 
     refresh = ground.store.start(account, 0, LEASE, "run")
     assert refresh is not None
@@ -258,7 +253,7 @@ def test_a_stale_refresher_writes_nothing(ground: Ground) -> None:
 
     stored = ground.store.read(account)
     assert stored is not None
-    assert (stored.access_token, stored.version, stored.needs_reconnect) == (None, 0, False)
+    assert (stored.access_token, stored.version, stored.needs_reconnect) == ("v1.access", 0, False)
     assert ground.status(account) == ("active", None)
     assert None not in ground.due(account)
     assert ground.log(account) == []

@@ -10,17 +10,18 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from core.accounts.model import Identity, NewAccount
+from core.accounts.model import NewAccount
 from core.errors import UsageError
 from core.ids import AccountId, RunId
 from core.report import Outcome, UnitReport
+from core.sellers import Seller
 from core.sync.ports import UnitEnd
 from infra.ebay.streams.registry import STREAMS
 from infra.postgres.accounts import PostgresAccounts
 from infra.postgres.sync import PostgresSync
 from infra.postgres.tokens import PostgresTokens
 from infra.postgres.transaction import Database
-from tests.contract.test_token_store import Pair
+from tests.support.memory_tokens import new_tokens
 
 pytestmark = pytest.mark.direct_only(reason="three sessions at once, and the pool has two")
 LEASE = timedelta(seconds=60)
@@ -33,8 +34,8 @@ VALUES (:account, 'p', now(), '{}', 1, now(), now())
 
 @pytest.fixture
 def account(database: Database) -> AccountId:
-    new = NewAccount(name="shop", environment="simulator", marketplace_ids=(), identity=None)
-    return PostgresAccounts(database, STREAMS).add(new, lambda _: Pair())
+    new = NewAccount(name="shop", environment="simulator", marketplace_ids=(), seller=None)
+    return PostgresAccounts(database, STREAMS).add(new, lambda _: new_tokens())
 
 
 @contextmanager
@@ -157,7 +158,7 @@ def test_a_new_token_that_tells_whose_it_is_outlives_a_deadlock_with_a_page(
     database: Database, account: AccountId
 ) -> None:
     """The id is a key: who sets it waits for no page that has not asked for the account yet."""
-    identity = Identity(ebay_user_id="4711", username="somebody", marketplace_id=None)
+    identity = Seller(ebay_user_id="4711", username="somebody", marketplace_id=None)
     accounts = PostgresAccounts(database, STREAMS)
     with database.transaction() as connection:
         connection.execute(sa.text("UPDATE ebay.accounts SET username = 'somebody'"))
@@ -167,7 +168,9 @@ def test_a_new_token_that_tells_whose_it_is_outlives_a_deadlock_with_a_page(
         def page(connection: sa.Connection) -> None:
             connection.execute(sa.text("SELECT 1 FROM ebay.sync_states FOR UPDATE"))
             if not replacing:
-                work = thread.submit(accounts.replace_token, account, identity, lambda _: Pair())
+                work = thread.submit(
+                    accounts.replace_token, account, identity, lambda _: new_tokens()
+                )
                 replacing.append(work)
                 wait_until_blocked(database, work)
             connection.execute(sa.text(PAGE), {"account": account})

@@ -8,26 +8,27 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from core.accounts.model import Identity, NewAccount
+from core.accounts.model import NewAccount
 from core.ids import AccountId
+from core.sellers import Seller
 from infra.ebay.streams.registry import STREAMS
 from infra.postgres.accounts import PostgresAccounts
 from infra.postgres.transaction import Database
-from tests.contract.test_token_store import Pair
 from tests.integration.test_account_locks import beside, wait_until_blocked
+from tests.support.memory_tokens import new_tokens
 
 OLD = [stream for stream in STREAMS if stream.name == "orders"]
 LATER = [stream for stream in STREAMS if stream.name in {"orders", "payouts"}]
 CURSOR = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def seller(name: str) -> Identity:
-    return Identity(ebay_user_id=name, username=name, marketplace_id=None)
+def seller(name: str) -> Seller:
+    return Seller(ebay_user_id=name, username=name, marketplace_id=None)
 
 
 def add(database: Database, name: str) -> AccountId:
-    new = NewAccount(name=name, environment="simulator", marketplace_ids=(), identity=seller(name))
-    return PostgresAccounts(database, OLD).add(new, lambda _: Pair())
+    new = NewAccount(name=name, environment="simulator", marketplace_ids=(), seller=seller(name))
+    return PostgresAccounts(database, OLD).add(new, lambda _: new_tokens())
 
 
 def rows(database: Database, statement: str, **values: Any) -> list[tuple[Any, ...]]:
@@ -100,7 +101,7 @@ def test_an_account_that_is_resumed_or_gets_a_new_token_has_every_stream(
     later.switch(resumed, active=False)
 
     later.switch(resumed, active=True)
-    later.replace_token(renewed, seller("b"), lambda _: Pair())
+    later.replace_token(renewed, seller("b"), lambda _: new_tokens())
 
     counted = "SELECT account_id, count(*) FROM ebay.sync_states GROUP BY 1 ORDER BY 1"
     assert rows(database, counted) == [(resumed, 3), (renewed, 3), (other, 1)]

@@ -1,34 +1,26 @@
 """Where a seller lives, as it is stored, and what it decides about his calls."""
 
-from datetime import timedelta
-
 import pytest
 import sqlalchemy as sa
 
-from core.accounts.model import Identity, KnownAccount, NewAccount
-from core.connect.model import STATE_LASTS, Attempt, NewAttempt, SealedConsent, Via
+from core.accounts.model import KnownAccount, NewAccount
+from core.connect.model import STATE_LASTS, Attempt, NewAttempt, Via
+from core.grants import NewTokens
 from core.ids import AccountId
+from core.sellers import Seller
 from infra.ebay.streams.registry import STREAMS
 from infra.postgres.accounts import PostgresAccounts
 from infra.postgres.connections import PostgresConnections
 from infra.postgres.transaction import Database
-
-TWO_HOURS = timedelta(hours=2)
-
-
-def seller(country: str | None = None, marketplace: str | None = None) -> Identity:
-    return Identity(
-        ebay_user_id="anna", username="anna", marketplace_id=marketplace, country=country
-    )
+from tests.support.memory_tokens import new_tokens
 
 
-def seal(_: AccountId) -> SealedConsent:
-    return SealedConsent(
-        refresh_token="v1.r",
-        refresh_expires_in=TWO_HOURS,
-        access_token="v1.a",
-        access_expires_in=TWO_HOURS,
-    )
+def seller(country: str | None = None, marketplace: str | None = None) -> Seller:
+    return Seller(ebay_user_id="anna", username="anna", marketplace_id=marketplace, country=country)
+
+
+def seal(_: AccountId) -> NewTokens:
+    return new_tokens()
 
 
 @pytest.fixture
@@ -36,9 +28,9 @@ def accounts(database: Database) -> PostgresAccounts:
     return PostgresAccounts(database, STREAMS)
 
 
-def added(accounts: PostgresAccounts, identity: Identity | None) -> KnownAccount:
+def added(accounts: PostgresAccounts, identity: Seller | None) -> KnownAccount:
     new = NewAccount(
-        name="shop", environment="simulator", marketplace_ids=("EBAY_DE",), identity=identity
+        name="shop", environment="simulator", marketplace_ids=("EBAY_DE",), seller=identity
     )
     accounts.add(new, seal)
     return known(accounts)
@@ -62,7 +54,7 @@ def known(accounts: PostgresAccounts) -> KnownAccount:
     ],
 )
 def test_a_new_account_signs_by_what_ebay_tells(
-    accounts: PostgresAccounts, identity: Identity | None, told: tuple[str | None, ...]
+    accounts: PostgresAccounts, identity: Seller | None, told: tuple[str | None, ...]
 ) -> None:
     """The marketplaces that somebody chose for his account say nothing about where he lives."""
     account = added(accounts, identity)

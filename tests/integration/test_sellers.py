@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.accounts.model import Identity, NewAccount
-from core.connect.model import STATE_LASTS, Attempt, NewAttempt, SealedConsent, Via
+from core.accounts.model import NewAccount
+from core.connect.model import STATE_LASTS, Attempt, NewAttempt, Via
 from core.errors import RejectedContentError, UsageError
 from core.ids import AccountId
-from core.moving import move
 from core.moving.model import Arrival
 from core.notifications.model import Erase, Notification, Outcome
+from core.sellers import Seller
 from infra.ebay.streams.registry import STREAMS
 from infra.postgres.accounts import PostgresAccounts
 from infra.postgres.connections import PostgresConnections
@@ -22,45 +21,34 @@ from infra.postgres.migrator import migrate, shipped
 from infra.postgres.moving import PostgresMoving
 from infra.postgres.notifications import DELETED, PostgresNotifications
 from infra.postgres.transaction import Database
-from tests.contract.test_token_store import Pair
 from tests.integration.test_account_states import rows
+from tests.support.memory_tokens import new_tokens
 
-ANNA = Identity(ebay_user_id="anna-id", username="anna", marketplace_id=None)
-BERT = Identity(ebay_user_id="bert-id", username="bert", marketplace_id=None)
-NEW = SealedConsent(
-    refresh_token="v1.new",
-    refresh_expires_in=None,
-    access_token="v1.access",
-    access_expires_in=timedelta(hours=2),
-)
-COMING = move.Pair(
-    refresh_token="v1.new",
-    refresh_expires_in=None,
-    access_token="v1.access",
-    access_expires_in=timedelta(hours=2),
-)
+ANNA = Seller(ebay_user_id="anna-id", username="anna", marketplace_id=None)
+BERT = Seller(ebay_user_id="bert-id", username="bert", marketplace_id=None)
+NEW = new_tokens("new")
 HELD = "SELECT status, ebay_user_id, username FROM ebay.accounts"
 TOKENS = "SELECT refresh_token FROM ebay.tokens"
 
-Way = Callable[[Database, AccountId, Identity], Any]
+Way = Callable[[Database, AccountId, Seller], Any]
 
 
-def by_import(database: Database, account: AccountId, seller: Identity) -> None:
+def by_import(database: Database, account: AccountId, seller: Seller) -> None:
     """`accounts reconnect` and `accounts add --replace`, once what they looked at is outdated."""
     PostgresAccounts(database, STREAMS).replace_token(account, seller, lambda _: NEW)
 
 
-def by_consent(database: Database, account: AccountId, seller: Identity) -> None:
+def by_consent(database: Database, account: AccountId, seller: Seller) -> None:
     """`accounts connect` and the callback, with a `find` from before."""
     _connected(database, account, seller)
 
 
-def by_a_first_consent(database: Database, _: AccountId, seller: Identity) -> None:
+def by_a_first_consent(database: Database, _: AccountId, seller: Seller) -> None:
     """The same, begun before there was an account of that name."""
     _connected(database, None, seller)
 
 
-def _connected(database: Database, account: AccountId | None, seller: Identity) -> None:
+def _connected(database: Database, account: AccountId | None, seller: Seller) -> None:
     store = PostgresConnections(database, PostgresAccounts(database, STREAMS))
     begun = NewAttempt(
         state_digest=seller.ebay_user_id, browser_digest=None, via=Via.WEB, name="shop",
@@ -75,20 +63,20 @@ def _connected(database: Database, account: AccountId | None, seller: Identity) 
     )  # fmt: skip
 
 
-def by_a_test(database: Database, account: AccountId, seller: Identity) -> None:
+def by_a_test(database: Database, account: AccountId, seller: Seller) -> None:
     """`accounts test` keeps what eBay says of a seller."""
     PostgresAccounts(database, STREAMS).identify(account, seller)
 
 
-def by_moving_over(database: Database, _: AccountId, seller: Identity) -> None:
+def by_moving_over(database: Database, _: AccountId, seller: Seller) -> None:
     arrival = Arrival(
         old_id="old", name="shop", environment="simulator", marketplace_ids=(), states=(),
         ebay_user_id=seller.ebay_user_id, username=seller.username,
     )  # fmt: skip
-    PostgresMoving(database, STREAMS).add(arrival, lambda _: COMING)
+    PostgresMoving(database, STREAMS).add(arrival, lambda _: NEW)
 
 
-def by_adding(database: Database, _: AccountId, seller: Identity) -> None:
+def by_adding(database: Database, _: AccountId, seller: Seller) -> None:
     add(database, seller)
 
 
@@ -97,12 +85,12 @@ WAYS = [
 ]  # fmt: skip
 
 
-def add(database: Database, seller: Identity | None) -> AccountId:
-    new = NewAccount(name="shop", environment="simulator", marketplace_ids=(), identity=seller)
-    return PostgresAccounts(database, STREAMS).add(new, lambda _: Pair())
+def add(database: Database, seller: Seller | None) -> AccountId:
+    new = NewAccount(name="shop", environment="simulator", marketplace_ids=(), seller=seller)
+    return PostgresAccounts(database, STREAMS).add(new, lambda _: new_tokens())
 
 
-def delete(database: Database, seller: Identity) -> None:
+def delete(database: Database, seller: Seller) -> None:
     """eBay tells that the seller's account was deleted."""
     told = Notification(
         id="n-1", topic="MARKETPLACE_ACCOUNT_DELETION", event_at=None, attempt=1,
@@ -143,7 +131,7 @@ def test_another_seller_gets_into_no_account(
 @pytest.mark.parametrize("seller", [ANNA, BERT])
 @pytest.mark.parametrize("way", WAYS)
 def test_nobody_gets_into_the_account_of_a_seller_who_is_gone(
-    database: Database, way: Way, seller: Identity
+    database: Database, way: Way, seller: Seller
 ) -> None:
     """Not the same one either: who he was is not kept, and does not come back."""
     account = add(database, ANNA)

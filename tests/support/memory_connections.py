@@ -14,10 +14,10 @@ from core.connect.model import (
     Step,
     Via,
 )
-from core.connect.ports import SealFor, Seller
+from core.grants import SealFor
 from core.ids import AccountId
 from core.secret import Secret
-from core.sellers import is_of
+from core.sellers import Seller, is_of
 
 BEGINNING = datetime(2026, 11, 1, tzinfo=UTC)
 STRAYS = 100

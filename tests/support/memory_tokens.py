@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 
 from core.errors import DecryptError, LeaseLostError, MaybeWrittenError, StoreUnavailableError
+from core.grants import NewTokens
 from core.ids import AccountId, Fence
 from core.secret import Secret
 from core.tokens.model import Grant, Refresh, SealedGrant, StoredToken
@@ -188,6 +189,16 @@ class PlainCipher:
         if not sealed.startswith("sealed("):
             raise DecryptError(f"the {field} of account {account_id} does not open")
         return Secret(sealed.removeprefix("sealed(").removesuffix(")"))
+
+
+def new_tokens(name: str = "refresh", lasts: timedelta | None = None) -> NewTokens:
+    """Of a consent that ends after `lasts`."""
+    return NewTokens(
+        refresh_token=f"v1.{name}",
+        refresh_expires_in=lasts,
+        access_token="v1.access",
+        access_expires_in=TWO_HOURS,
+    )
 
 
 def granted(access: str, expires_in: timedelta = TWO_HOURS, *, refresh: str | None = None) -> Grant:

@@ -7,8 +7,7 @@ from datetime import timedelta
 import pytest
 
 from core.accounts.manage import ManageAccounts
-from core.accounts.model import Identity, KnownAccount, NewAccount, Status
-from core.accounts.ports import SealedPair, SealFor
+from core.accounts.model import KnownAccount, NewAccount, Status
 from core.errors import (
     AccessTokenRefusedError,
     ConfigurationError,
@@ -16,19 +15,21 @@ from core.errors import (
     TokenRefusedError,
     UsageError,
 )
+from core.grants import NewTokens, SealFor
 from core.ids import AccountId
 from core.secret import Secret
+from core.sellers import Seller
 from core.tokens.model import Grant
 from tests.support.memory_tokens import Endpoint, PlainCipher, granted
 
-ANNA = Identity(ebay_user_id="anna-id", username="anna", marketplace_id="EBAY_DE")
-BERT = Identity(ebay_user_id="bert-id", username=None, marketplace_id=None)
+ANNA = Seller(ebay_user_id="anna-id", username="anna", marketplace_id="EBAY_DE")
+BERT = Seller(ebay_user_id="bert-id", username=None, marketplace_id=None)
 
 
 @dataclass
 class MemoryAccounts:
     known: dict[str, KnownAccount] = field(default_factory=dict)
-    pairs: dict[AccountId, SealedPair] = field(default_factory=dict)
+    pairs: dict[AccountId, NewTokens] = field(default_factory=dict)
 
     def find(self, name: str) -> KnownAccount | None:
         return self.known.get(name)
@@ -38,7 +39,7 @@ class MemoryAccounts:
 
     def add(self, account: NewAccount, seal: SealFor) -> AccountId:
         account_id = AccountId(len(self.known) + 1)
-        who = account.identity
+        who = account.seller
         self.known[account.name] = KnownAccount(
             id=account_id,
             name=account.name,
@@ -56,13 +57,13 @@ class MemoryAccounts:
         self.pairs[account_id] = seal(account_id)
         return account_id
 
-    def replace_token(self, account_id: AccountId, identity: Identity, seal: SealFor) -> None:
+    def replace_token(self, account_id: AccountId, identity: Seller, seal: SealFor) -> None:
         self.identify(account_id, identity)
         self.pairs[account_id] = seal(account_id)
         if all(each.status is not Status.PAUSED for each in self.known.values()):
             self.switch(account_id, active=True)
 
-    def identify(self, account_id: AccountId, identity: Identity) -> None:
+    def identify(self, account_id: AccountId, identity: Seller) -> None:
         for name, account in self.known.items():
             if account.id == account_id:
                 self.known[name] = replace(
@@ -82,9 +83,9 @@ class MemoryAccounts:
 class Owners:
     """Says whose each token is; an exception is raised once."""
 
-    answers: list[Identity | Exception | None] = field(default_factory=list)
+    answers: list[Seller | Exception | None] = field(default_factory=list)
 
-    def who(self, environment: str, token: Secret, *, timeout: float) -> Identity | None:
+    def who(self, environment: str, token: Secret, *, timeout: float) -> Seller | None:
         answer = self.answers.pop(0) if self.answers else ANNA
         if isinstance(answer, Exception):
             raise answer
@@ -114,7 +115,7 @@ class Desk:
         self.manage = ManageAccounts(
             store=self.store,
             refresher=self.endpoint,
-            identities=self.owners,
+            sellers=self.owners,
             sealer=PlainCipher(),
             tokens=self.tokens,
             test_keys=self.test_keys,

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from core.accounts.model import Identity
 from core.connect.begin import BeginConsent
 from core.connect.finish import FinishConsent
 from core.connect.model import Begun, Connected, ConnectRefusedError, Reply, Step, Via, Wish
@@ -25,11 +24,12 @@ from core.errors import (
     UsageError,
 )
 from core.secret import Secret
+from core.sellers import Seller
 from tests.support.memory_connections import Ebay, MemoryConnections, granted
 from tests.support.memory_tokens import PlainCipher
 
-ANNA = Identity(ebay_user_id="anna-id", username="anna", marketplace_id="EBAY_DE")
-BERT = Identity(ebay_user_id="bert-id", username=None, marketplace_id=None)
+ANNA = Seller(ebay_user_id="anna-id", username="anna", marketplace_id="EBAY_DE")
+BERT = Seller(ebay_user_id="bert-id", username=None, marketplace_id=None)
 FINANCES, ORDERS = f"{ROOT}/sell.finances", f"{ROOT}/sell.fulfillment.readonly"
 IDENTITY = f"{ROOT}/commerce.identity.readonly"
 USUAL = (ROOT, IDENTITY, ORDERS, FINANCES)
@@ -40,9 +40,9 @@ DOWN = UpstreamUnavailableError("no answer")
 
 @dataclass
 class Owners:
-    answers: list[Identity | Exception | None] = field(default_factory=list)
+    answers: list[Seller | Exception | None] = field(default_factory=list)
 
-    def who(self, environment: str, token: Secret, *, timeout: float) -> Identity | None:
+    def who(self, environment: str, token: Secret, *, timeout: float) -> Seller | None:
         answer = self.answers.pop(0) if self.answers else ANNA
         if isinstance(answer, Exception):
             raise answer

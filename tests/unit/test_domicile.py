@@ -3,7 +3,7 @@
 import pytest
 
 from core.accounts.domicile import EUROPEAN_UNION, must_sign
-from core.accounts.model import Identity
+from core.sellers import Seller
 from tests.support.ebay_shared import contract
 
 
@@ -30,9 +30,7 @@ from tests.support.ebay_shared import contract
 def test_the_country_decides_or_else_the_registration(
     country: str | None, marketplace: str | None, signs: bool
 ) -> None:
-    identity = Identity(
-        ebay_user_id="u", username=None, marketplace_id=marketplace, country=country
-    )
+    identity = Seller(ebay_user_id="u", username=None, marketplace_id=marketplace, country=country)
 
     assert must_sign(identity) is signs
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from core.accounts.model import Identity
 from core.errors import (
     ConfigurationError,
     MissingScopeError,
@@ -15,6 +14,7 @@ from core.errors import (
     UpstreamUnavailableError,
     UsageError,
 )
+from core.grants import NewTokens, SealFor
 from core.ids import AccountId
 from core.moving.model import (
     Arrival,
@@ -28,13 +28,13 @@ from core.moving.model import (
     TokenState,
 )
 from core.moving.move import MoveAccount, Moved
-from core.moving.ports import SealedPair, SealFor
 from core.secret import Secret
+from core.sellers import Seller
 from core.tokens.model import Grant
 from tests.support.memory_tokens import Endpoint, PlainCipher, granted
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-ANNA = Identity(ebay_user_id="anna-id", username="anna_shop", marketplace_id="EBAY_DE")
+ANNA = Seller(ebay_user_id="anna-id", username="anna_shop", marketplace_id="EBAY_DE")
 STATES = (StreamState(stream="orders", cursor_at=NOW, enabled=True),)
 
 
@@ -44,7 +44,7 @@ class Rooms:
 
     known: list[HereAccount] = field(default_factory=list)
     arrivals: list[Arrival] = field(default_factory=list)
-    pairs: list[SealedPair] = field(default_factory=list)
+    pairs: list[NewTokens] = field(default_factory=list)
     renewed: list[Sequence[StreamState]] = field(default_factory=list)
     rival: HereAccount | None = None
     full: bool = False
@@ -73,9 +73,9 @@ class Rooms:
 
 @dataclass
 class Owners:
-    answer: Identity | Exception | None = ANNA
+    answer: Seller | Exception | None = ANNA
 
-    def who(self, environment: str, token: Secret, *, timeout: float) -> Identity | None:
+    def who(self, environment: str, token: Secret, *, timeout: float) -> Seller | None:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -92,7 +92,7 @@ class Desk:
         return MoveAccount(
             destination=self.rooms,
             refresher=self.endpoint,
-            identities=self.owners,
+            sellers=self.owners,
             sealer=PlainCipher(),
             test_keys=self.test_keys,
         ).move(planned)

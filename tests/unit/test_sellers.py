@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from core.accounts.model import Identity
-from core.sellers import Closed, closed, is_of
+from core.sellers import Closed, Seller, closed, is_of
 
 
 @dataclass(frozen=True)
@@ -16,8 +15,8 @@ class Account:
     name: str = "shop"
 
 
-ANNA = Identity(ebay_user_id="anna-id", username="Anna", marketplace_id=None)
-NAMELESS = Identity(ebay_user_id="anna-id", username=None, marketplace_id=None)
+ANNA = Seller(ebay_user_id="anna-id", username="Anna", marketplace_id=None)
+NAMELESS = Seller(ebay_user_id="anna-id", username=None, marketplace_id=None)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +36,7 @@ NAMELESS = Identity(ebay_user_id="anna-id", username=None, marketplace_id=None)
     ],
 )
 def test_the_id_decides_and_a_name_only_where_no_id_is_known(
-    account: Account, seller: Identity, is_his: bool
+    account: Account, seller: Seller, is_his: bool
 ) -> None:
     assert is_of(account, seller) is is_his
 
