@@ -99,13 +99,28 @@ def read_since(text: str) -> datetime | timedelta:
     span = _span(text)
     if span is not None:
         return span
+    at = _instant(text)
+    if at is None:
+        raise UsageError(
+            f"since: {text!r} is neither an instant like 2026-11-01T08:00:00Z nor a span like 7d"
+        )
+    return at
+
+
+def read_instant(name: str, text: str) -> datetime:
+    """`2026-11-01T08:00:00Z`; without a zone it is UTC. Raises UsageError."""
+    at = _instant(text)
+    if at is None:
+        raise UsageError(f"{name}: must be an instant like 2026-11-01T08:00:00Z")
+    return at
+
+
+def _instant(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text.strip())
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise UsageError(
-            f"since: {text!r} is neither an instant like 2026-11-01T08:00:00Z nor a span like 7d"
-        ) from None
+        return None
 
 
 def read_span(name: str, text: str) -> float:

@@ -86,6 +86,7 @@ KEPT: Mapping[str, str] = MappingProxyType(
         "ops.run_units": "`runs RUN --json` shows them",
         "ops.run_events": "`runs RUN --json` shows them",
         "ops.leases": "they are the workers' own; `psql` shows them",
+        "ops.tasks": "`GET /api/v1/tasks` shows them",
         "ops.key_canary": "keys never leave the database",
         "ops.schema_migrations": "`migrate --check` says what they come to",
     }

@@ -11,6 +11,8 @@ from handlers import opening
 from handlers.opening import Opened
 
 VIA = "api"
+EVERYWHERE = (400, 401, 408, 413, 415, 422, 503)
+"""What any request may be answered: for its form, its secret, or a database that is away."""
 
 
 class Body(BaseModel):
@@ -33,7 +35,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
     return {
         status: {"description": HTTPStatus(status).phrase, "content": content}
-        for status in sorted({*statuses, 401, 422, 503})
+        for status in sorted({*statuses, *EVERYWHERE})
     }
 
 

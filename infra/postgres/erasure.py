@@ -28,8 +28,9 @@ ORDER = (
     "run_events",
     "run_units",
     "connect_events",
+    "tasks",
 )
-ALSO = frozenset({"quarantine", "run_events", "run_units", "connect_events"})
+ALSO = frozenset({"quarantine", "run_events", "run_units", "connect_events", "tasks"})
 """Texts, looked through for the person's other names as well, by which `look` does not look."""
 
 

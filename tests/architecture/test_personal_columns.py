@@ -28,6 +28,7 @@ PERSONAL = {
     "ebay.tokens": {"refresh_token", "access_token"},
     "ebay.sync_states": {"last_error"},
     "ebay.connect_events": {"reason", "detail"},
+    "ops.tasks": {"description", "original_text", "domain", "enrichment"},
     "ops.run_events": {"facts"},
     "ops.run_units": {"error"},
     "ops.runs": {"detail", "report"},
@@ -50,6 +51,7 @@ NOBODY = {
     "ops.key_canary": "a word of ours",
     "ops.leases": "names of ours",
     "ops.schema_migrations": "names of ours",
+    "ops.tasks": "what is said about a text beside the text",
     "ops.workers": "names of ours",
 }
 IDENTIFIERS = """

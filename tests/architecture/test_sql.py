@@ -28,6 +28,7 @@ ASKS_THE_CLOCK = {
     "runs": "worker leases, and the run rows that live and die with them",
     "stream_control": "a person's command, and leases that it asks and ends",
     "sync": "unit leases and fences",
+    "tasks": "a caller's request belongs to no run",
     "signing": "the right to make a key is a lease, and it must not be asked for before an instant",
     "sealed": "a person's command, and the runs that live by their leases",
     "tokens": "the right to refresh is a lease",

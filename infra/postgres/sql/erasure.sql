@@ -34,6 +34,9 @@ UNION ALL SELECT 'run_events' WHERE 0 < (SELECT count(*) FROM unnest(CAST(:words
                 JOIN ops.run_events event ON ebay.words(CAST(facts AS text)) @> ebay.words(word) AND strpos(lower(CAST(facts AS text) COLLATE "C"), word) > 0 AND level <> 'info')
 UNION ALL SELECT 'run_units' WHERE 0 < (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word
                 JOIN ops.run_units unit ON ebay.words(error) @> ebay.words(word) AND strpos(lower(error COLLATE "C"), word) > 0 AND error IS NOT NULL)
+UNION ALL SELECT 'tasks' WHERE 0 < (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word
+                JOIN ops.tasks task ON ebay.words(ops.task_text(description, original_text, domain, enrichment)) @> ebay.words(word)
+                 AND strpos(lower(ops.task_text(description, original_text, domain, enrichment) COLLATE "C"), word) > 0)
 UNION ALL SELECT 'notes' WHERE 0 <
          (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.disputes noted ON ebay.words(noted.note) @> ebay.words(word)
               AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0)
@@ -179,6 +182,20 @@ UPDATE ops.run_events SET facts = ebay.without_person(facts - 'body', '{}', CAST
            JOIN ops.run_events event
              ON ebay.words(CAST(event.facts AS text)) @> ebay.words(word) AND event.level <> 'info'
             AND strpos(lower(CAST(event.facts AS text) COLLATE "C"), lower(word COLLATE "C")) > 0))
+RETURNING 1;
+
+-- name: erase_tasks
+UPDATE ops.tasks
+   SET description = COALESCE(ebay.without_names(description, CAST(:named AS text[])), 'erased'),
+       original_text = ebay.without_names(original_text, CAST(:named AS text[])),
+       domain = ebay.without_names(domain, CAST(:named AS text[])),
+       enrichment = ebay.without_person(enrichment, '{}', CAST(:named AS text[])),
+       changed_at = clock_timestamp()
+ WHERE job_id = ANY (ARRAY(
+         SELECT task.job_id FROM unnest(CAST(:named AS text[])) AS word
+           JOIN ops.tasks task
+             ON ebay.words(ops.task_text(description, original_text, domain, enrichment)) @> ebay.words(word)
+            AND strpos(lower(ops.task_text(description, original_text, domain, enrichment) COLLATE "C"), lower(word COLLATE "C")) > 0))
 RETURNING 1;
 
 -- name: erase_connect_events

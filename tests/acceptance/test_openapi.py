@@ -1,0 +1,74 @@
+"""The REST API keeps to its schema, whatever is sent: no 5xx, and no answer it does not tell of.
+
+Requests are made from the schema, in this process; `make slow` makes many more of them.
+"""
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from handlers import api, web
+from infra.simulator.server import Simulator
+from tests.support.postgres import Server
+from tests.support.site import Site, site_of
+
+pytestmark = pytest.mark.timeout(170)
+TOKEN = "canary-api-token-0123456789"
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", web.make_app(api.routes()))
+Case: TypeAlias = "schemathesis.Case[Any]"
+
+
+def bounded(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.fixture(scope="module")
+def site(_session_server: Server, _template: str) -> Iterator[Site]:
+    name = _session_server.create_database(_template)
+    with Simulator(seed=9, accounts=1, orders=5) as simulator:
+        url = _session_server.client.with_database(name).reveal()
+        admin = _session_server.admin.with_database(name).reveal()
+        site = site_of(url, admin, simulator).with_settings(API_TOKEN=TOKEN, LOG_LEVEL="error")
+        site.connect(1)
+        with site.in_this_process():
+            yield site
+    _session_server.drop_database(name)
+
+
+@SCHEMA.parametrize()
+@bounded(6)
+def test_every_operation_keeps_to_the_schema(
+    case: Case, site: Site, postgres_server: Server
+) -> None:
+    case.call_and_validate(headers=HEADERS, checks=CHECKS)
+
+
+@pytest.mark.slow
+@SCHEMA.parametrize()
+@bounded(300)
+def test_every_operation_keeps_to_the_schema_for_long(
+    case: Case, site: Site, postgres_server: Server
+) -> None:
+    case.call_and_validate(headers=HEADERS, checks=CHECKS)
