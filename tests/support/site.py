@@ -3,7 +3,6 @@
 import base64
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,10 +26,11 @@ from infra.settings import Settings
 from infra.simulator.answers import Request
 from infra.simulator.faults import Rule
 from infra.simulator.server import Simulator
+from tests.support import forked
 from tests.support.postgres import Server, execute, free_port, open_database
 from tests.support.simulated import NO_TLS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = forked.ROOT
 CRON_SECRET = "canary-cron-secret-0123456789"
 KEYS = "test:" + base64.b64encode(bytes(range(32))).decode()
 WORKER, TOKENS = "ebay-cycle", "token-refresh"
@@ -167,24 +167,16 @@ class Site:
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = COMMAND,
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, *command, *arguments],
-            cwd=ROOT,
-            env=dict(environment or self.environment()),
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
+        return forked.run(
+            [*command, *arguments], env=environment or self.environment(), timeout=100
         )
 
     def start(self, *arguments: str, **more: str | None) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, *COMMAND, *arguments],
-            cwd=ROOT,
+        return forked.popen(
+            [*COMMAND, *arguments],
             env=self.environment(**more),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
         )
 
     def hold_lease(self, seconds: int = 30, worker: str = WORKER) -> str:
@@ -241,13 +233,11 @@ def served(
 ) -> Iterator[Served]:
     port = port or free_port()
     with log.open("w") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, *command, "serve", "--port", str(port)],
-            cwd=ROOT,
-            env=dict(environment),
+        process = forked.popen(
+            [*command, "serve", "--port", str(port)],
+            env=environment,
             stdout=stderr,
             stderr=stderr,
-            text=True,
         )
     # No connection is kept: a server that is told to end need not wait for one.
     limits = httpx.Limits(max_keepalive_connections=0)
