@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.ground import CRON_SECRET, ROOT, Ground, ground
+from tests.support import forked
+from tests.support.ground import CRON_SECRET, Ground, ground
 from tests.support.postgres import Server, free_port, through_pooler
 from tests.support.simulated import NO_TLS
 
@@ -37,13 +37,9 @@ def site(postgres_server: Server, database_name: str) -> Iterator[Ground]:
 
 @contextmanager
 def started(site: Ground, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "core.run", *arguments],
-        cwd=ROOT,
-        env=dict(site.environment) | {"PYTHONDONTWRITEBYTECODE": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    pipe = subprocess.PIPE
+    with forked.popen(
+        ["-m", "core.run", *arguments], env=site.environment, stdout=pipe, stderr=pipe
     ) as process:
         try:
             yield process

@@ -8,7 +8,7 @@ tests of that start one.
 
 serves the socket FD: for each message with four file descriptors (stdin, stdout, stderr, a
 conversation) a process is forked. The conversation brings its arguments as one line of JSON, and
-is told its number and at last its status, a line each.
+is told its number, each time that it is frozen, and at last its status, a line each.
 """
 
 import atexit
@@ -24,7 +24,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -34,12 +35,18 @@ from typing import Any, TextIO
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("core", "handlers", "infra")
 DOOR = "core.run"
-LATE = ("uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.auto")
+LATE = (
+    "tests.support.crash_points",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.auto",
+    "uvicorn.protocols.http.auto",
+)
 """What `serve` imports by name when it runs."""
 OF_THE_START = ("PYTHON", "COV", "LC_")
 """Variables that an interpreter reads when it starts; coverage measures one from there."""
 FAILED_AT_EXIT = 120
 MOST_FILES = 4096
+STOPPED = b"stopped\n"
 LINES = 1
 
 
@@ -94,6 +101,8 @@ class Forked(subprocess.Popen[str]):
         places = [own if end == -1 else end for own, end in enumerate(given)]
         socket.send_fds(_server().requests, [b"!"], [*places, theirs.fileno()])
         theirs.close()
+        self._stops = 0
+        # Unbuffered, for `select` does not see a second line that was read with the first.
         self._lines = self._conversation.makefile("rb", buffering=0)
         request = {"command": list(args[1:]), "environment": dict(env), "folder": str(cwd)}
         self._conversation.sendall(json.dumps(request).encode() + b"\n")
@@ -107,13 +116,28 @@ class Forked(subprocess.Popen[str]):
         return self.returncode
 
     def _wait(self, timeout: float | None) -> int:
-        if self.returncode is None:
-            if not select.select([self._conversation], [], [], timeout)[0]:
+        self._listen(timeout, lambda: self.returncode is not None)
+        return int(self.returncode)
+
+    def wait_until_stopped(self, timeout: float) -> bool:
+        """Until it is frozen once more (True), or has ended."""
+        before = self._stops
+        self._listen(timeout, lambda: self._stops > before or self.returncode is not None)
+        return self._stops > before
+
+    def _listen(self, timeout: float | None, enough: Callable[[], bool]) -> None:
+        ends = None if timeout is None else time.monotonic() + timeout
+        while not enough():
+            left = None if ends is None else max(ends - time.monotonic(), 0)
+            if not select.select([self._conversation], [], [], left)[0]:
                 raise subprocess.TimeoutExpired(self.args, timeout or 0)
-            self.returncode = int(self._lines.readline())
-            self._lines.close()
-            self._conversation.close()
-        return self.returncode
+            told = self._lines.readline()
+            if told == STOPPED:
+                self._stops += 1
+            else:
+                self.returncode = int(told)
+                self._lines.close()
+                self._conversation.close()
 
 
 @dataclass(frozen=True)
@@ -124,8 +148,16 @@ class Server:
     requests: socket.socket
 
 
-@cache
+_first = threading.Lock()
+
+
 def _server() -> Server:
+    with _first:
+        return _started()
+
+
+@cache
+def _started() -> Server:
     ours, theirs = socket.socketpair()
     with theirs:
         process = subprocess.Popen(
@@ -179,9 +211,13 @@ def serve(requests: socket.socket) -> None:
 
 def _bury(alive: dict[int, socket.socket]) -> None:
     while alive:
-        pid, status = os.waitpid(-1, os.WNOHANG)
+        pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
         if pid == 0:
             return
+        if os.WIFSTOPPED(status):
+            with suppress(OSError):
+                alive[pid].sendall(STOPPED)
+            continue
         with alive.pop(pid) as conversation, suppress(OSError):
             conversation.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
 

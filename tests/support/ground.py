@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -24,14 +23,15 @@ from infra.postgres.url import DatabaseUrl
 from infra.simulator.behaviour import Behaviour
 from infra.simulator.oauth import CLIENT_ID, CLIENT_SECRET
 from infra.simulator.server import Simulator
-from tests.support.crash_points import KILL
-from tests.support.launcher import Request
+from tests.support.crash_points import KILL, STOP
+from tests.support.forked import Forked
 from tests.support.oracle import Oracle
 from tests.support.postgres import execute
 from tests.support.site import MONEY, only
 from tests.support.source_changes import change
 
-ROOT = Path(__file__).parents[2]
+LAUNCHER = ("-m", "tests.support.launcher")
+ENDS = {KILL: "crash", STOP: "stop"}
 LEASE_S = 2.0
 CRON_SECRET = "canary-cron-secret-0123456789abcdef"
 KEY = base64.b64encode(b"canary-encryption-key-of-32-byte").decode()
@@ -73,21 +73,17 @@ class Ended:
 
 
 class Launcher:
-    """One process at a time, forked from a warm interpreter."""
+    """One process at a time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = count(1)
         self._output = ""
-        self.pid = 0
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.launcher", "--serve"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # Unbuffered, for `select` does not see a second line that was read with the first.
-            bufsize=0,
-        )
+        self._process: Forked | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._last.pid
 
     def start(
         self,
@@ -99,32 +95,35 @@ class Launcher:
         record: Path | None = None,
     ) -> int:
         self._output = str(self._folder / f"run-{os.getpid()}-{id(self)}-{next(self._numbers)}")
-        request = Request(
-            arguments=list(arguments),
-            environment=dict(environment),
-            output=self._output,
-            record=None if record is None else str(record),
-            at=at,
-            how=how,
-            folder=str(self._folder),
-        )
-        assert self._server.stdin is not None
-        self._server.stdin.write(request.as_line().encode())
-        self.pid = int(self._told(PATIENCE_S)["pid"])
+        with (
+            Path(f"{self._output}.out").open("w") as out,
+            Path(f"{self._output}.err").open("w") as err,
+        ):
+            self._process = Forked(
+                [sys.executable, *LAUNCHER, *points(record, at, how), "--", *arguments],
+                cwd=self._folder,
+                env=dict(environment),
+                text=True,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
         return self.pid
 
     def wait(self, timeout: float = PATIENCE_S) -> Ended:
         """Until it ends; freezes on the way are passed over."""
-        ends = time.monotonic() + timeout
-        while True:
-            told = self._told(ends - time.monotonic())
-            if "status" in told:
-                return self._ended(int(told["status"]))
+        try:
+            self._last.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise self._stuck() from None
+        return self._ended()
 
     def wait_until_stopped(self, timeout: float = PATIENCE_S) -> Ended | None:
         """None once it is frozen; else how it ended."""
-        told = self._told(timeout)
-        return self._ended(int(told["status"])) if "status" in told else None
+        try:
+            return None if self._last.wait_until_stopped(timeout) else self._ended()
+        except subprocess.TimeoutExpired:
+            raise self._stuck() from None
 
     def send(self, number: int) -> None:
         # It may have ended, though nobody has read of it yet.
@@ -132,33 +131,21 @@ class Launcher:
             os.kill(self.pid, number)
 
     def close(self) -> None:
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        self._server.stdin.close()
-        try:
-            self._server.wait(5)
-        except subprocess.TimeoutExpired:
-            os.kill(self.pid, signal.SIGKILL)
-            self._server.wait(5)
-        self._server.stdout.close()
+        if self._process is not None and self._process.poll() is None:
+            self.send(signal.SIGKILL)
+            self._process.wait(5)
 
-    def _ended(self, status: int) -> Ended:
+    @property
+    def _last(self) -> Forked:
+        assert self._process is not None, "nothing was started"
+        return self._process
+
+    def _ended(self) -> Ended:
         out, err = (Path(f"{self._output}.{end}") for end in ("out", "err"))
-        return Ended(
-            status=status,
-            out=out.read_text() if out.exists() else "",
-            err=err.read_text() if err.exists() else "",
-        )
+        return Ended(status=self._last.returncode, out=out.read_text(), err=err.read_text())
 
-    def _told(self, timeout: float) -> dict[str, Any]:
-        assert self._server.stdout is not None
-        ready, _, _ = select.select([self._server.stdout], [], [], max(timeout, 0))
-        if not ready:
-            raise StuckError(f"the process {self.pid} does nothing; see {self._output}.err")
-        line = self._server.stdout.readline()
-        assert line, "the launcher died"
-        told: dict[str, Any] = json.loads(line)
-        return told
+    def _stuck(self) -> StuckError:
+        return StuckError(f"the process {self.pid} does nothing; see {self._output}.err")
 
     def __enter__(self) -> Self:
         return self
@@ -170,6 +157,12 @@ class Launcher:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def points(record: Path | None, at: str | None, how: str) -> list[str]:
+    """As the launcher is told of them."""
+    counted = [] if record is None else ["--count", str(record)]
+    return counted if at is None else [*counted, f"--{ENDS[how]}-at", at]
 
 
 @dataclass
