@@ -147,6 +147,10 @@ class Server:
     process: subprocess.Popen[bytes]
     requests: socket.socket
 
+    def close(self) -> None:
+        self.requests.close()
+        self.process.wait()
+
 
 _first = threading.Lock()
 
@@ -167,7 +171,9 @@ def _started() -> Server:
             stdin=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),),
         )
-    return Server(process, ours)
+    server = Server(process, ours)
+    atexit.register(server.close)
+    return server
 
 
 def _without_those_of_the_start() -> dict[str, str]:
