@@ -2,7 +2,7 @@
 
 from core.report import Outcome, Reason, RunReport
 
-EX_USAGE, EX_DATAERR, EX_UNAVAILABLE, EX_SOFTWARE = 2, 65, 69, 70
+EX_DATAERR, EX_UNAVAILABLE, EX_SOFTWARE = 65, 69, 70
 EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = 75, 77, 78
 """sysexits.h; 75 tells cron wrappers and systemd that it is no failure of ours."""
 

@@ -53,10 +53,6 @@ def judge() -> Judge:
     return Judge(rules=_rules(), terms=TERMS)
 
 
-def stream_names() -> tuple[str, ...]:
-    return tuple(stream.name for stream in STREAMS)
-
-
 def _rules() -> Mapping[str, StreamRule]:
     return {stream.name: _rule(stream) for stream in STREAMS}
 

@@ -9,6 +9,7 @@ from core.connect.ports import DisconnectStore, Opener, Revoker
 from core.errors import AppError, DecryptError, StoreUnavailableError, UsageError
 from core.ids import AccountId
 from core.secret import Secret
+from core.sellers import closed
 
 REVOKE_S = 15.0
 BATCH = 2_000
@@ -42,6 +43,7 @@ class DisconnectAccount:
         return Disconnected(
             name=name,
             was_disconnected=was,
+            for_good=closed(seller) is not None,
             revoked=revoked,
             trouble=trouble,
             erased=erased,

@@ -171,10 +171,14 @@ class Connected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnected:
-    """`revoked` None: there was no token to revoke. `trouble`: why eBay may still honour it."""
+    """`revoked` None: there was no token to revoke. `trouble`: why eBay may still honour it.
+
+    `for_good`: nobody can be connected under this name again.
+    """
 
     name: str
     was_disconnected: bool
+    for_good: bool
     revoked: bool | None = None
     trouble: str | None = None
     erased: Mapping[str, int] = field(default_factory=dict)

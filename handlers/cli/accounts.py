@@ -1,32 +1,25 @@
-"""Accounts: `accounts add|list|test|reconnect|pause|resume`; others: `connections`, `moving`."""
+"""Accounts: `accounts add|test|reconnect|pause|resume`; each other action has its own module."""
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from getpass import getpass
-from pathlib import Path
 from shlex import quote
 from typing import Any, TextIO
 from urllib.parse import unquote
 
 from core.accounts.model import KnownAccount, Status
-from core.connect.scopes import lacks
 from core.errors import AppError, UsageError
-from core.report import SENTENCES, Reason
 from core.secret import Secret
-from core.sellers import closed, why_closed
+from core.sellers import closed
 from core.sync.model import Environment
 from handlers import opening, wiring
-from handlers.account_views import account_json, missing_scopes
-from handlers.cli import connections, moving
+from handlers.cli import account_list, connections, disconnect, moving
+from handlers.cli.given import read_file, read_stdin
 from handlers.cli.ready import opened
 from handlers.cli.text import PROGRAM, as_typed, moment, table
 from handlers.parameters import read_since
 
-LONGEST_FILE = 64 * 1024
-SOON = timedelta(days=30)
 UNTOLD = (
     "eBay does not tell whose token this is, so that no other one can take its place when it ends;"
     " `accounts connect` asks for a consent that tells"
@@ -39,12 +32,11 @@ def register(commands: Any) -> None:
     )
     actions = accounts.add_subparsers(title="actions", metavar="ACTION", required=True)
     connections.register(actions)
+    disconnect.register(actions)
     _register_add(actions)
     _register_reconnect(actions)
     moving.register(actions)
-    listing = actions.add_parser("list", help="every account, and what it needs")
-    listing.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    listing.set_defaults(run=_list)
+    account_list.register(actions)
     ones = (
         ("test", _test, "one call to eBay with the account's token, and its last refreshes"),
         ("pause", _pause, "read nothing of it; a run that is at it stops at its next page"),
@@ -124,7 +116,9 @@ def _token(file: str) -> Secret:
             "--refresh-token-file: this is a token, not a file; the command line is visible to"
             " everybody on the machine, so put it into a file, or give - and type it in"
         )
-    token = _text(file).strip()
+    option = "--refresh-token-file"
+    read = read_stdin(option, hidden="refresh token") if file == "-" else read_file(option, file)
+    token = read.strip()
     if "%" in token and _like_a_token(unquote(token)):
         raise UsageError("the token is URL-encoded (%5E for ^); decode it first")
     if not token or not token.isascii() or not token.isprintable() or " " in token:
@@ -134,27 +128,6 @@ def _token(file: str) -> Secret:
 
 def _like_a_token(text: str) -> bool:
     return unquote(text).startswith("v^1.1#")
-
-
-def _text(file: str) -> str:
-    try:
-        if file == "-":
-            return _typed()
-        with Path(file).open("rb") as text:
-            return text.read(LONGEST_FILE).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError(f"--refresh-token-file: {file} is no text") from None
-    except OSError as error:
-        raise UsageError(f"--refresh-token-file: {file}: {error.strerror}") from error
-
-
-def _typed() -> str:
-    """At a terminal it is asked for, and not shown."""
-    if sys.stdin is None:
-        raise UsageError("--refresh-token-file: - reads stdin, which is closed")
-    if sys.stdin.isatty():
-        return getpass("refresh token (it is not shown): ")
-    return sys.stdin.buffer.read(LONGEST_FILE).decode("utf-8-sig")
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -258,67 +231,3 @@ def _resume(options: argparse.Namespace) -> int:
 def _switched(name: str, *, active: bool) -> KnownAccount:
     with opened() as ready, wiring.manage_accounts(ready) as manage:
         return manage.resume(name) if active else manage.pause(name)
-
-
-def _list(options: argparse.Namespace) -> int:
-    with opened() as ready:
-        known = wiring.account_store(ready).list()
-    if options.json:
-        print(json.dumps({"accounts": [account_json(account) for account in known]}))
-        return 0
-    head = (
-        "id", "name", "environment", "status", "seller", "last success", "failing streams",
-        "consent ends",
-    )  # fmt: skip
-    rows = [
-        (
-            account.id,
-            account.name,
-            account.environment,
-            account.status,
-            account.username or account.ebay_user_id or "not told",
-            moment(account.last_success_at),
-            account.failing or "none",
-            _consent(account),
-        )
-        for account in known
-    ]
-    print(table(head, rows) if rows else SENTENCES[Reason.NO_ACCOUNTS])
-    for account in known:
-        told = _trouble(account)
-        if told is not None:
-            print(as_typed(f"{account.name}: {told}"))
-    return 0
-
-
-def _trouble(account: KnownAccount) -> str | None:
-    """What its owner should know, with the way out."""
-    name = quote(account.name)
-    connect = f"`{PROGRAM} accounts connect --name {name}`"
-    reconnect = f"`{PROGRAM} accounts reconnect {name} --refresh-token-file FILE`"
-    ends_at = account.refresh_expires_at
-    lacking = missing_scopes(account)
-    unreachable = closed(account)
-    if unreachable is not None and account.status not in {Status.ACTIVE, Status.PAUSED}:
-        return why_closed(account, unreachable)
-    if account.status is Status.NEEDS_RECONNECT:
-        why = account.status_reason
-        return f"{why}; {connect} asks its owner again, {reconnect} imports a token"
-    if account.status is Status.DISCONNECTED:
-        return f"{account.status_reason or 'disconnected'}; {connect} brings it back"
-    if ends_at is not None and _left(ends_at) <= SOON:
-        return f"the owner's consent ends soon; {connect} renews it, or {reconnect} with a token"
-    if lacking:
-        return f"the consent lacks scopes: {lacks(lacking)}; {connect} asks for them"
-    return None
-
-
-def _consent(account: KnownAccount) -> str:
-    ends_at = account.refresh_expires_at
-    if ends_at is None:
-        return "not told"
-    return f"{ends_at.date()} ({max(_left(ends_at).days, 0)} days)"
-
-
-def _left(ends_at: datetime) -> timedelta:
-    return ends_at - opening.WallClock().now()

@@ -3,8 +3,6 @@
 import argparse
 import json
 import sys
-from getpass import getpass
-from pathlib import Path
 from typing import Any
 
 from core.errors import UsageError
@@ -15,6 +13,7 @@ from core.secret import Secret
 from core.sync.model import Environment
 from handlers import moving
 from handlers.answers import EX_NOPERM
+from handlers.cli.given import read_file, read_stdin
 from handlers.cli.moving_text import (
     as_json,
     farewell,
@@ -25,8 +24,6 @@ from handlers.cli.moving_text import (
 )
 from handlers.cli.ready import opened
 from handlers.moving import Survey
-
-LONGEST_FILE = 64 * 1024
 
 
 def register(actions: Any) -> None:
@@ -104,25 +101,15 @@ def _address(given: str) -> Secret:
     """Nothing of it is ever repeated: it holds a password."""
     if "://" in given:
         return Secret(given)
-    return Secret(_text("--from", given, "an address like postgresql://… or a file that holds it"))
+    wanted = "an address like postgresql://… or a file that holds it"
+    return Secret(_line("--from", read_file("--from", given, instead_of=wanted)))
 
 
 def _secret(given: str) -> Secret:
+    option, wanted = "--secret-file", "the name of a file, not the secret itself"
     if given == "-":
-        return Secret(_line("--secret-file", _typed()))
-    return Secret(_text("--secret-file", given, "the name of a file, not the secret itself"))
-
-
-def _text(option: str, file: str, wanted: str) -> str:
-    """What was given is not repeated: it may be the secret itself."""
-    try:
-        with Path(file).open("rb") as text:
-            return _line(option, text.read(LONGEST_FILE).decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise UsageError(f"{option}: the file is no text") from None
-    except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else "no such file"
-        raise UsageError(f"{option}: {said}; it takes {wanted}") from None
+        return Secret(_line(option, read_stdin(option, hidden="secret of the old connector")))
+    return Secret(_line(option, read_file(option, given, instead_of=wanted)))
 
 
 def _line(option: str, text: str) -> str:
@@ -131,15 +118,3 @@ def _line(option: str, text: str) -> str:
     if not line.strip() or "\n" in line:
         raise UsageError(f"{option}: the file does not hold one line")
     return line
-
-
-def _typed() -> str:
-    """At a terminal it is asked for, and not shown."""
-    if sys.stdin is None:
-        raise UsageError("--secret-file: - reads stdin, which is closed")
-    if sys.stdin.isatty():
-        return getpass("secret of the old connector (it is not shown): ")
-    try:
-        return sys.stdin.buffer.read(LONGEST_FILE).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError("--secret-file: what stdin holds is no text") from None

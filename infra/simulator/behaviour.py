@@ -27,6 +27,7 @@ class Behaviour:
     `mutations_per_request`: changes made to the account before each page of a list is answered.
     `unknown_fields`, `unknown_enums`: some rows carry what the contracts lack.
     `offset_ceiling`: Finances lists refuse offsets from here on (135003).
+    `finances_total`: they tell how many there are.
     `missing_token_status`: eBay's status for 1002 differs between its APIs.
     `stock_changes_per_request`: as `mutations_per_request`, of listings and purchases.
     `my_ebay_page_size`: My eBay's pages are shorter than was asked for. `my_ebay_ceiling`: what
@@ -49,8 +50,7 @@ class Behaviour:
     """
 
     order_sort: OrderSort = OrderSort.CREATED_DESC
-    transactions_total: bool = True
-    payouts_total: bool = True
+    finances_total: bool = True
     unknown_fields: bool = True
     unknown_enums: bool = True
     offset_ceiling: int | None = None

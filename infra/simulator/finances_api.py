@@ -109,7 +109,7 @@ def get_transactions(world: World, request: Request) -> Answer:
         rows,
         place,
         lambda row: finance_json.render_transaction(row, world.behaviour),
-        with_total=world.behaviour.transactions_total,
+        with_total=world.behaviour.finances_total,
     )
 
 
@@ -128,7 +128,7 @@ def get_payouts(world: World, request: Request) -> Answer:
         rows,
         place,
         lambda row: finance_json.render_payout(row, world.behaviour),
-        with_total=world.behaviour.payouts_total,
+        with_total=world.behaviour.finances_total,
     )
 
 

@@ -400,6 +400,7 @@ def test_the_account_of_a_deleted_seller_is_nobody_elses(site: Site, folder: Pat
     for ended in tries:
         refused(ended, 65, "'shop' is gone", "accounts connect --name ANOTHER")
     assert site.one("SELECT count(*) FROM ebay.tokens") == 0
+    assert "needs a name of his own" in typed(site, "accounts", "disconnect", "shop").stdout
     assert add(site, folder / "seller-2", name="another").returncode == 0
 
 

@@ -352,18 +352,19 @@ def test_9000_transactions_without_a_total_are_read_with_offsets_below_5000(site
     end = world.now
     have = len(world.account(name).ledger.transactions)
     world.add_transactions(name, 9000 - have, end - timedelta(days=30), end - timedelta(days=1))
-    world.behaviour.transactions_total = False
+    world.behaviour.finances_total = False
     world.behaviour.offset_ceiling = 5000
 
     try:
-        report = site.run(accounts=(name,), streams=("transactions",))
+        report = site.run(accounts=(name,), streams=("transactions", "payouts"))
     finally:
-        world.behaviour.transactions_total = True
+        world.behaviour.finances_total = True
         world.behaviour.offset_ceiling = None
 
     assert unit(report, name, "transactions").outcome is Outcome.DONE
+    assert unit(report, name, "payouts").outcome is Outcome.DONE
     assert len(truth(site, name, "transactions")) == 9000
-    complete(site, name, ["transactions"])
+    complete(site, name, ["transactions", "payouts"])
 
 
 def test_the_command_line_says_why_and_what_to_do(site: Site) -> None:

@@ -228,13 +228,13 @@ def test_nine_thousand_rows_in_one_window_without_a_total(caller: Caller) -> Non
     start, end = NOW - timedelta(hours=5), NOW - timedelta(hours=4)
     window = f"transactionDate:[{iso(to_ms(start))}..{iso(to_ms(end))}]"
     with Simulator(orders=1, now=NOW, clock=SimulatorClock(lambda: NOW)) as simulator:
-        simulator.world.behaviour.transactions_total = False
+        simulator.world.behaviour.finances_total = False
         simulator.world.add_transactions("seller-1", 9000, start, end)
         with Caller(simulator) as reader:
             first = reader.get(TRANSACTIONS, filter=window, limit=1000).json()
             found = reader.pages(TRANSACTIONS, "transactions", filter=window, limit=1000)
 
-    assert behaviour.transactions_total
+    assert behaviour.finances_total
     assert "total" not in first
     assert len({(row["transactionId"], row["transactionType"]) for row in found}) == 9000
 

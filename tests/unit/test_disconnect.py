@@ -1,6 +1,6 @@
 """Letting a seller go: what is revoked, forgotten, kept, erased, and told."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -109,6 +109,16 @@ def test_an_account_without_a_token_is_disconnected_too() -> None:
     done = desk.account.run("shop", erase_data=False)
 
     assert (done.revoked, done.was_disconnected, desk.status) == (None, False, "disconnected")
+
+
+def test_what_was_an_unknown_sellers_is_nobodys_again() -> None:
+    desk = Desk()
+    known = desk.account.run("shop", erase_data=False)
+    desk.store.sellers["shop"] = replace(SHOP, ebay_user_id=None, username=None)
+
+    unknown = desk.account.run("shop", erase_data=False)
+
+    assert (known.for_good, unknown.for_good) == (False, True)
 
 
 def test_data_stays_unless_its_erasure_is_asked_for() -> None:
