@@ -19,7 +19,7 @@ from infra.ebay.streams.registry import STREAMS
 from infra.postgres.notifications import PostgresNotifications
 from tests.support.postgres import free_port
 from tests.support.site import ROOT, Gate, Site
-from tests.support.typed import typed
+from tests.support.typed import refused, typed
 
 pytestmark = pytest.mark.timeout(150)
 Ended = subprocess.CompletedProcess[str]
@@ -49,16 +49,6 @@ def add(
         *("--refresh-token-file", str(file), *more),
         **(settings or {}),
     )
-
-
-def refused(ended: Ended, code: int, *words: str) -> None:
-    """One sentence, no traceback, nothing on stdout."""
-    assert ended.returncode == code, ended.stderr
-    assert ended.stdout == ""
-    assert "Traceback" not in ended.stderr
-    [line] = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
-    for word in words:
-        assert word in line
 
 
 def accounts(site: Site) -> int:

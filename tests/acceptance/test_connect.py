@@ -25,6 +25,7 @@ from infra.simulator.accounts import SCOPE
 from infra.simulator.behaviour import Behaviour
 from tests.support.seller import AtEbay, consent
 from tests.support.site import KEYS, ROOT, TOKENS, Site
+from tests.support.typed import refused
 
 pytestmark = pytest.mark.timeout(150)
 Ended = subprocess.CompletedProcess[str]
@@ -79,16 +80,6 @@ def finish(site: Site, pasted: str, *more: str, name: str = "shop") -> Ended:
 
 def connect(site: Site, seller: str = "seller-1", *, name: str = "shop") -> None:
     bring(site, consent(link(site, name=name), seller), name=name)
-
-
-def refused(ended: Ended, code: int, *words: str) -> None:
-    """One sentence, no traceback, nothing on stdout."""
-    assert ended.returncode == code, ended.stderr
-    assert ended.stdout == ""
-    assert "Traceback" not in ended.stderr
-    [line] = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
-    for word in words:
-        assert word in line
 
 
 def steps(site: Site) -> list[str]:

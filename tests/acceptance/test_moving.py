@@ -30,7 +30,7 @@ from tests.support.old_connector import (
 from tests.support.postgres import Server, free_port, through_pooler
 from tests.support.site import KEYS, ROOT, Gate, Site, site_of
 from tests.support.stored import stored
-from tests.support.typed import typed
+from tests.support.typed import refused, typed
 from tests.support.wire import Relay, relay
 
 pytestmark = pytest.mark.timeout(150)
@@ -116,16 +116,6 @@ def moving(site: Site, old: Old, secret: Path) -> Moving:
 
 def streams(account: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {each["stream"]: each for each in account["streams"]}
-
-
-def refused(ended: Ended, code: int, *words: str) -> None:
-    """One sentence, no traceback, nothing on stdout."""
-    assert ended.returncode == code, ended.stdout + ended.stderr
-    assert ended.stdout == ""
-    assert "Traceback" not in ended.stderr
-    [line] = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
-    for word in words:
-        assert word in line
 
 
 def test_a_dry_run_shows_everything_and_writes_nothing_anywhere(moving: Moving) -> None:

@@ -20,6 +20,16 @@ def typed(site: Site, *arguments: str, **settings: str | None) -> subprocess.Com
     return subprocess.CompletedProcess(arguments, code, *told)
 
 
+def refused(ended: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    """One sentence, no traceback, nothing on stdout."""
+    assert ended.returncode == code, ended.stderr
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    [line] = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    for word in words:
+        assert word in line
+
+
 def _code(arguments: Sequence[str]) -> int:
     try:
         return main(arguments)

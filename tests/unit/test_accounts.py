@@ -20,10 +20,8 @@ from core.ids import AccountId
 from core.secret import Secret
 from core.sellers import Seller
 from core.tokens.model import Grant
+from tests.support.memory_sellers import ANNA, BERT, Owners
 from tests.support.memory_tokens import Endpoint, PlainCipher, granted
-
-ANNA = Seller(ebay_user_id="anna-id", username="anna", marketplace_id="EBAY_DE")
-BERT = Seller(ebay_user_id="bert-id", username=None, marketplace_id=None)
 
 
 @dataclass
@@ -77,19 +75,6 @@ class MemoryAccounts:
         for name, account in self.known.items():
             if account.id == account_id:
                 self.known[name] = replace(account, status=status)
-
-
-@dataclass
-class Owners:
-    """Says whose each token is; an exception is raised once."""
-
-    answers: list[Seller | Exception | None] = field(default_factory=list)
-
-    def who(self, environment: str, token: Secret, *, timeout: float) -> Seller | None:
-        answer = self.answers.pop(0) if self.answers else ANNA
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 @dataclass

@@ -24,29 +24,16 @@ from core.errors import (
     UsageError,
 )
 from core.secret import Secret
-from core.sellers import Seller
 from tests.support.memory_connections import Ebay, MemoryConnections, granted
+from tests.support.memory_sellers import BERT, Owners
 from tests.support.memory_tokens import PlainCipher
 
-ANNA = Seller(ebay_user_id="anna-id", username="anna", marketplace_id="EBAY_DE")
-BERT = Seller(ebay_user_id="bert-id", username=None, marketplace_id=None)
 FINANCES, ORDERS = f"{ROOT}/sell.finances", f"{ROOT}/sell.fulfillment.readonly"
 IDENTITY = f"{ROOT}/commerce.identity.readonly"
 USUAL = (ROOT, IDENTITY, ORDERS, FINANCES)
 NEEDS = {"orders": ORDERS, "transactions": FINANCES, "messages": ROOT}
 BROWSER = Secret("a cookie")
 DOWN = UpstreamUnavailableError("no answer")
-
-
-@dataclass
-class Owners:
-    answers: list[Seller | Exception | None] = field(default_factory=list)
-
-    def who(self, environment: str, token: Secret, *, timeout: float) -> Seller | None:
-        answer = self.answers.pop(0) if self.answers else ANNA
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 @dataclass
