@@ -112,6 +112,8 @@ def test_space_around_a_value_is_not_part_of_it(load: Load) -> None:
         ("CRON_SECRET", CANARY),
         ("CRON_SECRET", f"{LONG_CANARY} {LONG_CANARY}"),
         ("CRON_SECRET_PREVIOUS", f"{LONG_CANARY}é"),
+        ("API_TOKEN", CANARY),
+        ("ADMIN_TOKEN", CANARY),
         ("HEARTBEAT_URL_EBAY_CYCLE", CANARY),
         ("HEARTBEAT_URL_TOKEN_REFRESH", CANARY),
         ("HEARTBEAT_URL_EBAY_CYCLE", f"https://hc-ping.com:{CANARY}/"),
