@@ -21,6 +21,7 @@ class Admitted:
 
     job: NewJob
     queue: str
+    ordering_key: str | None
     max_attempts: int
     payload: str
 
@@ -31,7 +32,7 @@ class Admitted:
     @property
     def line(self) -> tuple[str, str] | None:
         """Queue and key of the line that it joins now; a draft joins none."""
-        key = self.job.ordering_key
+        key = self.ordering_key
         return None if key is None or self.job.draft else (self.queue, key)
 
 
@@ -47,9 +48,14 @@ def _admitted(job: NewJob, kinds: Kinds) -> Admitted:
         raise UsageError(f"there is no kind of job {job.kind!r}; there are: {known}")
     _check_fields(job)
     kind.check(job.payload)
+    key = job.ordering_key
+    if key is None and kind.key is not None:
+        key = kind.key(job.payload)
+        _check_word("ordering key", key)
     return Admitted(
         job=job,
         queue=job.queue or kind.queue,
+        ordering_key=key,
         max_attempts=job.max_attempts or kind.max_attempts,
         payload=payload_text(job),
     )
@@ -77,20 +83,21 @@ def _check_word(name: str, word: str | None) -> None:
 
 def payload_text(job: NewJob) -> str:
     """Its JSON. Raises BadPayloadError where it has none that can be stored."""
+    return json_text(f"the payload of a {job.kind} job", job.payload)
+
+
+def json_text(name: str, value: Mapping[str, object]) -> str:
+    """Raises BadPayloadError for what is no JSON, too long, or refused by PostgreSQL."""
     try:
-        text = json.dumps(
-            dict(job.payload), ensure_ascii=False, allow_nan=False, separators=(",", ":")
-        )
+        text = json.dumps(dict(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         # Its text may quote the payload, which belongs into no log.
-        raise BadPayloadError(f"the payload of a {job.kind} job is not JSON") from error
+        raise BadPayloadError(f"{name} is not JSON") from error
     if not _is_unicode(text) or _NUL.search(text):
-        raise BadPayloadError(f"the payload of a {job.kind} job holds NUL or broken characters")
+        raise BadPayloadError(f"{name} holds NUL or broken characters")
     if len(text) > MAX_PAYLOAD or len(text.encode()) > MAX_PAYLOAD:
         limit = MAX_PAYLOAD // 1024
-        raise UsageError(
-            f"the payload of a {job.kind} job is larger than {limit} KB; store it and pass its name"
-        )
+        raise BadPayloadError(f"{name} is larger than {limit} KB; store it and pass its name")
     return text
 
 

@@ -80,7 +80,7 @@ class JobEvent:
 class QueueView:
     """Counts are of at most `COUNTED` each, and then say so: nothing counts a million rows.
 
-    `oldest_due_at`: the job that has been due longest; None: nothing is due.
+    Of a key only the head is counted. `oldest_due_at`: the job that has been due longest.
     """
 
     queue: str

@@ -53,6 +53,7 @@ class Row:
     seq: int | None
     job: NewJob
     queue: str
+    key: str | None
     status: Status
     run_at: datetime
     max_attempts: int
@@ -73,10 +74,6 @@ class Row:
     error_detail: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
-
-    @property
-    def key(self) -> str | None:
-        return self.job.ordering_key
 
     @property
     def due_at(self) -> datetime | None:
@@ -186,13 +183,14 @@ class MemoryJobs:
             seq=None if admitted.line and staged else next(self.places),
             job=job,
             queue=admitted.queue,
+            key=admitted.ordering_key,
             status=admitted.status,
             run_at=job.run_at or now,
             max_attempts=admitted.max_attempts,
             payload=json.loads(admitted.payload),
             created_at=now,
         )
-        if job.draft and job.ordering_key:
+        if job.draft and row.key:
             row.seq = None
         elif staged and admitted.line:
             self.staged.append(row.id)

@@ -1,0 +1,228 @@
+"""Claiming: which jobs, under which locks, on an open transaction."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from core.ids import RunId
+from core.jobs.model import TERMINAL, Job, JobId, Priority, Status
+from core.jobs.ports import Claim, Lane, NotClaimed
+from core.jobs.settling import EXHAUSTED, LAST_LEASE
+from infra.postgres.job_rows import lock, refresh, run
+
+PRIORITIES = {int(priority): priority for priority in Priority}
+
+
+@dataclass(frozen=True, slots=True)
+class Claiming:
+    """One claim: what is due is looked at first, so that no more is locked than is taken."""
+
+    connection: sa.Connection
+    run_id: RunId
+    lane: Lane
+
+    def claim(self) -> Claim:
+        look = self._run("look", most=self.lane.batch, without=list(self.lane.without)).one()
+        free = self._keyless(look.keyless) if look.keyless else Claim()
+        keyed = self._keyed(look.keyed) if look.keyed else Claim()
+        together = Claim(
+            jobs=free.jobs + keyed.jobs,
+            dead=free.dead + keyed.dead,
+            cancelled=free.cancelled + keyed.cancelled,
+        )
+        taken = len(together.jobs) + together.dead + together.cancelled
+        more = 0 < taken < look.seen or look.seen >= self.lane.batch
+        return Claim(
+            jobs=together.jobs, dead=together.dead, cancelled=together.cancelled, more=more
+        )
+
+    def _keyless(self, most: int) -> Claim:
+        row = self._run("claim", most=most, **self._taking(self.lane.lease)).one()
+        return claim_of(row, self.lane.queue, returned=bool(row.returned))
+
+    def _keyed(self, most: int) -> Claim:
+        locked = self._run("lock_due_keys", most=most, without=list(self.lane.without))
+        keys = list(locked.scalars())
+        if not keys:
+            return Claim()
+        heads = [head for head in self._run("heads", keys=keys).all() if head.due]
+        taken = _together(heads)
+        claim = Claim()
+        if taken:
+            claim = take(self.connection, self.run_id, self.lane.queue, taken, self.lane.lease)
+        refresh(self.connection, [(self.lane.queue, key) for key in keys])
+        return claim
+
+    def _taking(self, lease: timedelta) -> dict[str, object]:
+        return {
+            "run_id": self.run_id,
+            "lease_s": lease.total_seconds(),
+            "exhausted": EXHAUSTED,
+            "last_lease": LAST_LEASE,
+        }
+
+    def _run(self, name: str, /, **values: object) -> sa.CursorResult[Any]:
+        return run(self.connection, name, **self._lane(name), **values)
+
+    def _lane(self, name: str) -> dict[str, object]:
+        of_lane: dict[str, object] = {"queue": self.lane.queue}
+        if name != "heads":
+            of_lane["kinds"] = list(self.lane.kinds) or None
+        if name != "lock_due_keys":
+            of_lane["alone"] = list(self.lane.alone)
+        return of_lane
+
+
+def _together(heads: Sequence[sa.Row[Any]]) -> Sequence[sa.Row[Any]]:
+    """What goes alone ends the batch before it, or is all of it."""
+    for place, head in enumerate(heads):
+        if head.alone:
+            return heads[: max(place, 1)]
+    return heads
+
+
+def take(
+    connection: sa.Connection,
+    run_id: RunId,
+    queue: str,
+    rows: Sequence[sa.Row[Any]],
+    lease: timedelta,
+) -> Claim:
+    """Rows that are locked, by themselves or by their keys."""
+    row = run(
+        connection,
+        "take",
+        ids=[each.id for each in rows],
+        run_id=run_id,
+        lease_s=lease.total_seconds(),
+        exhausted=EXHAUSTED,
+        last_lease=LAST_LEASE,
+    ).one()
+    return claim_of(row, queue, returned=len(rows) == 1 and bool(rows[0].returned))
+
+
+def claim_of(row: sa.Row[Any], queue: str, *, returned: bool) -> Claim:
+    found = json.loads(row.jobs) if row.jobs else []
+    # One that returned was claimed alone; the rest of such a batch has ended.
+    came_back = returned and len(found) == 1
+    jobs = tuple(_job(fields, queue, returned=came_back) for fields in found)
+    return Claim(jobs=jobs, dead=row.dead, cancelled=row.cancelled)
+
+
+def _job(fields: Sequence[Any], queue: str, *, returned: bool) -> Job:
+    (
+        id_, fence, kind, payload, ordering_key, priority, phase, attempts, max_attempts,
+        idempotency_key, created_at, leased_until, signal, origin,
+    ) = fields  # fmt: skip
+    return Job(
+        id=JobId(UUID(id_)),
+        fence=fence,
+        queue=queue,
+        kind=kind,
+        payload=payload,
+        ordering_key=ordering_key,
+        priority=PRIORITIES[priority],
+        phase=phase,
+        attempt=attempts,
+        max_attempts=max_attempts,
+        idempotency_key=idempotency_key,
+        created_at=datetime.fromisoformat(created_at),
+        leased_until=datetime.fromisoformat(leased_until),
+        returned=returned,
+        signal=signal,
+        origin=None if origin is None else JobId(UUID(origin)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimingOne:
+    """A job by its id, for whoever waits for it: the order of its key is kept all the same."""
+
+    connection: sa.Connection
+    run_id: RunId
+    job_id: JobId
+    lease: timedelta
+
+    def claim(self) -> Job | NotClaimed:
+        seen = self._look()
+        if seen is None:
+            return NotClaimed.NOT_FOUND
+        refused = _refused(seen)
+        if refused is not None:
+            return refused
+        if seen.ordering_key is None:
+            return self._keyless(seen)
+        return self._keyed(seen)
+
+    def _look(self) -> sa.Row[Any] | None:
+        return run(self.connection, "one", id=self.job_id).first()
+
+    def _keyless(self, seen: sa.Row[Any]) -> Job | NotClaimed:
+        if run(self.connection, "lock_one", id=self.job_id).first() is None:
+            return NotClaimed.RUNNING
+        return self._take(seen)
+
+    def _keyed(self, seen: sa.Row[Any]) -> Job | NotClaimed:
+        line = (seen.queue, seen.ordering_key)
+        values = {"queue": seen.queue, "ordering_key": seen.ordering_key}
+        if run(self.connection, "lock_line_if_free", **values).first() is None:
+            return NotClaimed.KEY_BUSY
+        found = self._take(seen)
+        refresh(self.connection, [line])
+        return found
+
+    def _take(self, seen: sa.Row[Any]) -> Job | NotClaimed:
+        # Under the lock it is looked at again: what was seen before may be over.
+        again = self._look()
+        if again is None:
+            return NotClaimed.NOT_FOUND
+        refused = _refused(again)
+        if refused is not None:
+            return refused
+        row = run(
+            self.connection,
+            "take",
+            ids=[self.job_id],
+            run_id=self.run_id,
+            lease_s=self.lease.total_seconds(),
+            exhausted=EXHAUSTED,
+            last_lease=LAST_LEASE,
+        ).one()
+        claim = claim_of(row, seen.queue, returned=again.status == Status.PROCESSING)
+        return claim.jobs[0] if claim.jobs else NotClaimed.ENDED
+
+
+def _refused(seen: sa.Row[Any]) -> NotClaimed | None:
+    status = Status(seen.status)
+    if status in TERMINAL:
+        return NotClaimed.ENDED
+    checks: Mapping[NotClaimed, bool] = {
+        NotClaimed.DRAFT: status is Status.DRAFT,
+        NotClaimed.PAUSED: not seen.open or seen.paused,
+        NotClaimed.KEY_BUSY: seen.behind or seen.seq is None,
+    }
+    for reason, holds in checks.items():
+        if holds:
+            return reason
+    return None if seen.due else _not_due(status)
+
+
+def _not_due(status: Status) -> NotClaimed:
+    match status:
+        case Status.PROCESSING:
+            return NotClaimed.RUNNING
+        case Status.WAITING:
+            return NotClaimed.WAITING
+        case _:
+            return NotClaimed.NOT_DUE
+
+
+def lock_lines_of(connection: sa.Connection, jobs: Sequence[Job]) -> list[tuple[str, str]]:
+    lines = sorted({(job.queue, job.ordering_key) for job in jobs if job.ordering_key is not None})
+    lock(connection, lines)
+    return lines

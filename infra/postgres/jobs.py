@@ -1,0 +1,163 @@
+"""Jobs in PostgreSQL: the `JobStore` port."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from core.ids import RunId
+from core.jobs.admission import Kinds, admit
+from core.jobs.control import COUNTED
+from core.jobs.model import Enqueued, Job, JobId, NewJob, Status, Transaction
+from core.jobs.ports import Claim, Ended, Lane, NotClaimed, Settled
+from core.jobs.settling import Change, changes
+from infra.postgres.job_claim import Claiming, ClaimingOne, lock_lines_of
+from infra.postgres.job_rows import enqueue_in_line, lines_json, refresh, run, stage
+from infra.postgres.queries import load
+from infra.postgres.transaction import Database
+
+
+@dataclass(frozen=True, slots=True)
+class NamedStatements:
+    """The `Transaction` port: `feature.statement` of our own SQL files."""
+
+    connection: sa.Connection
+
+    def execute(self, name: str, /, **values: object) -> Sequence[Mapping[str, Any]]:
+        feature, _, statement = name.partition(".")
+        done = self.connection.execute(load(feature)[statement], values)
+        return [dict(row) for row in done.mappings()] if done.returns_rows else []
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresJobs:
+    database: Database
+    kinds: Kinds
+
+    def enqueue(self, jobs: Sequence[NewJob]) -> Sequence[Enqueued]:
+        admitted = admit(jobs, self.kinds)
+        if not admitted:
+            return []
+        return self.database.run(lambda connection: enqueue_in_line(connection, admitted))
+
+    def move_staged(self, limit: int) -> int:
+        def move(connection: sa.Connection) -> int:
+            rows = run(connection, "staged_lines", most=limit).all()
+            lines = [(row.queue, row.ordering_key) for row in rows]
+            if not lines:
+                return 0
+            run(connection, "lock_new_lines", lines=lines_json(lines))
+            placed = run(connection, "place_staged", lines=lines_json(lines)).all()
+            refresh(connection, lines)
+            return len(placed)
+
+        return self.database.run(move)
+
+    def claim(self, run_id: RunId, lane: Lane) -> Claim:
+        with self._by_index() as connection:
+            return Claiming(connection, run_id, lane).claim()
+
+    def claim_one(self, run_id: RunId, job_id: JobId, lease: timedelta) -> Job | NotClaimed:
+        with self._by_index() as connection:
+            return ClaimingOne(connection, run_id, job_id, lease).claim()
+
+    def settle(self, run_id: RunId, settled: Sequence[Settled]) -> Sequence[Ended]:
+        made = changes(settled, self.kinds)
+        if not made:
+            return []
+        return self.database.run(lambda connection: _settle(connection, run_id, made))
+
+    def settle_with(
+        self, run_id: RunId, settled: Settled, effect: Callable[[Transaction], None]
+    ) -> Ended:
+        made = changes([settled], self.kinds)
+        job = settled.job
+        with self.database.transaction() as connection:
+            lock_lines_of(connection, [job])
+            held = run(connection, "fence", id=job.id, fence=job.fence).first()
+            if held is not None and not held.cancelled:
+                effect(NamedStatements(connection))
+            return _settle(connection, run_id, made)[0]
+
+    def renew(self, jobs: Sequence[Job], lease: timedelta) -> Mapping[JobId, bool]:
+        def prolong(connection: sa.Connection) -> Mapping[JobId, bool]:
+            lines = lock_lines_of(connection, jobs)
+            values = {"held": _held(jobs), "lease_s": lease.total_seconds()}
+            rows = run(connection, "renew", **values).all()
+            refresh(connection, lines)
+            return {JobId(row.id): row.cancelled for row in rows}
+
+        return self.database.run(prolong) if jobs else {}
+
+    def release(self, jobs: Sequence[Job]) -> None:
+        def give_back(connection: sa.Connection) -> None:
+            lines = lock_lines_of(connection, jobs)
+            run(connection, "release", held=_held(jobs))
+            refresh(connection, lines)
+
+        if jobs:
+            self.database.run(give_back)
+
+    def waiting_for(self, queues: AbstractSet[str]) -> Mapping[str, int]:
+        with self._by_index() as connection:
+            rows = run(connection, "blocked", queues=sorted(queues), most=COUNTED)
+            return {row.reason: row.jobs for row in rows if row.jobs}
+
+    @contextmanager
+    def _by_index(self) -> Iterator[sa.Connection]:
+        with self.database.transaction() as connection:
+            yield connection
+
+
+def _settle(connection: sa.Connection, run_id: RunId, made: Sequence[Change]) -> list[Ended]:
+    lines = lock_lines_of(connection, [change.job for change in made])
+    rows = f"[{','.join(map(_change, made))}]"
+    exceptions = run(connection, "settle", run_id=run_id, changes=rows).one()
+    lost, cancelled = _ids(exceptions.lost), _ids(exceptions.cancelled)
+    done = [change for change in made if change.job.id not in lost | cancelled]
+    waiting = [change.job.id for change in done if change.status is Status.WAITING]
+    if waiting:
+        run(connection, "wake", ids=waiting)
+    stage(connection, [then for change in done for then in change.then])
+    refresh(connection, lines)
+    return [_ended(change, lost, cancelled) for change in made]
+
+
+def _ended(change: Change, lost: AbstractSet[JobId], cancelled: AbstractSet[JobId]) -> Ended:
+    if change.job.id in lost:
+        return Ended.LOST
+    return Ended.CANCELLED if change.job.id in cancelled else change.ended
+
+
+def _ids(text: str | None) -> frozenset[JobId]:
+    return frozenset(JobId(UUID(each)) for each in json.loads(text)) if text else frozenset()
+
+
+def _change(change: Change) -> str:
+    fields = {
+        "id": str(change.job.id),
+        "fence": change.job.fence,
+        "status": change.status,
+        "run_at": None if change.run_at is None else change.run_at.isoformat(),
+        "wait_name": change.wait_name,
+        "wait_until": None if change.wait_until is None else change.wait_until.isoformat(),
+        "phase": change.phase,
+        "result": change.result,
+        "outcome": change.outcome,
+        "error_code": change.error_code,
+        "error_detail": change.error_detail,
+        "back": 1 if change.give_back else None,
+        "told": change.told,
+        "detail": change.detail,
+    }
+    return json.dumps({name: value for name, value in fields.items() if value is not None})
+
+
+def _held(jobs: Sequence[Job]) -> str:
+    return json.dumps([{"id": str(job.id), "fence": job.fence} for job in jobs])
