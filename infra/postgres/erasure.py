@@ -29,8 +29,9 @@ ORDER = (
     "run_units",
     "connect_events",
     "tasks",
+    "jobs",
 )
-ALSO = frozenset({"quarantine", "run_events", "run_units", "connect_events", "tasks"})
+ALSO = frozenset({"quarantine", "run_events", "run_units", "connect_events", "tasks", "jobs"})
 """Texts, looked through for the person's other names as well, by which `look` does not look."""
 
 

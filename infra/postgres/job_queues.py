@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core.jobs.control import COUNTED
 from core.jobs.ports import QueueState, Streak
 from core.runs.model import PROBE_EVERY, TRIP_AFTER
 from infra.postgres.queries import load
@@ -31,7 +32,7 @@ class PostgresQueues:
                     probe=row.probe,
                     due=row.due,
                 )
-                for row in _run(connection, "look")
+                for row in _run(connection, "look", most=COUNTED)
             ]
 
     def begin_probe(self, queue: str) -> bool:

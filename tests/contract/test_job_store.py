@@ -1225,7 +1225,7 @@ def test_a_paused_queue_runs_nothing_inline(ground: Ground) -> None:
 
     assert known
     assert refused is NotClaimed.PAUSED
-    assert (state.enabled, state.due) == (False, True)
+    assert (state.enabled, state.due) == (False, 1)
     assert isinstance(ground.store.claim_one(RUN, job_id, LEASE), Job)
     assert ground.queues.switch("nowhere", enabled=False) is False
 
@@ -1237,14 +1237,24 @@ def test_queues_tell_whether_something_is_due(ground: Ground) -> None:
     claim(ground, queue="far")
     after = {state.queue: state.due for state in ground.queues.look()}
 
-    assert before == {Q: False, "far": True}
-    assert after == {Q: False, "far": False}
+    assert before == {Q: 0, "far": 1}
+    assert after == {Q: 0, "far": 0}
 
 
 def test_what_is_staged_is_due(ground: Ground) -> None:
     ground.stage(NewJob(kind="far", ordering_key="k"))
 
-    assert [(state.queue, state.due) for state in ground.queues.look()] == [("far", True)]
+    assert [(state.queue, state.due) for state in ground.queues.look()] == [("far", 1)]
+
+
+def test_what_a_closed_queue_holds_is_counted(ground: Ground) -> None:
+    add(ground, *map(echo, range(5)), echo(6, ordering_key="k"))
+    [before] = ground.queues.look()
+    ground.queues.switch(Q, enabled=False)
+
+    [after] = ground.queues.look()
+
+    assert (before.due, after.due) == (1, 6)
 
 
 def all_faults(number: int) -> Streak:

@@ -422,14 +422,15 @@ class MemoryJobs:
     def _state(self, queue: str) -> QueueState:
         switch = self.switches.get(queue, Switch())
         everything = Lane(queue=queue, batch=1, lease=timedelta(0))
-        due = self._claimable(everything)[:COUNTED]
+        staged = [row for row in map(self.rows.__getitem__, self.staged) if row.queue == queue]
+        due = [*staged[:1], *self._claimable(everything)][:COUNTED]
         return QueueState(
             queue=queue,
             enabled=switch.enabled,
             faults=switch.faults,
             tripped=switch.tripped,
             probe=switch.probe_at is not None and switch.probe_at <= self.now(),
-            due=len(due) if switch.tripped or not switch.enabled else bool(due),
+            due=len(due) if switch.tripped or not switch.enabled else min(len(due), 1),
         )
 
     def begin_probe(self, queue: str) -> bool:

@@ -198,6 +198,38 @@ UPDATE ops.tasks
             AND strpos(lower(ops.task_text(description, original_text, domain, enrichment) COLLATE "C"), lower(word COLLATE "C")) > 0))
 RETURNING 1;
 
+-- name: erase_jobs
+-- Read from end to end, and for a person only who is known here: an index over what jobs say would be written anew
+-- with each claim. Jobs live for days.
+WITH told AS MATERIALIZED (
+  SELECT job.id FROM ops.jobs job
+   WHERE EXISTS (
+           SELECT FROM unnest(CAST(:named AS text[])) AS word
+            WHERE strpos(lower(concat_ws(' ', CAST(payload AS text), CAST(result AS text), CAST(signal AS text), outcome, error_detail) COLLATE "C"),
+                         lower(word COLLATE "C")) > 0)
+), events AS (
+  UPDATE ops.job_events SET detail = ebay.without_names(detail, CAST(:named AS text[])),
+                            data = ebay.without_person(data, '{}', CAST(:named AS text[]))
+   WHERE EXISTS (SELECT FROM unnest(CAST(:named AS text[])) AS word
+                  WHERE strpos(lower(concat_ws(' ', detail, CAST(data AS text)) COLLATE "C"), lower(word COLLATE "C")) > 0)
+  RETURNING 1
+), signals AS (
+  UPDATE ops.job_signals SET data = ebay.without_person(data, '{}', CAST(:named AS text[]))
+   WHERE EXISTS (SELECT FROM unnest(CAST(:named AS text[])) AS word
+                  WHERE strpos(lower(CAST(data AS text) COLLATE "C"), lower(word COLLATE "C")) > 0)
+  RETURNING 1
+), jobs AS (
+  UPDATE ops.jobs
+     SET payload = ebay.without_person(payload, '{}', CAST(:named AS text[])),
+         result = ebay.without_person(result, '{}', CAST(:named AS text[])),
+         signal = ebay.without_person(signal, '{}', CAST(:named AS text[])),
+         outcome = ebay.without_names(outcome, CAST(:named AS text[])),
+         error_detail = ebay.without_names(error_detail, CAST(:named AS text[]))
+   WHERE id IN (SELECT id FROM told)
+  RETURNING 1
+)
+SELECT 1 FROM jobs UNION ALL SELECT 1 FROM events UNION ALL SELECT 1 FROM signals;
+
 -- name: erase_connect_events
 UPDATE ebay.connect_events
    SET reason = COALESCE(ebay.without_names(reason, CAST(:named AS text[])), 'erased'),

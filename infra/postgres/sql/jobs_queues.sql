@@ -1,7 +1,8 @@
 -- Queues: what is in them, switched on and off, tripped by faults of ours.
 
 -- name: look
--- From one queue to the next by the indexes: whatever lies in one of them is not read.
+-- From one queue to the next by the indexes: whatever lies in one of them is not read. Of an open queue only whether
+-- anything is due is asked, of a closed one how much, up to :most.
 WITH RECURSIVE moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
 free (queue) AS (
   (SELECT queue FROM ops.jobs WHERE ordering_key IS NULL AND due_at IS NOT NULL ORDER BY queue LIMIT 1)
@@ -27,15 +28,21 @@ SELECT named.queue,
        COALESCE(lane.faults, 0) AS faults,
        lane.tripped_at IS NOT NULL AS tripped,
        COALESCE(lane.probe_at <= now, false) AS probe,
-       EXISTS (SELECT FROM staged WHERE staged.queue = named.queue)
-       OR EXISTS (SELECT FROM (VALUES (20), (10), (5), (1)) AS probed (priority)
-                   CROSS JOIN LATERAL (SELECT 1 FROM ops.jobs
-                                        WHERE jobs.queue = named.queue AND jobs.priority = probed.priority
-                                          AND ordering_key IS NULL AND due_at <= now LIMIT 1) AS due)
-       OR EXISTS (SELECT FROM (VALUES (20), (10), (5), (1)) AS probed (priority)
-                   CROSS JOIN LATERAL (SELECT 1 FROM ops.job_keys
-                                        WHERE job_keys.queue = named.queue AND job_keys.priority = probed.priority
-                                          AND visible_at <= now AND NOT paused LIMIT 1) AS due) AS due
+       (SELECT count(*) FROM (
+          SELECT FROM staged WHERE staged.queue = named.queue
+          UNION ALL
+          SELECT FROM (VALUES (20), (10), (5), (1)) AS probed (priority)
+           CROSS JOIN LATERAL (SELECT FROM ops.jobs
+                                WHERE jobs.queue = named.queue AND jobs.priority = probed.priority
+                                  AND ordering_key IS NULL AND due_at <= now
+                                LIMIT CASE WHEN lane.enabled IS NOT FALSE AND lane.tripped_at IS NULL THEN 1 ELSE :most END) AS due
+          UNION ALL
+          SELECT FROM (VALUES (20), (10), (5), (1)) AS probed (priority)
+           CROSS JOIN LATERAL (SELECT FROM ops.job_keys
+                                WHERE job_keys.queue = named.queue AND job_keys.priority = probed.priority
+                                  AND visible_at <= now AND NOT paused
+                                LIMIT CASE WHEN lane.enabled IS NOT FALSE AND lane.tripped_at IS NULL THEN 1 ELSE :most END) AS due
+          LIMIT CASE WHEN lane.enabled IS NOT FALSE AND lane.tripped_at IS NULL THEN 1 ELSE :most END) AS counted) AS due
   FROM named
  CROSS JOIN moment
   LEFT JOIN ops.queues lane ON lane.queue = named.queue
