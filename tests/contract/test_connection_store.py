@@ -20,12 +20,14 @@ from core.connect.model import (
     Via,
 )
 from core.connect.ports import ConnectStore, DisconnectStore
+from core.errors import LeaseLostError
 from core.grants import NewTokens
 from core.ids import AccountId
 from core.sellers import Seller
 from infra.ebay.streams.registry import STREAMS
 from infra.postgres.accounts import PostgresAccounts
 from infra.postgres.connections import PostgresConnections
+from infra.postgres.tokens import PostgresTokens
 from infra.postgres.transaction import Database
 from tests.support.memory_connections import STRAYS, MemoryConnections
 from tests.support.memory_tokens import new_tokens
@@ -361,3 +363,22 @@ def test_every_row_of_an_account_is_counted_and_erased_and_no_one_elses(
     assert elsewhere == 0
     assert store.rows(shop.id) == []
     assert store.rows(second.id) == before
+
+
+def test_who_refreshed_for_an_earlier_consent_writes_nothing_over_a_later_one(
+    database: Database,
+) -> None:
+    store = PostgresConnections(database, PostgresAccounts(database, STREAMS))
+    ground, tokens = InPostgres(store, database), PostgresTokens(database)
+    shop = connected(ground)
+    earlier = tokens.start(shop.id, 0, timedelta(seconds=30), "run")
+    store.disconnect(shop, revoked=True, detail=None)
+    save(ground, taken(ground, replace(SHOP, state_digest="2")), account_id=shop.id)
+    later = tokens.start(shop.id, 0, timedelta(seconds=30), "run")
+
+    assert earlier is not None
+    assert later is not None
+    with pytest.raises(LeaseLostError):
+        tokens.fail(shop.id, earlier, code="invalid_grant", message="no", revoked=True)
+
+    assert store.find("shop") == shop

@@ -27,9 +27,11 @@ ON CONFLICT (account_id, stream, pass) DO NOTHING
 RETURNING 1;
 
 -- name: store_token
-INSERT INTO ebay.tokens AS token (account_id, refresh_token, refresh_expires_at, access_token, access_expires_at, refreshed_at)
+-- A row that was deleted begins above every fence that it ever had: by the clock, which refreshes do not overtake.
+INSERT INTO ebay.tokens AS token (account_id, refresh_token, refresh_expires_at, access_token, access_expires_at, refreshed_at, fence)
 VALUES (:account_id, :refresh_token, clock_timestamp() + make_interval(secs => CAST(:refresh_expires_in_s AS float8)),
-        :access_token, clock_timestamp() + make_interval(secs => CAST(:access_expires_in_s AS float8)), clock_timestamp())
+        :access_token, clock_timestamp() + make_interval(secs => CAST(:access_expires_in_s AS float8)), clock_timestamp(),
+        CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint))
 ON CONFLICT (account_id) DO UPDATE
    SET refresh_token = EXCLUDED.refresh_token,
        refresh_expires_at = EXCLUDED.refresh_expires_at,
