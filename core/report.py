@@ -70,10 +70,13 @@ SENTENCES: Mapping[Reason, str] = {
     ),
     Reason.ALREADY_RUNNING: "Another run is at it; wait for it to end, or use --take-over.",
     Reason.PAUSED: (
-        "It is paused: the worker (`workers resume`), all of them (`workers resume --all`) or every"
-        " account (`accounts resume`)."
+        "It is paused: the worker (`workers resume`), all of them (`workers resume --all`), every"
+        " account (`accounts resume`) or every queue (`queues resume`)."
     ),
-    Reason.TRIPPED: "The worker failed ten times in a row and stopped itself; `workers resume`.",
+    Reason.TRIPPED: (
+        "It failed ten times in a row and stopped itself: the worker (`workers resume`), or every"
+        " queue (`queues resume`)."
+    ),
     Reason.NO_ACCOUNTS: "There is no account yet; add one with `accounts add`.",
     Reason.UPSTREAM: "eBay did not give a usable answer; it is tried again by itself.",
     Reason.UNITS_FAILED: "Every unit failed; the units say why.",

@@ -15,7 +15,7 @@ from core.runs.protocol import KeyReusedError
 from handlers import opening, web, wiring
 from handlers.answers import http_status, retry_after
 from handlers.invoke import Call, run_once
-from handlers.parameters import delivery_name, read
+from handlers.parameters import LISTS, delivery_name, read
 from handlers.problem import NO_STORE, problem
 
 MAX_BODY = 64 * 1024
@@ -110,7 +110,7 @@ def _given(request: Request, body: bytes) -> dict[str, Any]:
     """The query, and over it the JSON body."""
     query = request.query_params
     given: dict[str, Any] = {
-        name: query.getlist(name) if name in {"account", "stream"} else query[name]
+        name: query.getlist(name) if name in LISTS else query[name]
         for name in query
     }
     if body.strip():

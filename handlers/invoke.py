@@ -67,13 +67,15 @@ def run_once(
 
 
 def request_of(call: Call) -> RunRequest:
-    """Runs of named units, and dry ones, leave the worker's lease to others."""
+    """Runs of named units, and dry ones, leave the worker's lease to others; drains have none."""
+    whole = not call.parameters.named and not call.parameters.dry_run
     return RunRequest(
         worker=call.worker,
         trigger=call.trigger,
         parameters=call.parameters.as_json(),
         request_hash=call.parameters.fingerprint(),
-        exclusive=not call.parameters.named and not call.parameters.dry_run,
+        exclusive=whole and call.worker not in wiring.SHARED,
+        whole=whole,
         keyed=call.keyed,
         take_over=call.parameters.take_over,
     )

@@ -13,7 +13,8 @@ from core.errors import UsageError
 from core.report import instant
 from core.sync.worker import Selection
 
-KNOWN = ("account", "stream", "since", "deadline_s", "dry_run", "strict")
+KNOWN = ("account", "stream", "since", "queue", "kind", "deadline_s", "dry_run", "strict")
+LISTS = {"account", "stream", "queue", "kind"}
 LONGEST_DELIVERY_ID = 255
 _FIRST_YEAR = 1994
 _SPAN = re.compile(r"(\d{1,4})([smhd])")
@@ -28,6 +29,8 @@ class Parameters:
     accounts: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
     since: datetime | timedelta | None = None
+    queues: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     deadline_s: float | None = None
     dry_run: bool = False
     strict: bool = False
@@ -54,7 +57,16 @@ class Parameters:
 
     @property
     def named(self) -> bool:
+        return self.names_units or self.names_jobs
+
+    @property
+    def names_units(self) -> bool:
+        """Some of the accounts' data, not all that is due."""
         return bool(self.accounts or self.streams or self.since is not None)
+
+    @property
+    def names_jobs(self) -> bool:
+        return bool(self.queues or self.kinds)
 
     def as_json(self) -> dict[str, object]:
         since = instant(self.since) if isinstance(self.since, datetime) else self.since
@@ -62,6 +74,8 @@ class Parameters:
             "account": list(self.accounts),
             "stream": list(self.streams),
             "since": None if since is None else str(since),
+            "queue": list(self.queues),
+            "kind": list(self.kinds),
             "deadline_s": self.deadline_s,
             "dry_run": self.dry_run,
         }
@@ -88,6 +102,8 @@ def read(given: Mapping[str, Any]) -> Parameters:
         accounts=names("account", given.get("account")),
         streams=names("stream", given.get("stream")),
         since=None if given.get("since") is None else read_since(str(given["since"])),
+        queues=names("queue", given.get("queue")),
+        kinds=names("kind", given.get("kind")),
         deadline_s=_seconds("deadline_s", given.get("deadline_s")),
         dry_run=_flag("dry_run", given.get("dry_run")),
         strict=_flag("strict", given.get("strict")),

@@ -27,6 +27,7 @@ from core.tokens.rekey import RekeyTokens
 from core.tokens.rekey_values import RekeyValues
 from core.tokens.worker import RefreshTokens, chosen
 from handlers import ebay_clients
+from handlers.draining import QUEUE_DRAIN, queue_drain
 from handlers.opening import STOP, Opened, WallClock, sleep
 from handlers.parameters import Parameters
 from handlers.signing import signer
@@ -79,6 +80,7 @@ def pings(settings: Settings, log: Log) -> DeadManPings:
     given = {
         EBAY_CYCLE: settings.heartbeat_url_ebay_cycle,
         TOKEN_REFRESH: settings.heartbeat_url_token_refresh,
+        QUEUE_DRAIN: settings.heartbeat_url_queue_drain,
     }
     urls = {
         worker: Secret(url.get_secret_value()) for worker, url in given.items() if url is not None
@@ -100,8 +102,14 @@ def _refuse_take_over(parameters: Parameters) -> None:
         )
 
 
+def _refuse_jobs(parameters: Parameters, worker: str) -> None:
+    if parameters.names_jobs:
+        raise UsageError(f"{worker} has no queues and no kinds; {QUEUE_DRAIN} has them")
+
+
 def ebay_cycle(ready: Opened, parameters: Parameters) -> Work:
     """The work of `ebay-cycle`. What can be wrong with names is found before the run begins."""
+    _refuse_jobs(parameters, EBAY_CYCLE)
     _refuse_take_over(parameters)
     waiting = sync_store(ready)
     parameters = parameters.expanded(STREAM_ALIASES)
@@ -143,6 +151,7 @@ def token_refresh(ready: Opened, parameters: Parameters) -> Work:
     """The work of `token-refresh`; wrong names are found before the run begins."""
     if parameters.streams or parameters.since is not None:
         raise UsageError(f"{TOKEN_REFRESH} has no streams and no past; name accounts, or nothing")
+    _refuse_jobs(parameters, TOKEN_REFRESH)
     _refuse_take_over(parameters)
     roster = PostgresRoster(ready.database)
     if parameters.accounts:
@@ -170,7 +179,10 @@ def token_refresh(ready: Opened, parameters: Parameters) -> Work:
 WORKERS: Mapping[str, Callable[[Opened, Parameters], Work]] = {
     EBAY_CYCLE: ebay_cycle,
     TOKEN_REFRESH: token_refresh,
+    QUEUE_DRAIN: queue_drain,
 }
+SHARED = frozenset({QUEUE_DRAIN})
+"""Workers whose runs share the work: as many at once as there are calls."""
 
 
 def embedded_psql() -> Path:

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     ebay_notification_endpoint: str | None = None
     heartbeat_url_ebay_cycle: SecretStr | None = None
     heartbeat_url_token_refresh: SecretStr | None = None
+    heartbeat_url_queue_drain: SecretStr | None = None
     public_url: str | None = None
     base_path: str = ""
     workers_max_parallel: int = Field(default=4, ge=1, le=64)
@@ -95,7 +96,9 @@ class Settings(BaseSettings):
             raise ValueError("must look like https://cronshot.example.com/webhooks/ebay")
         return url
 
-    @field_validator("heartbeat_url_ebay_cycle", "heartbeat_url_token_refresh")
+    @field_validator(
+        "heartbeat_url_ebay_cycle", "heartbeat_url_token_refresh", "heartbeat_url_queue_drain"
+    )
     @classmethod
     def _address(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not _is_address(url.get_secret_value()):

@@ -17,8 +17,9 @@ PROBE_EVERY = timedelta(hours=1)
 class RunRequest:
     """What is asked of a worker.
 
-    `exclusive`: take the worker's lease; runs of named units leave it to the units' own. `keyed`:
-    the delivery id is the caller's `Idempotency-Key`, which must not come with another request.
+    `exclusive`: take the worker's lease; runs of named units leave it to the units' own. `whole`:
+    it does the worker's whole work, beside others that do; a lease says so by itself. `keyed`: the
+    delivery id is the caller's `Idempotency-Key`, which must not come with another request.
     `take_over`: end the run that holds the worker, and those of named units that hold some.
     """
 
@@ -27,6 +28,7 @@ class RunRequest:
     parameters: Mapping[str, object] = field(default_factory=dict)
     request_hash: str = ""
     exclusive: bool = True
+    whole: bool = False
     keyed: bool = False
     take_over: bool = False
 

@@ -8,7 +8,7 @@ from core.errors import UsageError
 from handlers import wiring
 from handlers.parameters import read_since, read_span
 
-ALIASES = {"ebay-cycle": "ebay", "token-refresh": "tokens"}
+ALIASES = {"ebay-cycle": "ebay", "token-refresh": "tokens", "queue-drain": "queue"}
 """What people type for a worker."""
 
 

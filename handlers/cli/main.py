@@ -39,7 +39,11 @@ from handlers.cli.text import PROGRAM, as_typed
 from handlers.opening import STOP
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "workers": ("ebay", "ebay-cycle", "tokens", "token-refresh", "tick", "workers"),
+    "workers": (
+        "ebay", "ebay-cycle", "tokens", "token-refresh", "queue", "queue-drain", "tick", "workers",
+    ),
+    "queues": ("queues",),
+    "jobs": ("jobs",),
     "accounts": ("accounts",),
     "streams": ("streams",),
     "runs": ("runs",),

@@ -9,7 +9,7 @@ from core.report import Outcome, instant
 from handlers import opening, wiring
 from handlers.cli.arguments import at_least, known_worker, since
 from handlers.cli.ready import opened
-from handlers.cli.text import moment, table
+from handlers.cli.text import moment, table, written
 from handlers.parameters import Parameters
 
 
@@ -34,7 +34,7 @@ def _runs(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"runs": found}, default=_as_json))
         return 0
-    head = ("run", "worker", "started", "status", "outcome", "reason", "via", "written")
+    head = ("run", "worker", "started", "status", "outcome", "reason", "via", "done")
     rows = [
         (
             str(run["id"])[:8],
@@ -44,7 +44,7 @@ def _runs(options: argparse.Namespace) -> int:
             run["outcome"],
             run["reason"],
             run["via"],
-            run["counts"].get("written", 0),
+            written(run["counts"]),
         )
         for run in found
     ]

@@ -1,15 +1,26 @@
 """Tables and sentences for people."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 
-from core.report import SENTENCES, RunReport, UnitReport
+from core.report import SENTENCES, Counts, RunReport, UnitReport
 
 WRITTEN = {"token-refresh": "tokens refreshed"}
+ENDINGS = ("retried", "waiting", "snoozed", "cancelled", "failed", "dead", "lost")
+LEFT = {
+    "not_due": "not due yet",
+    "key_busy": "behind another of their key",
+    "waiting": "waiting for a signal",
+    "paused": "of a paused key",
+    "disabled": "in a paused queue",
+    "tripped": "in a queue that stopped itself",
+    "locked": "with another run",
+    "budget": "keys that had their share",
+}
 
 PROGRAM = "python -m core.run"
 """As sentences name it; `as_typed` puts the interpreter that is there in its place."""
@@ -86,14 +97,34 @@ def _stream(unit: UnitReport) -> str:
     return unit.stream if unit.pass_ == "new" else f"{unit.stream} ({unit.pass_})"  # noqa: S105  (a pass over the data)
 
 
+def written(counts: Counts) -> object:
+    """How much a run did, in the one number that tells most."""
+    return counts.get("completed", counts.get("written", 0))
+
+
+def _done(report: RunReport) -> str:
+    counts = report.counts
+    if "completed" not in counts:
+        return f"{counts.get('written', 0)} {WRITTEN.get(report.worker, 'rows written')}"
+    others = [f"{n} {word}" for word, n in counts.items() if word in ENDINGS and n]
+    return ", ".join([f"{counts['completed']} jobs completed", *others])
+
+
+def _left(report: RunReport) -> list[str]:
+    """Why jobs were left, if any were."""
+    skipped = report.counts.get("skipped")
+    if not isinstance(skipped, Mapping) or not skipped:
+        return []
+    return ["not done: " + ", ".join(f"{n} {LEFT.get(word, word)}" for word, n in skipped.items())]
+
+
 def _last_line(report: RunReport) -> str:
     """How it ended, in a line that a log viewer shows whole; why and what to do below it."""
     reason = "" if report.reason is None else f", {report.reason}"
-    written = report.counts.get("written", 0)
-    what = WRITTEN.get(report.worker, "rows written")
     took = f"{report.duration_ms / 1000:.1f} s"
-    head = f"{report.worker}: {report.outcome}{reason}: {written} {what} in {took}"
+    head = f"{report.worker}: {report.outcome}{reason}: {_done(report)} in {took}"
     lines = [f"{head} [run {report.run_id}]"]
+    lines += _left(report)
     if report.message is not None:
         lines.append(report.message)
     if report.detail:

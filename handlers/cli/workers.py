@@ -29,8 +29,14 @@ WORST_FIRST = (EX_SOFTWARE, EX_CONFIG, EX_UNAVAILABLE, EX_NOPERM, 1, EX_TEMPFAIL
 ABOUT = {
     "ebay-cycle": "read once what is due of every account",
     "token-refresh": "refresh once the access tokens that are due, and warn of consents that end",
+    "queue-drain": "do once the jobs that are due; several calls at once share them",
 }
-STREAMLESS = {"token-refresh"}
+OPTIONS = {
+    "ebay-cycle": ("account", "stream", "take_over"),
+    "token-refresh": ("account", "take_over"),
+    "queue-drain": ("queue", "kind"),
+}
+"""What each may be asked beside what all are; the words are of `Parameters`."""
 
 
 def register(commands: Any) -> None:
@@ -42,11 +48,7 @@ def register(commands: Any) -> None:
             help=ABOUT.get(worker, f"run {worker} once"),
             description=ABOUT.get(worker),
         )
-        if worker in STREAMLESS:
-            run.set_defaults(stream=[], since=None)
-        else:
-            _stream_options(run)
-        _run_options(run)
+        _run_options(run, OPTIONS[worker])
         run.set_defaults(run=_run, worker=worker)
     tick = commands.add_parser("tick", help="run every worker that is due, one after the other")
     tick.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -73,6 +75,18 @@ def _register_workers(commands: Any) -> None:
         switch.set_defaults(run=_switch, enabled=enabled)
 
 
+def _run_options(run: argparse.ArgumentParser, own: Sequence[str]) -> None:
+    run.set_defaults(account=[], stream=[], since=None, queue=[], kind=[], take_over=False)
+    if "stream" in own:
+        _stream_options(run)
+    for which in ("account", "queue", "kind"):
+        if which in own:
+            _names(run, which)
+    if "take_over" in own:
+        run.add_argument("--take-over", action="store_true", help="revoke the run that is at it")
+    _common_options(run)
+
+
 def _stream_options(run: argparse.ArgumentParser) -> None:
     _names(run, "stream", "; offers: both kinds")
     run.add_argument(
@@ -88,11 +102,9 @@ def _names(run: argparse.ArgumentParser, which: str, words: str = "") -> None:
     )  # fmt: skip
 
 
-def _run_options(run: argparse.ArgumentParser) -> None:
-    _names(run, "account")
+def _common_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--deadline", type=deadline, metavar="20s", help="start nothing after it")
     run.add_argument("--dry-run", action="store_true", help="look, and keep nothing of it")
-    run.add_argument("--take-over", action="store_true", help="revoke the run that is at it")
     run.add_argument("--ok-if-running", action="store_true", help="then exit 0 instead of 75")
     run.add_argument("--json", action="store_true", help="one JSON object on stdout")
     run.add_argument("-v", "--verbose", action="store_true", help="a log line for each page")
@@ -103,6 +115,8 @@ def _run(options: argparse.Namespace) -> int:
         accounts=names("account", options.account),
         streams=names("stream", options.stream),
         since=options.since,
+        queues=names("queue", options.queue),
+        kinds=names("kind", options.kind),
         deadline_s=options.deadline,
         dry_run=options.dry_run,
         take_over=options.take_over,

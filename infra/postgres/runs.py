@@ -191,7 +191,7 @@ class _Begin:
             return Tripped(at=look.at, just=True, abandoned=abandoned)
         if look.probing:
             self._first("delay_probe", probe_s=PROBE_EVERY.total_seconds())
-        values = _request_values(self.request)
+        values = _request_values(self.request) | {"whole": self.request.whole}
         row = self._first(
             "start_run", run_id=self.run_id, fence=fence, lease_s=self.lease_s, **values
         )

@@ -96,8 +96,8 @@ RETURNING 1;
 
 -- name: start_run
 -- The unique index over running deliveries decides between two calls of one delivery.
-INSERT INTO ops.runs (id, worker, status, via, delivery_id, request_hash, parameters, fence, started_at, expires_at)
-VALUES (:run_id, :worker, 'running', :via, :delivery_id, :request_hash, CAST(:parameters AS jsonb), :fence,
+INSERT INTO ops.runs (id, worker, status, via, delivery_id, request_hash, parameters, fence, whole, started_at, expires_at)
+VALUES (:run_id, :worker, 'running', :via, :delivery_id, :request_hash, CAST(:parameters AS jsonb), :fence, :whole,
         clock_timestamp(), clock_timestamp() + make_interval(secs => :lease_s))
 ON CONFLICT (worker, delivery_id) WHERE delivery_id IS NOT NULL AND status = 'running' DO NOTHING
 RETURNING started_at;

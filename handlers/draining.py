@@ -1,0 +1,84 @@
+"""Where `queue-drain` is put together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from core.context import RunContext
+from core.errors import UsageError
+from core.jobs.lanes import Selection
+from core.jobs.ports import Fired
+from core.jobs.worker import DrainQueue
+from core.report import WorkReport
+from handlers.job_kinds import job_kinds
+from handlers.opening import Opened, sleep
+from handlers.parameters import Parameters
+from infra.postgres.job_queues import PostgresQueues
+from infra.postgres.jobs import PostgresJobs
+
+QUEUE_DRAIN = "queue-drain"
+
+
+def queue_drain(
+    ready: Opened, parameters: Parameters
+) -> Callable[[RunContext], WorkReport]:
+    """The work of `queue-drain`; wrong names are found before the run begins."""
+    _refuse_others(parameters)
+    worker = drain_queue(ready)
+    selection = Selection(kinds=parameters.kinds, queues=parameters.queues)
+    _refuse_unknown(worker, selection)
+
+    def work(context: RunContext) -> WorkReport:
+        if parameters.dry_run:
+            return worker.preview(context, selection)
+        return worker.run_once(context, selection)
+
+    return work
+
+
+def drain_queue(ready: Opened) -> DrainQueue:
+    kinds = job_kinds(ready)
+    return DrainQueue(
+        jobs=PostgresJobs(ready.database, kinds),
+        queues=PostgresQueues(ready.database, kinds),
+        schedules=_Unscheduled(),
+        kinds=kinds,
+        sleep=sleep,
+        parallel=ready.settings.workers_max_parallel,
+        lease=timedelta(seconds=ready.settings.lease_s),
+    )
+
+
+def _refuse_others(parameters: Parameters) -> None:
+    if parameters.names_units:
+        raise UsageError(f"{QUEUE_DRAIN} has no accounts, streams and past; name queues or kinds")
+    if parameters.take_over:
+        raise UsageError(
+            f"runs of {QUEUE_DRAIN} share the work, so there is nothing to take over: jobs of one"
+            " that died are done when their leases have run out"
+        )
+
+
+def _refuse_unknown(worker: DrainQueue, selection: Selection) -> None:
+    for kind in selection.kinds:
+        if kind not in worker.kinds:
+            known = ", ".join(sorted(worker.kinds))
+            raise UsageError(f"there is no kind of job {kind!r}; there are: {known}")
+    if selection.queues:
+        known_queues = {each.queue for each in worker.queues.look()}
+        known_queues |= {kind.queue for kind in worker.kinds.values()}
+        for queue in selection.queues:
+            if queue not in known_queues:
+                raise UsageError(f"there is no queue {queue!r}; see `queues list`")
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    jobs: int = 0
+    skipped: dict[str, int] | None = None
+    more: bool = False
+
+
+class _Unscheduled:
+    def fire(self, _: RunContext) -> Fired:
+        raise NotImplementedError
