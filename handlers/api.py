@@ -17,11 +17,17 @@ from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import ConfigurationError, StoreUnavailableError, UsageError
+from core.jobs.control import (
+    AmbiguousJobError,
+    JobConflictError,
+    NoSuchJobError,
+    NoSuchQueueError,
+)
 from core.streams.control import NoSuchStreamError, RefusedError
 from handlers import opening, web
 from handlers.lambda_http import answer_request, is_request
 from handlers.problem import NO_STORE, problem
-from handlers.rest import accounts, runs, streams
+from handlers.rest import accounts, dead_letters, jobs, queues, runs, streams
 from handlers.rest.page import page
 
 BELOW = "/api/"
@@ -34,7 +40,8 @@ TITLE = "Cronshot"
 ABOUT = (
     "What the admin pages show, and what they may change, as JSON. Send"
     " `Authorization: Bearer <API_TOKEN>`. Instants are RFC 3339 in UTC. Errors are RFC 9457"
-    " problems. Every POST may be repeated: done twice it is done once."
+    " problems. Every POST may be repeated: done twice it is done once, if what makes something"
+    " comes with the same Idempotency-Key."
 )
 BAD_REQUEST, NOT_FOUND, CONFLICT, UNPROCESSABLE, INTERNAL, AWAY = 400, 404, 409, 422, 500, 503
 
@@ -60,8 +67,8 @@ def make_api() -> FastAPI:
         redirect_slashes=False,
         exception_handlers=ANSWERS,
     )
-    for router in (streams.router, accounts.router, runs.router):
-        api.include_router(router)
+    for group in (streams, accounts, runs, jobs, queues, dead_letters):
+        api.include_router(group.router)
     api.add_route("/docs", _docs, methods=["GET"], include_in_schema=False)
     api.add_route("/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
     return api
@@ -252,7 +259,11 @@ ANSWERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any
     HTTPException: _http_error,
     RequestValidationError: _invalid,
     NoSuchStreamError: _no_such,
+    NoSuchJobError: _no_such,
+    NoSuchQueueError: _no_such,
     RefusedError: _conflict,
+    AmbiguousJobError: _conflict,
+    JobConflictError: _conflict,
     UsageError: _usage,
     StoreUnavailableError: _away,
     ConfigurationError: _misconfigured,

@@ -110,8 +110,7 @@ def _given(request: Request, body: bytes) -> dict[str, Any]:
     """The query, and over it the JSON body."""
     query = request.query_params
     given: dict[str, Any] = {
-        name: query.getlist(name) if name in LISTS else query[name]
-        for name in query
+        name: query.getlist(name) if name in LISTS else query[name] for name in query
     }
     if body.strip():
         given |= _json_object(body)

@@ -1,7 +1,7 @@
 """Where `queue-drain` is put together."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from core.context import RunContext
@@ -10,18 +10,14 @@ from core.jobs.lanes import Selection
 from core.jobs.ports import Fired
 from core.jobs.worker import DrainQueue
 from core.report import WorkReport
-from handlers.job_kinds import job_kinds
+from handlers import job_desk
 from handlers.opening import Opened, sleep
 from handlers.parameters import Parameters
-from infra.postgres.job_queues import PostgresQueues
-from infra.postgres.jobs import PostgresJobs
 
 QUEUE_DRAIN = "queue-drain"
 
 
-def queue_drain(
-    ready: Opened, parameters: Parameters
-) -> Callable[[RunContext], WorkReport]:
+def queue_drain(ready: Opened, parameters: Parameters) -> Callable[[RunContext], WorkReport]:
     """The work of `queue-drain`; wrong names are found before the run begins."""
     _refuse_others(parameters)
     worker = drain_queue(ready)
@@ -37,12 +33,11 @@ def queue_drain(
 
 
 def drain_queue(ready: Opened) -> DrainQueue:
-    kinds = job_kinds(ready)
     return DrainQueue(
-        jobs=PostgresJobs(ready.database, kinds),
-        queues=PostgresQueues(ready.database, kinds),
-        schedules=_Unscheduled(),
-        kinds=kinds,
+        jobs=job_desk.store(ready),
+        queues=job_desk.queues(ready),
+        schedules=_NoSchedules(),
+        kinds=job_desk.kinds(ready),
         sleep=sleep,
         parallel=ready.settings.workers_max_parallel,
         lease=timedelta(seconds=ready.settings.lease_s),
@@ -82,3 +77,15 @@ class _Nothing:
 class _Unscheduled:
     def fire(self, _: RunContext) -> Fired:
         raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class _NothingFired:
+    jobs: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    more: bool = False
+
+
+class _NoSchedules:
+    def fire(self, _: RunContext) -> Fired:
+        return _NothingFired()

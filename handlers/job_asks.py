@@ -9,7 +9,7 @@ from uuid import UUID
 from core.errors import UsageError
 from core.jobs.control import JobMark
 from core.jobs.model import JobId, Priority
-from handlers.parameters import read_since
+from handlers.parameters import names, read_since
 
 PRIORITIES = {priority.name.lower(): priority for priority in Priority}
 
@@ -66,3 +66,8 @@ def read_mark(text: str | None) -> JobMark | None:
         return JobMark(at=datetime.fromisoformat(at).astimezone(UTC), id=JobId(UUID(job_id)))
     except (ValueError, OverflowError):
         raise UsageError(f"after: {text!r} is no place in a list; take `next` as it came") from None
+
+
+def word(parameter: str, given: str | None) -> str | None:
+    """Raises UsageError for what no name is; PostgreSQL refuses a text with a NUL."""
+    return None if given is None else names(parameter, given)[0]

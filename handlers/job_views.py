@@ -1,6 +1,5 @@
 """Jobs, queues and dead letters as JSON: the same for the command line and the REST API."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from core.jobs.control import DeadGroup, JobEvent, JobMark, QueueView
@@ -97,5 +96,3 @@ def mark_text(mark: JobMark | None) -> str | None:
 
 def _id(job_id: JobId | None) -> str | None:
     return None if job_id is None else str(job_id)
-
-

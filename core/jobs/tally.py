@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from shlex import quote
 
 from core.jobs.model import Failed, Retry
 from core.jobs.ports import Dead, Ended, QueueState, Settled, Streak
+from core.jobs.settling import EXHAUSTED
 from core.report import Outcome, Reason, WorkReport
 
 COUNTED = (
@@ -16,7 +18,6 @@ SKIPPED = (
     "not_due", "key_busy", "waiting", "paused", "disabled", "tripped", "locked", "budget",
 )  # fmt: skip
 TOLD = 4
-EXHAUSTED = "attempts used up"
 
 
 @dataclass(slots=True)
@@ -78,7 +79,9 @@ class Tally:
         return self._nothing_done()
 
     def _nothing_done(self) -> tuple[Outcome, Reason]:
-        if not self.all_closed:
+        # A queue that is paused and has nothing to do is nothing to be loud about.
+        held = any(state.due for state in self.closed)
+        if not (self.all_closed and held):
             return Outcome.DONE, Reason.NOTHING_DUE
         tripped = all(state.tripped for state in self.closed)
         return Outcome.SKIPPED, Reason.TRIPPED if tripped else Reason.PAUSED
@@ -87,8 +90,10 @@ class Tally:
         if self.away is not None:
             yield self.away
         if self.trouble:
-            codes = ", ".join(f"{code} {n}" for code, n in self.trouble.most_common(TOLD))
-            yield f"{self.trouble.total()} jobs need a look ({codes}): `jobs list --status dead`"
+            most = self.trouble.most_common(TOLD)
+            codes = ", ".join(f"{code} {n}" for code, n in most)
+            look = f"`jobs list --code {quote(most[0][0])}`"
+            yield f"jobs that somebody should look at: {codes}; {look}"
         for state in self.closed[:TOLD]:
             what = "stopped after ten failures in a row" if state.tripped else "paused"
             yield f"queue {state.queue} is {what}: `queues resume {state.queue}`"

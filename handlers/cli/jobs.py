@@ -26,11 +26,15 @@ def register(commands: Any) -> None:
     jobs = commands.add_parser("jobs", help=what, description=what)
     actions = jobs.add_subparsers(title="actions", metavar="ACTION", required=True)
     _register_list(_action(actions, "list", "jobs, newest first", _list))
-    show = _action(actions, "show", "one job: what was asked, what came of it, what happened", _show)
+    show = _action(
+        actions, "show", "one job: what was asked, what came of it, what happened", _show
+    )
     _job(show)
     _register_enqueue(_action(actions, "enqueue", "make a job", _enqueue))
     _job(_action(actions, "run", "put a draft in line, make a delayed job due now", _run))
-    _job(_action(actions, "cancel", "end a job; one that is at work ends at its next step", _cancel))
+    _job(
+        _action(actions, "cancel", "end a job; one that is at work ends at its next step", _cancel)
+    )
     _register_dead(actions)
 
 
@@ -154,7 +158,9 @@ def _next_step(job: JobView) -> str:
         case Status.DRAFT:
             return f"it waits for `{PROGRAM} jobs run {short}`"
         case Status.PENDING:
-            return f"the next {QUEUE} takes it when it is due, `{PROGRAM} jobs cancel {short}` ends it"
+            return (
+                f"the next {QUEUE} takes it when it is due, `{PROGRAM} jobs cancel {short}` ends it"
+            )
         case Status.PROCESSING | Status.WAITING:
             return f"`{PROGRAM} jobs cancel {short}` ends it"
         case Status.FAILED | Status.DEAD:
@@ -184,7 +190,9 @@ def _enqueue(options: argparse.Namespace) -> int:
     elif not made.created:
         print(as_typed(f"{made.id} stood there already; `{PROGRAM} jobs show {short}`"))
     else:
-        following = f"`{PROGRAM} jobs run {short}` puts it in line" if job.draft else f"{QUEUE} does it"
+        following = (
+            f"`{PROGRAM} jobs run {short}` puts it in line" if job.draft else f"{QUEUE} does it"
+        )
         print(as_typed(f"{made.id}; {following}"))
     return 0
 

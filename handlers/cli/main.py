@@ -40,7 +40,14 @@ from handlers.opening import STOP
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "workers": (
-        "ebay", "ebay-cycle", "tokens", "token-refresh", "queue", "queue-drain", "tick", "workers",
+        "ebay",
+        "ebay-cycle",
+        "tokens",
+        "token-refresh",
+        "queue",
+        "queue-drain",
+        "tick",
+        "workers",
     ),
     "queues": ("queues",),
     "jobs": ("jobs",),

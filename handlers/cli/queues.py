@@ -69,9 +69,7 @@ def _told(queue: QueueView) -> str:
     if queue.paused_keys:
         lines.append(f"{queue.queue}: {queue.paused_keys} of its keys are paused")
     if queue.dead:
-        lines.append(
-            f"{queue.queue}: see why with `{PROGRAM} jobs dead --queue {queue.queue}`"
-        )
+        lines.append(f"{queue.queue}: see why with `{PROGRAM} jobs dead --queue {queue.queue}`")
     return "".join(f"{line}\n" for line in lines)
 
 

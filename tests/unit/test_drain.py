@@ -191,7 +191,7 @@ class TestVerdicts:
         row = ground.row(job)
         assert (row.status, row.error_code) == (Status.DEAD, "ValueError")
         assert ground.report.counts["dead"] == 1  # type: ignore[attr-defined]  # see above
-        assert "jobs list --status dead" in ground.report.detail  # type: ignore[attr-defined]  # see above
+        assert "jobs list --code ValueError" in ground.report.detail  # type: ignore[attr-defined]  # see above
 
     def test_an_exception_has_the_chain_of_its_causes_in_the_log(self) -> None:
         def perform(job: Job, _: JobContext) -> Verdict:
@@ -343,7 +343,7 @@ class TestVerdicts:
             assert ground.row(jobs[name]).status is status
             assert report.counts[name] == 1
         assert ground.row(jobs["failed"]).error_detail == "gone?"
-        assert report.detail == "1 jobs need a look (404 1): `jobs list --status dead`"
+        assert report.detail == "jobs that somebody should look at: 404 1; `jobs list --code 404`"
         assert report.counts["skipped"] == {"not_due": 2, "waiting": 1}
 
 
@@ -876,6 +876,13 @@ class TestClosedQueues:
         assert (report.outcome, report.reason) == (Outcome.SKIPPED, Reason.PAUSED)
         assert report.counts["skipped"] == {"disabled": 1}
         assert report.detail == "queue default is paused: `queues resume default`"
+
+    def test_a_paused_queue_with_nothing_due_is_no_reason_to_skip(self) -> None:
+        ground = yard(kind("test"))
+        ground.put("test", run_at=ground.run.clock.now() + timedelta(hours=1))
+        ground.jobs.switch("default", enabled=False)
+
+        assert ground.drain().reason is Reason.NOTHING_DUE
 
     def test_a_paused_queue_is_told_beside_others_that_work(self) -> None:
         ground = yard(kind("a", queue="a"), kind("b", queue="b"))

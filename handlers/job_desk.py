@@ -1,0 +1,46 @@
+"""Where jobs, their queues and what people ask of them are put together."""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
+from core.jobs.control import DeadFilter, JobControl, JobReader
+from core.jobs.kinds import JobKind
+from core.jobs.ports import JobStore, Queues
+from handlers.job_kinds import job_kinds
+from handlers.opening import Opened
+from infra.postgres.job_control import PostgresJobControl
+from infra.postgres.job_queues import PostgresQueues
+from infra.postgres.job_view import PostgresJobView
+from infra.postgres.jobs import PostgresJobs
+
+
+def kinds(ready: Opened) -> Mapping[str, JobKind]:
+    return job_kinds(ready)
+
+
+def store(ready: Opened) -> JobStore:
+    return PostgresJobs(ready.database, job_kinds(ready))
+
+
+def reader(ready: Opened) -> JobReader:
+    return PostgresJobView(ready.database, job_kinds(ready))
+
+
+def control(ready: Opened) -> JobControl:
+    return PostgresJobControl(ready.database, job_kinds(ready))
+
+
+def queues(ready: Opened) -> Queues:
+    return PostgresQueues(ready.database, _queues(ready))
+
+
+def retry_all(ready: Opened, wanted: DeadFilter, at_once: int) -> int:
+    """How many were tried again; each batch is a transaction of its own."""
+    again, total = control(ready), 0
+    while made := again.retry_dead(wanted, at_once):
+        total += made
+    return total
+
+
+def _queues(ready: Opened) -> AbstractSet[str]:
+    return {kind.queue for kind in job_kinds(ready).values()}
