@@ -99,11 +99,13 @@ class QueueView:
 
 
 COUNTED = 1000
+DISCARDED = "discarded"
+"""The outcome of a dead job that somebody has looked at and needs no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadGroup:
-    """Dead jobs with one cause that nobody has tried again; `detail` is the newest one's."""
+    """Dead jobs with one cause, neither tried again nor discarded; `detail`: the newest one's."""
 
     queue: str
     kind: str
@@ -168,6 +170,13 @@ class JobControl(Protocol):
 
     def retry_dead(self, wanted: DeadFilter, most: int) -> int:
         """Try that many of them again, oldest first; how many. Call again until it is 0."""
+        ...
+
+    def discard(self, job_id: JobId, reason: str) -> None:
+        """A dead job that needs no retry: it stays dead, says why, and is not among the dead.
+
+        The first reason stands. Raises JobConflictError for one that is not dead.
+        """
         ...
 
     def signal(

@@ -8,8 +8,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.jobs.admission import Admitted, Kinds, check_depth, json_text
-from core.jobs.control import DeadFilter, JobConflictError, NoSuchJobError, NoSuchQueueError
+from core.jobs.control import (
+    DISCARDED,
+    DeadFilter,
+    JobConflictError,
+    NoSuchJobError,
+    NoSuchQueueError,
+)
 from core.jobs.model import MAX_DEPTH, TERMINAL, Enqueued, JobId, NewJob, Priority, Status
+from core.jobs.trying import clean
 from infra.postgres.job_rows import (
     Line,
     enqueue_in_line,
@@ -54,6 +61,14 @@ class PostgresJobControl:
             return sum(each.created for each in made)
 
         return self.database.run(try_again)
+
+    def discard(self, job_id: JobId, reason: str) -> None:
+        values = {"id": job_id, "outcome": DISCARDED, "reason": clean(reason)}
+        with self.database.transaction() as connection:
+            status = Status(_line(connection, job_id).status)
+            if status is not Status.DEAD:
+                raise JobConflictError(f"job {job_id} is {status}, not dead", status)
+            _run(connection, "discard", **values)
 
     def signal(
         self, job_id: JobId, name: str, data: Mapping[str, object], *, key: str | None = None

@@ -983,6 +983,25 @@ def test_e9_a_retry_of_the_dead_is_a_new_job_that_names_it(ground: Ground) -> No
     assert status(ground, job_id) is Status.DEAD
 
 
+def test_a_discarded_job_stays_dead_and_is_not_tried_again_with_the_others(ground: Ground) -> None:
+    [job_id] = dead(ground, echo(1))
+
+    for _ in range(2):
+        ground.control.discard(job_id, "the shop is closed")
+
+    assert status(ground, job_id) is Status.DEAD
+    assert ground.row(job_id)["outcome"] == "discarded"
+    assert ground.events(job_id).count("discarded") == 1
+    assert ground.control.retry_dead(DeadFilter(), 10) == 0
+
+
+def test_only_a_dead_job_can_be_discarded(ground: Ground) -> None:
+    [alive] = add(ground, echo(1))
+
+    with pytest.raises(JobConflictError):
+        ground.control.discard(alive, "")
+
+
 def test_all_of_a_cause_are_tried_again_once(ground: Ground) -> None:
     dead(ground, *map(echo, range(3)), NewJob(kind="other"))
 

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from core.ids import RunId
 from core.jobs.admission import Admitted, Kinds, admit, check_depth
 from core.jobs.control import (
+    DISCARDED,
     DeadFilter,
     JobConflictError,
     JobEvent,
@@ -517,12 +518,22 @@ class MemoryJobs:
         retried = any(other.job.origin == row.id for other in self.rows.values())
         return (
             row.status is Status.DEAD
+            and row.outcome != DISCARDED
             and not retried
             and wanted.queue in {None, row.queue}
             and wanted.kind in {None, row.job.kind}
             and wanted.error_code in {None, row.error_code}
             and (wanted.since is None or (row.finished_at or self.now()) >= wanted.since)
         )
+
+    def discard(self, job_id: JobId, reason: str) -> None:
+        with self.lock:
+            row = self._row(job_id)
+            if row.status is not Status.DEAD:
+                raise JobConflictError(f"job {job_id} is {row.status}, not dead", row.status)
+            if row.outcome != DISCARDED:
+                row.outcome = DISCARDED
+                self._tell(row, DISCARDED, detail=reason)
 
     def signal(
         self, job_id: JobId, name: str, data: Mapping[str, object], *, key: str | None = None

@@ -34,7 +34,7 @@ def _text(payload: Mapping[str, object]) -> None:
 
 
 def boom(job: Job, _: JobContext) -> Verdict:
-    raise ValueError(f"canary: {job.payload}")
+    raise ValueError(str(job.payload))
 
 
 def die(_: Job, __: JobContext) -> Verdict:

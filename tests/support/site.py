@@ -40,7 +40,8 @@ KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "CRONSHOT_ENV_FILE")
 RESET = """
 TRUNCATE ops.runs, ops.run_units, ops.run_events, ops.leases, ebay.accounts, ebay.api_budgets,
   ebay.api_breakers, ebay.connect_states, ebay.connect_events, ebay.signing_keys,
-  ebay.order_lines, ebay.transaction_fees, ops.key_canary, ops.jobs, ops.job_keys, ops.queues CASCADE;
+  ebay.order_lines, ebay.transaction_fees, ops.key_canary,
+  ops.jobs, ops.job_keys, ops.queues CASCADE;
 UPDATE ops.workers SET enabled = true, faults = 0, tripped_at = NULL, probe_at = NULL;
 """
 # What most tests are about: the oldest streams, one of each kind of walk over instants.

@@ -11,6 +11,8 @@ from core.jobs.kinds import JobContext, JobKind
 from core.jobs.model import Completed, Failed, Job, Status, Verdict
 from tests.support.drained import Yard, kind
 
+CANARY = "canary"
+
 
 def made(**kinds: JobKind) -> Yard:
     return Yard(kinds=kinds)
@@ -120,12 +122,12 @@ def test_what_cannot_be_settled_is_told_and_left_to_its_lease() -> None:
     job_id = yard.put("quick")
 
     def broken(*_: object) -> Any:
-        raise RuntimeError("".join(["ca", "nary"]))
+        raise RuntimeError(CANARY)
 
-    yard.jobs.settle = broken  # type: ignore[method-assign]  # a store that breaks
+    yard.jobs.settle = broken  # type: ignore[assignment]  # a store that breaks
 
     assert not at_once(yard).perform(job_id, "quick")
 
     assert yard.row(job_id).status is Status.PROCESSING
     [told] = [line for line in yard.run.log.lines if "job.unsettled" in line]
-    assert "canary" not in str(told)
+    assert CANARY not in str(told)

@@ -42,7 +42,7 @@ SELECT id, queue, kind, status, ordering_key, priority, max_attempts, dedupe_key
   FROM ops.jobs WHERE id = :id;
 
 -- name: dead
--- Not those that somebody tried again, nor those for which another job stands under the same dedupe key.
+-- Not those that somebody tried again or discarded, nor those for which another job stands under the same dedupe key.
 SELECT id, queue, kind, status, ordering_key, priority, max_attempts, dedupe_key, CAST(payload AS text) AS payload
   FROM ops.jobs dead
  WHERE status = 'dead'
@@ -50,11 +50,23 @@ SELECT id, queue, kind, status, ordering_key, priority, max_attempts, dedupe_key
    AND (CAST(:kind AS text) IS NULL OR kind = :kind)
    AND (CAST(:error_code AS text) IS NULL OR error_code = :error_code)
    AND (CAST(:since AS timestamptz) IS NULL OR finished_at >= :since)
+   AND outcome IS DISTINCT FROM 'discarded'
    AND NOT EXISTS (SELECT FROM ops.jobs later WHERE later.origin = dead.id)
    AND NOT EXISTS (SELECT FROM ops.jobs same
                     WHERE same.queue = dead.queue AND same.dedupe_key = dead.dedupe_key AND same.finished_at IS NULL)
  ORDER BY finished_at, id
  LIMIT :most;
+
+-- name: discard
+WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
+changed AS (
+  UPDATE ops.jobs job SET outcome = :outcome, updated_at = now FROM moment
+   WHERE job.id = :id AND status = 'dead' AND outcome IS DISTINCT FROM :outcome
+  RETURNING job.id
+)
+INSERT INTO ops.job_events (job_id, at, event, detail)
+SELECT id, now, 'discarded', :reason FROM changed CROSS JOIN moment
+RETURNING 1;
 
 -- name: lock_job
 SELECT status FROM ops.jobs WHERE id = :id FOR UPDATE;

@@ -154,7 +154,7 @@ SELECT named.queue,
        sums.oldest_due_at,
        (SELECT count(*) FROM (
           SELECT FROM ops.jobs dead
-           WHERE dead.queue = named.queue AND dead.status = 'dead'
+           WHERE dead.queue = named.queue AND dead.status = 'dead' AND dead.outcome IS DISTINCT FROM 'discarded'
              AND NOT EXISTS (SELECT FROM ops.jobs later WHERE later.origin = dead.id)
            LIMIT :most) AS buried) AS dead,
        (SELECT count(*) FROM (

@@ -60,6 +60,7 @@ SELECT queue, kind, error_code, count(*) AS jobs, min(finished_at) AS oldest_at,
    AND (CAST(:kind AS text) IS NULL OR kind = :kind)
    AND (CAST(:error_code AS text) IS NULL OR error_code = :error_code)
    AND (CAST(:since AS timestamptz) IS NULL OR finished_at >= :since)
+   AND outcome IS DISTINCT FROM 'discarded'
    AND NOT EXISTS (SELECT FROM ops.jobs later WHERE later.origin = dead.id)
  GROUP BY queue, kind, error_code
  ORDER BY count(*) DESC, queue, kind, error_code;
