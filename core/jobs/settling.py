@@ -48,6 +48,12 @@ class Change:
     detail: str | None = None
     then: Sequence[Admitted] = ()
 
+    @property
+    def is_plain(self) -> bool:
+        """There is nothing to write but that it is completed."""
+        said = (self.result, self.outcome, self.phase)
+        return self.status is Status.COMPLETED and said == (None, None, None)
+
 
 def changes(settled: Sequence[Settled], kinds: Kinds) -> list[Change]:
     return [_change(each, kinds) for each in settled]

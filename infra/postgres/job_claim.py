@@ -14,6 +14,7 @@ from core.jobs.model import TERMINAL, Job, JobId, Priority, Status
 from core.jobs.ports import Claim, Lane, NotClaimed
 from core.jobs.settling import EXHAUSTED, LAST_LEASE
 from infra.postgres.job_rows import lock, refresh, run
+from infra.postgres.literals import Value, run_literally
 
 PRIORITIES = {int(priority): priority for priority in Priority}
 
@@ -27,7 +28,7 @@ class Claiming:
     lane: Lane
 
     def claim(self) -> Claim:
-        look = self._run("look", most=self.lane.batch, without=list(self.lane.without)).one()
+        look = self._look()
         free = self._keyless(look.keyless) if look.keyless else Claim()
         keyed = self._keyed(look.keyed) if look.keyed else Claim()
         together = Claim(
@@ -42,15 +43,31 @@ class Claiming:
         )
 
     def _keyless(self, most: int) -> Claim:
-        row = self._run("claim", most=most, **self._taking(self.lane.lease)).one()
+        values = self._lane_values() | {
+            "run_id": self.run_id,
+            "lease_s": self.lane.lease.total_seconds(),
+            "exhausted": EXHAUSTED,
+            "last_lease": LAST_LEASE,
+        }
+        row = run_literally(self.connection, "jobs", "claim", most=most, **values).one()
         return claim_of(row, self.lane.queue, returned=bool(row.returned))
 
+    def _look(self) -> sa.Row[Any]:
+        values = self._lane_values() | {"most": self.lane.batch}
+        without = list(self.lane.without)
+        if without:
+            return run(self.connection, "look", without=without, **values).one()
+        return run_literally(self.connection, "jobs", "look", without=without, **values).one()
+
     def _keyed(self, most: int) -> Claim:
-        locked = self._run("lock_due_keys", most=most, without=list(self.lane.without))
+        due = {name: self._lane_values()[name] for name in ("queue", "kinds")}
+        without = list(self.lane.without)
+        locked = run(self.connection, "lock_due_keys", most=most, without=without, **due)
         keys = list(locked.scalars())
         if not keys:
             return Claim()
-        heads = [head for head in self._run("heads", keys=keys).all() if head.due]
+        of_lane = {"queue": self.lane.queue, "alone": list(self.lane.alone)}
+        heads = [head for head in run(self.connection, "heads", keys=keys, **of_lane) if head.due]
         taken = _together(heads)
         claim = Claim()
         if taken:
@@ -58,24 +75,12 @@ class Claiming:
         refresh(self.connection, [(self.lane.queue, key) for key in keys])
         return claim
 
-    def _taking(self, lease: timedelta) -> dict[str, object]:
+    def _lane_values(self) -> dict[str, Value]:
         return {
-            "run_id": self.run_id,
-            "lease_s": lease.total_seconds(),
-            "exhausted": EXHAUSTED,
-            "last_lease": LAST_LEASE,
+            "queue": self.lane.queue,
+            "kinds": list(self.lane.kinds) or None,
+            "alone": list(self.lane.alone),
         }
-
-    def _run(self, name: str, /, **values: object) -> sa.CursorResult[Any]:
-        return run(self.connection, name, **self._lane(name), **values)
-
-    def _lane(self, name: str) -> dict[str, object]:
-        of_lane: dict[str, object] = {"queue": self.lane.queue}
-        if name != "heads":
-            of_lane["kinds"] = list(self.lane.kinds) or None
-        if name != "lock_due_keys":
-            of_lane["alone"] = list(self.lane.alone)
-        return of_lane
 
 
 def _together(heads: Sequence[sa.Row[Any]]) -> Sequence[sa.Row[Any]]:

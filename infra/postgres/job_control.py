@@ -35,10 +35,10 @@ class PostgresJobControl:
     kinds: Kinds
 
     def cancel(self, job_id: JobId) -> Status:
-        return self.database.run(lambda connection: cancel(connection, job_id))
+        return self.database.run(lambda connection: cancel(connection, job_id), by_index=True)
 
     def run_now(self, job_id: JobId) -> Status:
-        return self.database.run(lambda connection: run_now(connection, job_id))
+        return self.database.run(lambda connection: run_now(connection, job_id), by_index=True)
 
     def retry(self, job_id: JobId) -> Enqueued:
         def try_again(connection: sa.Connection) -> Enqueued:
@@ -50,7 +50,7 @@ class PostgresJobControl:
                 raise JobConflictError(f"job {job_id} is {status}: nothing to try again", status)
             return enqueue_in_line(connection, [_again(row)])[0]
 
-        return self.database.run(try_again)
+        return self.database.run(try_again, by_index=True)
 
     def retry_dead(self, wanted: DeadFilter, most: int) -> int:
         def try_again(connection: sa.Connection) -> int:
@@ -60,7 +60,7 @@ class PostgresJobControl:
             made = enqueue_in_line(connection, [_again(row) for row in rows])
             return sum(each.created for each in made)
 
-        return self.database.run(try_again)
+        return self.database.run(try_again, by_index=True)
 
     def discard(self, job_id: JobId, reason: str) -> None:
         values = {"id": job_id, "outcome": DISCARDED, "reason": clean(reason)}
@@ -86,16 +86,16 @@ class PostgresJobControl:
             refresh(connection, lines)
             return True
 
-        return self.database.run(send)
+        return self.database.run(send, by_index=True)
 
     def pause_key(self, queue: str, ordering_key: str, *, paused: bool) -> None:
         values = {"queue": queue, "ordering_key": ordering_key, "paused": paused}
-        with self.database.transaction() as connection:
+        with self.database.transaction(by_index=True) as connection:
             if _run(connection, "pause_key", **values).first() is None:
                 raise NoSuchQueueError(f"there is no key {ordering_key!r} in the queue {queue!r}")
 
     def forget(self, before: datetime, most: int) -> int:
-        with self.database.transaction() as connection:
+        with self.database.transaction(by_index=True) as connection:
             jobs = _run(connection, "forget_jobs", before=before, most=most).all()
             keys = _run(connection, "forget_keys", most=most).all()
             return len(jobs) + len(keys)

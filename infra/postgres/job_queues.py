@@ -22,7 +22,7 @@ class PostgresQueues:
     known: AbstractSet[str]
 
     def look(self) -> Sequence[QueueState]:
-        with self.database.transaction() as connection:
+        with self.database.transaction(by_index=True) as connection:
             return [
                 QueueState(
                     queue=row.queue,
@@ -37,7 +37,7 @@ class PostgresQueues:
 
     def begin_probe(self, queue: str) -> bool:
         values = {"queue": queue, "probe_s": PROBE_EVERY.total_seconds()}
-        with self.database.transaction() as connection:
+        with self.database.transaction(by_index=True) as connection:
             return _run(connection, "begin_probe", **values).first() is not None
 
     def judge(self, queue: str, streak: Streak) -> bool:
@@ -50,12 +50,12 @@ class PostgresQueues:
             "trip_after": TRIP_AFTER,
             "probe_s": PROBE_EVERY.total_seconds(),
         }
-        with self.database.transaction() as connection:
+        with self.database.transaction(by_index=True) as connection:
             row = _run(connection, "judge", **values).first()
             return row is not None and bool(row.just)
 
     def switch(self, queue: str, *, enabled: bool) -> bool:
-        with self.database.transaction() as connection:
+        with self.database.transaction(by_index=True) as connection:
             if queue not in self.known and not _run(connection, "known", queue=queue).scalar_one():
                 return False
             _run(connection, "switch", queue=queue, enabled=enabled)

@@ -1,9 +1,8 @@
 """Jobs in PostgreSQL: the `JobStore` port."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,8 +18,11 @@ from core.jobs.ports import Claim, Ended, Lane, NotClaimed, Settled
 from core.jobs.settling import Change, changes
 from infra.postgres.job_claim import Claiming, ClaimingOne, lock_lines_of
 from infra.postgres.job_rows import enqueue_in_line, lines_json, refresh, run, stage
+from infra.postgres.literals import Value, run_literally
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
+
+NONE: frozenset[JobId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,9 @@ class PostgresJobs:
         admitted = admit(jobs, self.kinds)
         if not admitted:
             return []
-        return self.database.run(lambda connection: enqueue_in_line(connection, admitted))
+        return self.database.run(
+            lambda connection: enqueue_in_line(connection, admitted), by_index=True
+        )
 
     def move_staged(self, limit: int) -> int:
         def move(connection: sa.Connection) -> int:
@@ -57,28 +61,30 @@ class PostgresJobs:
             refresh(connection, lines)
             return len(placed)
 
-        return self.database.run(move)
+        return self.database.run(move, by_index=True)
 
     def claim(self, run_id: RunId, lane: Lane) -> Claim:
-        with self._by_index() as connection:
+        with self.database.transaction(by_index=True) as connection:
             return Claiming(connection, run_id, lane).claim()
 
     def claim_one(self, run_id: RunId, job_id: JobId, lease: timedelta) -> Job | NotClaimed:
-        with self._by_index() as connection:
+        with self.database.transaction(by_index=True) as connection:
             return ClaimingOne(connection, run_id, job_id, lease).claim()
 
     def settle(self, run_id: RunId, settled: Sequence[Settled]) -> Sequence[Ended]:
         made = changes(settled, self.kinds)
         if not made:
             return []
-        return self.database.run(lambda connection: _settle(connection, run_id, made))
+        return self.database.run(
+            lambda connection: _settle(connection, run_id, made), by_index=True
+        )
 
     def settle_with(
         self, run_id: RunId, settled: Settled, effect: Callable[[Transaction], None]
     ) -> Ended:
         made = changes([settled], self.kinds)
         job = settled.job
-        with self.database.transaction() as connection:
+        with self.database.transaction(by_index=True) as connection:
             lock_lines_of(connection, [job])
             held = run(connection, "fence", id=job.id, fence=job.fence).first()
             if held is not None and not held.cancelled:
@@ -93,7 +99,7 @@ class PostgresJobs:
             refresh(connection, lines)
             return {JobId(row.id): row.cancelled for row in rows}
 
-        return self.database.run(prolong) if jobs else {}
+        return self.database.run(prolong, by_index=True) if jobs else {}
 
     def release(self, jobs: Sequence[Job]) -> None:
         def give_back(connection: sa.Connection) -> None:
@@ -102,24 +108,17 @@ class PostgresJobs:
             refresh(connection, lines)
 
         if jobs:
-            self.database.run(give_back)
+            self.database.run(give_back, by_index=True)
 
     def waiting_for(self, queues: AbstractSet[str]) -> Mapping[str, int]:
-        with self._by_index() as connection:
+        with self.database.transaction(by_index=True) as connection:
             rows = run(connection, "blocked", queues=sorted(queues), most=COUNTED)
             return {row.reason: row.jobs for row in rows if row.jobs}
-
-    @contextmanager
-    def _by_index(self) -> Iterator[sa.Connection]:
-        with self.database.transaction() as connection:
-            yield connection
 
 
 def _settle(connection: sa.Connection, run_id: RunId, made: Sequence[Change]) -> list[Ended]:
     lines = lock_lines_of(connection, [change.job for change in made])
-    rows = f"[{','.join(map(_change, made))}]"
-    exceptions = run(connection, "settle", run_id=run_id, changes=rows).one()
-    lost, cancelled = _ids(exceptions.lost), _ids(exceptions.cancelled)
+    lost, cancelled = _written(connection, run_id, made)
     done = [change for change in made if change.job.id not in lost | cancelled]
     waiting = [change.job.id for change in done if change.status is Status.WAITING]
     if waiting:
@@ -127,6 +126,31 @@ def _settle(connection: sa.Connection, run_id: RunId, made: Sequence[Change]) ->
     stage(connection, [then for change in done for then in change.then])
     refresh(connection, lines)
     return [_ended(change, lost, cancelled) for change in made]
+
+
+def _written(
+    connection: sa.Connection, run_id: RunId, made: Sequence[Change]
+) -> tuple[AbstractSet[JobId], AbstractSet[JobId]]:
+    """Which were lost, and which had their end asked for."""
+    plain = [change for change in made if change.is_plain]
+    rest = [change for change in made if not change.is_plain]
+    lost, cancelled = _completed(connection, run_id, plain) if plain else (NONE, NONE)
+    if rest:
+        rows = f"[{','.join(map(_change, rest))}]"
+        found = run(connection, "settle", run_id=run_id, changes=rows).one()
+        lost, cancelled = lost | _ids(found.lost), cancelled | _ids(found.cancelled)
+    return lost, cancelled
+
+
+def _completed(
+    connection: sa.Connection, run_id: RunId, plain: Sequence[Change]
+) -> tuple[AbstractSet[JobId], AbstractSet[JobId]]:
+    ids = [change.job.id for change in plain]
+    fences = [change.job.fence for change in plain]
+    values: dict[str, Value] = {"ids": ids, "fences": fences, "number": len(ids), "run_id": run_id}
+    found = run_literally(connection, "jobs", "complete", **values).one()
+    lost = NONE if found.settled == len(ids) else frozenset(ids) - _ids(found.held)
+    return lost, _ids(found.cancelled)
 
 
 def _ended(change: Change, lost: AbstractSet[JobId], cancelled: AbstractSet[JobId]) -> Ended:

@@ -38,7 +38,8 @@ class Limits:
     `reads_only`: all of it sees one instant, and nothing can be written. `wait_s`: how long an
     answer may be waited for at all, however long a statement may take. `on_disk`: COMMIT is
     answered when it is there; else a server that crashes may lose what it answered, with all that
-    came later, never what came before.
+    came later, never what came before. `by_index`: no table is read from end to end, whatever the
+    statistics say of one that was filled a second ago.
     """
 
     statement_ms: int
@@ -48,6 +49,7 @@ class Limits:
     reads_only: bool = False
     wait_s: float = math.inf
     on_disk: bool = True
+    by_index: bool = False
 
 
 def for_ever() -> float:
@@ -73,10 +75,11 @@ class Database:
         transaction_timeout_ms: int = 20_000,
         idle_timeout_ms: int = IDLE_MS,
         on_disk: bool = True,
+        by_index: bool = False,
     ) -> Iterator[sa.Connection]:
         """Commit at the end of the block, roll back if it raises; 0 means no limit.
 
-        `on_disk`: as of `Limits`.
+        `on_disk`, `by_index`: as of `Limits`.
 
         Raises CommitUnknownError where the connection broke during COMMIT; everything else that
         is raised here or in the block means that nothing was written.
@@ -88,6 +91,7 @@ class Database:
             idle_timeout_ms,
             wait_s=wait_s(self.time_left()),
             on_disk=on_disk,
+            by_index=by_index,
         )
         with self._begun(limits) as (connection, transaction):
             try:
@@ -112,24 +116,30 @@ class Database:
         with self._begun(limits) as (connection, _):
             yield connection
 
-    def run(self, work: Callable[[sa.Connection], T], *, longest_ms: int = 8_000) -> T:
+    def run(
+        self,
+        work: Callable[[sa.Connection], T],
+        *,
+        longest_ms: int = 8_000,
+        by_index: bool = False,
+    ) -> T:
         """`work` in one transaction, repeated where PostgreSQL made it a deadlock's victim.
 
         `work` may be called three times: its effects are the database's, nothing else. `longest_ms`
         is for one statement of it.
         """
-        whole_ms = longest_ms + 12_000
-        whole_ms = longest_ms + 12_000
         for _ in range(TRIES - 1):
             try:
-                return self._once(work, longest_ms, whole_ms)
+                return self._once(work, longest_ms, by_index=by_index)
             except ConflictError:
                 self._let_the_other_through()
-        return self._once(work, longest_ms, whole_ms)
+        return self._once(work, longest_ms, by_index=by_index)
 
-    def _once(self, work: Callable[[sa.Connection], T], statement_ms: int, whole_ms: int) -> T:
+    def _once(self, work: Callable[[sa.Connection], T], longest_ms: int, *, by_index: bool) -> T:
         with self.transaction(
-            statement_timeout_ms=statement_ms, transaction_timeout_ms=whole_ms
+            statement_timeout_ms=longest_ms,
+            transaction_timeout_ms=longest_ms + 12_000,
+            by_index=by_index,
         ) as connection:
             return work(connection)
 
@@ -214,6 +224,9 @@ def start(limits: Limits, server_version: tuple[int | str, ...]) -> Start:
     if server_version >= FIRST_WITH_TRANSACTION_TIMEOUT:
         settings["transaction_timeout"] = limits.transaction_ms
     lines = [f"SET LOCAL {name} = {int(value)}" for name, value in settings.items()]
+    if limits.by_index:
+        # Its price is added to a plan that has no other way, and must not make it be compiled.
+        lines += ["SET LOCAL enable_seqscan = off", "SET LOCAL jit = off"]
     # The server must give up first: it goes on working when only the client has.
     patience = limits.statement_ms / 1000 + NETWORK_S if limits.statement_ms else math.inf
     patience = min(patience, limits.wait_s)

@@ -331,6 +331,26 @@ SELECT CAST(json_agg(change.id) FILTER (WHERE settled.id IS NULL) AS text) AS lo
        CAST(json_agg(change.id) FILTER (WHERE settled.cancelled) AS text) AS cancelled
   FROM change LEFT JOIN settled USING (id);
 
+-- name: complete
+-- As `settle`, for those of which there is nothing else to say.
+WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
+settled AS (
+  UPDATE ops.jobs job
+     SET status = CASE WHEN cancel_asked_at IS NULL THEN 'completed' ELSE 'cancelled' END,
+         locked_by = NULL, locked_at = NULL, leased_until = NULL, signal = NULL, error_code = NULL, error_detail = NULL,
+         finished_at = moment.now, updated_at = moment.now
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:fences AS bigint[])) AS change (id, fence) CROSS JOIN moment
+   WHERE job.id = change.id AND job.fence = change.fence AND job.status = 'processing'
+  RETURNING job.id, job.cancel_asked_at IS NOT NULL AS cancelled
+), told AS (
+  INSERT INTO ops.job_events (job_id, run_id, at, event)
+  SELECT id, CAST(:run_id AS uuid), now, 'cancelled' FROM settled CROSS JOIN moment WHERE cancelled
+)
+SELECT CASE WHEN count(*) < :number THEN CAST(json_agg(id) AS text) END AS held,
+       count(*) AS settled,
+       CAST(json_agg(id) FILTER (WHERE cancelled) AS text) AS cancelled
+  FROM settled;
+
 -- name: fence
 SELECT cancel_asked_at IS NOT NULL AS cancelled
   FROM ops.jobs WHERE id = :id AND fence = :fence AND status = 'processing'
