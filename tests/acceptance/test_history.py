@@ -40,6 +40,7 @@ def test_tick_runs_what_is_due_and_nothing_else(site: Site) -> None:
 
     assert [(run["worker"], run["outcome"]) for run in first["runs"]] == [
         ("ebay-cycle", "done"),
+        ("queue-drain", "done"),
         ("token-refresh", "done"),
     ]
     assert again.returncode == 0

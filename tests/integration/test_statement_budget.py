@@ -17,11 +17,12 @@ from infra.postgres.connect import Connection
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
 from infra.simulator.server import Simulator
-from tests.support.site import TOKENS, WORKER, Site, site_of
+from tests.support.site import DRAIN, TOKENS, WORKER, Site, site_of
 
 pytestmark = pytest.mark.timeout(180)
 NOTHING_DUE_AT_MOST = 12
 PAGE_AT_MOST = 6
+JOBS_AT_MOST = 10
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 RUN = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
 
@@ -271,3 +272,38 @@ def test_beginning_reads_few_rows_of_a_long_history(site: Site, database: Databa
     assert abandon <= 10, abandon
     assert lone <= 50, lone
     assert listing <= 50, listing
+
+
+def many_jobs(site: Site, jobs: int) -> None:
+    site.sql(
+        "INSERT INTO ops.jobs (queue, kind, status, run_at, max_attempts, payload, created_at,"
+        " updated_at) SELECT 'default', 'test', 'pending', now(), 8, '{}', now(), now()"
+        f" FROM generate_series(1, {jobs})"
+    )
+
+
+@pytest.mark.parametrize("call", [{}, {"delivery_id": "d"}], ids=["plain", "delivered"])
+def test_a_drain_with_nothing_due_costs_the_same_however_many_jobs_are_not(
+    site: Site, call: dict[str, str]
+) -> None:
+    nothing = nothing_due(site, DRAIN, **call)
+    site.sql("DELETE FROM ops.runs")
+
+    many_jobs(site, 1000)
+    site.sql("UPDATE ops.jobs SET run_at = now() + interval '1 day'")
+    thousand = nothing_due(site, DRAIN, **call)
+
+    assert len(nothing) <= NOTHING_DUE_AT_MOST, nothing
+    assert thousand == nothing
+
+
+def test_a_hundred_cheap_jobs_cost_ten_statements(site: Site) -> None:
+    nothing = nothing_due(site, DRAIN)
+    settings = site.settings()
+
+    many_jobs(site, 100)
+    with counting() as statements:
+        report = run_once(Call(worker=DRAIN, trigger=Trigger(via="cli")), settings=settings)
+
+    assert report.counts["completed"] == 100
+    assert len(statements) - len(nothing) <= JOBS_AT_MOST, statements
