@@ -22,6 +22,7 @@ from infra.postgres.job_rows import (
     enqueue_in_line,
     lines_json,
     lock,
+    place_staged,
     refresh,
     run,
 )
@@ -122,7 +123,7 @@ def run_now(connection: sa.Connection, job_id: JobId) -> Status:
         found = run(connection, "depths", lines=lines_json([line]), most=MAX_DEPTH + 1).one()
         check_depth(line, found.depth, 1)
         if found.staged:
-            run(connection, "place_staged", lines=lines_json([line]))
+            place_staged(connection, [line])
     lines = _lock(connection, job_id)
     status = _demand_unfinished(connection, job_id)
     if _run(connection, "run_now", id=job_id).first() is not None:

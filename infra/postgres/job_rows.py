@@ -62,7 +62,16 @@ def _join(connection: sa.Connection, joining: Mapping[Line, int]) -> None:
     # What was staged before has asked before.
     staged = [(row.queue, row.ordering_key) for row in rows if row.staged]
     if staged:
-        run(connection, "place_staged", lines=lines_json(staged))
+        place_staged(connection, staged)
+
+
+def place_staged(
+    connection: sa.Connection, lines: Collection[Line], *, each: int | None = None
+) -> int:
+    """Into lines whose key rows are locked; `each` of a line at most. How many."""
+    if not lines:
+        return 0
+    return len(run(connection, "place_staged", lines=lines_json(lines), each=each).all())
 
 
 def insert(
@@ -143,6 +152,22 @@ def refresh(connection: sa.Connection, lines: Collection[Line]) -> None:
 def lock(connection: sa.Connection, lines: Collection[Line]) -> None:
     if lines:
         run(connection, "lock_lines", lines=lines_json(lines))
+
+
+def staged_lines(connection: sa.Connection, most: int) -> list[Line]:
+    return _lines(run(connection, "staged_lines", most=most))
+
+
+def lock_free(connection: sa.Connection, lines: Collection[Line]) -> list[Line]:
+    """Those that nobody holds, made where they are new, and locked."""
+    if not lines:
+        return []
+    run(connection, "make_lines", lines=lines_json(lines))
+    return _lines(run(connection, "lock_free_lines", lines=lines_json(lines)))
+
+
+def _lines(rows: Iterable[sa.Row[Any]]) -> list[Line]:
+    return [(row.queue, row.ordering_key) for row in rows]
 
 
 def lines_json(lines: Iterable[Line]) -> str:

@@ -17,7 +17,15 @@ from core.jobs.model import Enqueued, Job, JobId, NewJob, Status, Transaction
 from core.jobs.ports import Claim, Ended, Lane, NotClaimed, Settled
 from core.jobs.settling import Change, changes
 from infra.postgres.job_claim import Claiming, ClaimingOne, lock_lines_of
-from infra.postgres.job_rows import enqueue_in_line, lines_json, refresh, run, stage
+from infra.postgres.job_rows import (
+    enqueue_in_line,
+    lock_free,
+    place_staged,
+    refresh,
+    run,
+    stage,
+    staged_lines,
+)
 from infra.postgres.literals import Value, run_literally
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
@@ -52,14 +60,10 @@ class PostgresJobs:
 
     def move_staged(self, limit: int) -> int:
         def move(connection: sa.Connection) -> int:
-            rows = run(connection, "staged_lines", most=limit).all()
-            lines = [(row.queue, row.ordering_key) for row in rows]
-            if not lines:
-                return 0
-            run(connection, "lock_new_lines", lines=lines_json(lines))
-            placed = run(connection, "place_staged", lines=lines_json(lines)).all()
+            lines = lock_free(connection, staged_lines(connection, limit))
+            placed = place_staged(connection, lines, each=max(1, limit // max(1, len(lines))))
             refresh(connection, lines)
-            return len(placed)
+            return placed
 
         return self.database.run(move, by_index=True)
 

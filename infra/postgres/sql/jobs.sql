@@ -75,17 +75,46 @@ SELECT line.queue, line.ordering_key,
   FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS line (queue text, ordering_key text);
 
 -- name: staged_lines
+-- From one line to the next by the index: a deep one hides no other.
+WITH RECURSIVE line (queue, ordering_key) AS (
+  (SELECT queue, ordering_key FROM ops.job_staging ORDER BY queue, ordering_key LIMIT 1)
+  UNION ALL
+  SELECT next.queue, next.ordering_key
+    FROM line
+   CROSS JOIN LATERAL (
+           SELECT staged.queue, staged.ordering_key FROM ops.job_staging staged
+            WHERE (staged.queue, staged.ordering_key) > (line.queue, line.ordering_key)
+            ORDER BY staged.queue, staged.ordering_key LIMIT 1) AS next
+)
+SELECT queue, ordering_key FROM line LIMIT :most;
+
+-- name: make_lines
+INSERT INTO ops.job_keys (queue, ordering_key)
 SELECT queue, ordering_key
-  FROM (SELECT queue, ordering_key FROM ops.job_staging ORDER BY seq LIMIT :most) AS oldest
- GROUP BY queue, ordering_key;
+  FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS line (queue text, ordering_key text)
+ ORDER BY queue COLLATE "C", ordering_key COLLATE "C"
+ON CONFLICT (queue, ordering_key) DO NOTHING;
+
+-- name: lock_free_lines
+-- Those that nobody holds: an effect that takes its time holds the line of its job.
+SELECT kept.queue, kept.ordering_key
+  FROM ops.job_keys kept
+  JOIN jsonb_to_recordset(CAST(:lines AS jsonb)) AS line (queue text, ordering_key text)
+    ON (kept.queue, kept.ordering_key) = (line.queue, line.ordering_key)
+   FOR UPDATE OF kept SKIP LOCKED;
 
 -- name: place_staged
--- Into their lines, whose key rows are locked, in the order in which they were asked for.
-WITH gone AS (
-  DELETE FROM ops.job_staging staged
-   USING jsonb_to_recordset(CAST(:lines AS jsonb)) AS line (queue text, ordering_key text)
-   WHERE (staged.queue, staged.ordering_key) = (line.queue, line.ordering_key)
-  RETURNING staged.job_id, staged.seq
+-- Into their lines, whose key rows are locked, in the order in which they were asked for; :each of a line at most.
+WITH oldest AS MATERIALIZED (
+  SELECT staged.seq
+    FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS line (queue text, ordering_key text)
+   CROSS JOIN LATERAL (
+           SELECT seq FROM ops.job_staging
+            WHERE (job_staging.queue, job_staging.ordering_key) = (line.queue, line.ordering_key)
+            ORDER BY seq LIMIT CAST(:each AS bigint)) AS staged
+), gone AS (
+  DELETE FROM ops.job_staging WHERE seq = ANY (ARRAY(SELECT seq FROM oldest))
+  RETURNING job_id, seq
 ), numbered AS MATERIALIZED (
   SELECT job_id, nextval('ops.job_seq') AS place FROM (SELECT job_id FROM gone ORDER BY seq) AS ordered
 )

@@ -1,0 +1,61 @@
+"""Lines that somebody holds, or that are deep, and what they do to the others."""
+
+import pytest
+
+from core.jobs.model import Completed, Job, NewJob, Transaction
+from core.jobs.ports import Settled
+from infra.postgres.job_rows import enqueue
+from infra.postgres.jobs import PostgresJobs
+from infra.postgres.transaction import Database
+from tests.contract.test_job_store import KINDS, RUN, echo, lane
+from tests.integration.test_account_states import rows
+
+STAGED = "SELECT count(*) FROM ops.job_staging WHERE ordering_key = '{}'"
+
+
+def stage(database: Database, *jobs: NewJob) -> None:
+    with database.transaction() as connection:
+        enqueue(connection, jobs, KINDS)
+
+
+def staged(database: Database, key: str) -> int:
+    [(count,)] = rows(database, STAGED.format(key))
+    assert isinstance(count, int)
+    return count
+
+
+@pytest.mark.parametrize("held", ["held", "new"])
+def test_a_line_that_somebody_holds_holds_up_no_other(database: Database, held: str) -> None:
+    """A handler's effect may take as long as a statement may: its key's row is locked so long."""
+    store = PostgresJobs(database, KINDS)
+    store.enqueue([echo(ordering_key="held")])
+    [job] = store.claim(RUN, lane()).jobs
+    moved: list[int] = []
+
+    def effect(_: Transaction) -> None:
+        stage(database, echo(ordering_key=held), echo(ordering_key="other"))
+        moved.append(store.move_staged(10))
+
+    store.settle_with(RUN, Settled(job=job, verdict=Completed(effect=effect)), effect)
+
+    assert moved == [2 if held == "new" else 1]
+    assert staged(database, "other") == 0
+    assert store.move_staged(10) == 2 - moved[0]
+
+
+def test_a_deep_line_is_moved_by_and_by_and_hides_no_other(database: Database) -> None:
+    store = PostgresJobs(database, KINDS)
+    stage(database, *(echo(number, ordering_key="deep") for number in range(50)))
+    stage(database, echo(ordering_key="other"))
+
+    moved = store.move_staged(10)
+
+    assert moved <= 12
+    assert staged(database, "other") == 0
+    while store.move_staged(10):
+        pass
+    done: list[Job] = []
+    while jobs := store.claim(RUN, lane(without=("other",))).jobs:
+        done += jobs
+        store.settle(RUN, [Settled(job=job, verdict=Completed()) for job in jobs])
+    assert [job.payload["n"] for job in done] == list(range(50))
