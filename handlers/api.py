@@ -24,13 +24,22 @@ from core.jobs.control import (
     NoSuchQueueError,
 )
 from core.streams.control import NoSuchStreamError, RefusedError
+from core.tasks.model import (
+    AmbiguousTaskError,
+    KeyTakenError,
+    NoSuchTaskError,
+    TaskConflictError,
+)
 from handlers import opening, web
 from handlers.lambda_http import answer_request, is_request
+from handlers.opening import Opened
 from handlers.problem import NO_STORE, problem
-from handlers.rest import accounts, dead_letters, jobs, queues, runs, streams
+from handlers.rest import accounts, dead_letters, jobs, queues, runs, streams, tasks
+from handlers.rest.answers import KEPT
 from handlers.rest.page import page
 
 BELOW = "/api/"
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 OPEN = ("/docs", "/openapi.json")
 """They say what everybody may read in the source, and nothing of this installation."""
 MAX_BODY = 64 * 1024
@@ -46,8 +55,9 @@ ABOUT = (
 BAD_REQUEST, NOT_FOUND, CONFLICT, UNPROCESSABLE, INTERNAL, AWAY = 400, 404, 409, 422, 500, 503
 
 
-def routes() -> list[BaseRoute]:
-    return [Whole(Guarded(make_api()))]
+def routes(kept: Opened | None = None) -> list[BaseRoute]:
+    """`kept`: the database of a process that stays; without it each request opens its own."""
+    return [Whole(Guarded(make_api(), kept))]
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
@@ -67,7 +77,7 @@ def make_api() -> FastAPI:
         redirect_slashes=False,
         exception_handlers=ANSWERS,
     )
-    for group in (streams, accounts, runs, jobs, queues, dead_letters):
+    for group in (streams, accounts, runs, jobs, queues, dead_letters, tasks):
         api.include_router(group.router)
     api.add_route("/docs", _docs, methods=["GET"], include_in_schema=False)
     api.add_route("/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
@@ -116,10 +126,12 @@ class Guarded:
     Nothing is stored on the way of an answer, and whatever goes wrong is a problem.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, kept: Opened | None = None) -> None:
         self._app = app
+        self._kept = kept
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        KEPT.set(self._kept)
         request = Request(scope, receive)
         if _path(scope).rstrip("/") not in OPEN:
             refusal = _refused(request)
@@ -130,7 +142,7 @@ class Guarded:
         if isinstance(body, Response):
             await body(scope, receive, send)
             return
-        await self._answer(_without_slash(scope), body, send)
+        await self._answer(_as_json(_without_slash(scope), body), body, send)
 
     async def _answer(self, scope: Scope, body: bytes, send: Send) -> None:
         sent = Sent(send)
@@ -171,12 +183,30 @@ async def _body(request: Request) -> bytes | Response:
         return problem(413, f"the body is larger than {MAX_BODY} bytes")
     except TimeoutError:
         return problem(408, f"the body did not arrive within {BODY_S:.0f} seconds")
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if body and kind != "application/json":
+    if body and _kind(request) != JSON and not _typed_for_curl(request, body):
         return problem(
             415, "send `Content-Type: application/json`", headers={"Accept": "application/json"}
         )
     return body
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _typed_for_curl(request: Request, body: bytes) -> bool:
+    """`curl -d '{…}'` calls everything a form, and no form begins like an object.
+
+    Who got here has shown the secret: no other site's form can.
+    """
+    return _kind(request) == FORM and body.lstrip().startswith(b"{")
+
+
+def _as_json(scope: Scope, body: bytes) -> Scope:
+    if not body:
+        return scope
+    others = [pair for pair in scope["headers"] if pair[0].lower() != b"content-type"]
+    return {**scope, "headers": [*others, (b"content-type", JSON.encode())]}
 
 
 def _replayed(body: bytes) -> Receive:
@@ -236,6 +266,15 @@ async def _conflict(_: Request, error: Exception) -> Response:
     return problem(CONFLICT, _told(str(error)))
 
 
+async def _ambiguous(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AmbiguousTaskError | AmbiguousJobError)
+    return problem(CONFLICT, _told(str(error)), candidates=[str(each) for each in error.candidates])
+
+
+async def _key_taken(_: Request, error: Exception) -> Response:
+    return problem(UNPROCESSABLE, str(error))
+
+
 async def _away(_: Request, error: Exception) -> Response:
     opening.log_for(None).warning("api.database_away", error=str(error))
     detail = "the database did not answer, or another run holds the row; try again"
@@ -261,9 +300,13 @@ ANSWERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any
     NoSuchStreamError: _no_such,
     NoSuchJobError: _no_such,
     NoSuchQueueError: _no_such,
+    NoSuchTaskError: _no_such,
     RefusedError: _conflict,
-    AmbiguousJobError: _conflict,
     JobConflictError: _conflict,
+    TaskConflictError: _conflict,
+    AmbiguousJobError: _ambiguous,
+    AmbiguousTaskError: _ambiguous,
+    KeyTakenError: _key_taken,
     UsageError: _usage,
     StoreUnavailableError: _away,
     ConfigurationError: _misconfigured,

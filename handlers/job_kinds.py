@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from core.jobs.kind_test import TEST
 from core.jobs.kinds import JobKind
 from handlers.opening import Opened
+from handlers.task_kinds import enrich_task
 
 
 def job_kinds(ready: Opened) -> Mapping[str, JobKind]:
     """By name; `ready` is what kinds that reach outside are made with."""
     del ready
-    return _by_name(TEST)
+    return _by_name(TEST, enrich_task())
 
 
 def _by_name(*kinds: JobKind) -> Mapping[str, JobKind]:

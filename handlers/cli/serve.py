@@ -38,7 +38,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     from handlers import api, connect, cron, web, webhooks
 
-    areas = (cron, api, webhooks, connect)
+    areas = (cron, webhooks, connect)
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
@@ -63,7 +63,10 @@ def _serve(options: argparse.Namespace) -> int:
         log.info("database.ready", database=ready.place)
         ready.database.dispose()
         config = uvicorn.Config(
-            web.make_app([route for area in areas for route in area.routes()], settings.base_path),
+            web.make_app(
+                [*api.routes(ready), *(route for area in areas for route in area.routes())],
+                settings.base_path,
+            ),
             log_config=None,
             lifespan="off",
             server_header=False,

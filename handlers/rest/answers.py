@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
 
@@ -39,9 +40,17 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+KEPT: ContextVar[Opened | None] = ContextVar("KEPT", default=None)
+"""Of a process that stays: many requests at once share its few connections."""
+
+
 @contextmanager
 def database() -> Iterator[Opened]:
-    """Opened for this request alone: nothing runs between two."""
+    """Opened for this request alone, where nothing runs between two."""
+    kept = KEPT.get()
+    if kept is not None:
+        yield kept
+        return
     settings = opening.load_settings()
     with opening.opened(settings, opening.log_for(settings)) as ready:
         yield ready

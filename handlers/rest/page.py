@@ -18,6 +18,7 @@ h2 { margin-top: 2.5rem; border-bottom: 1px solid }
 dt { font-weight: 600 }
 """
 HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+FIRST_ERROR = "400"
 HEADERS = {
     "Content-Security-Policy": (
         f"default-src 'none'; style-src 'sha256-{HASH}'; base-uri 'none'; form-action 'none';"
@@ -51,8 +52,19 @@ def _operations(schema: Mapping[str, Any], prefix: str) -> Iterator[str]:
             yield _taken(operation)
             yield _shape("Body", operation.get("requestBody", {}), schema)
             yield _shape("Answer", operation["responses"]["200"], schema)
-            others = ", ".join(sorted(set(operation["responses"]) - {"200"}))
-            yield f"<p>Errors (application/problem+json): {escape(others)}</p>"
+            yield _others(operation["responses"])
+
+
+def _others(responses: Mapping[str, Any]) -> str:
+    """Two lines at most: other answers of the same form, and errors."""
+    also = [
+        f"{escape(status)}: {escape(told['description'])}"
+        for status, told in sorted(responses.items())
+        if "200" < status < FIRST_ERROR
+    ]
+    errors = ", ".join(sorted(status for status in responses if status >= FIRST_ERROR))
+    same = f"<p>In the same form: {'; '.join(also)}.</p>" if also else ""
+    return f"{same}<p>Errors (application/problem+json): {escape(errors)}</p>"
 
 
 def _taken(operation: Mapping[str, Any]) -> str:

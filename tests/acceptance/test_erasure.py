@@ -97,7 +97,7 @@ def test_after_an_account_deletion_the_person_is_found_nowhere(ground: Ground) -
 
     assert len(before) > 20, before
     assert taken.outcome is Outcome.ERASED
-    texts = {"mentions", "notes", "quarantine", "run_events", "run_units"}
+    texts = {"mentions", "notes", "quarantine", "run_events", "run_units", "tasks"}
     assert set(taken.effects) >= EVERYWHERE | texts
     assert ground.places() == {}
     row = site.sql("SELECT outcome, CAST(effects AS text) FROM ebay.notifications")[0]
@@ -116,6 +116,13 @@ def mention_elsewhere(ground: Ground) -> None:
         "INSERT INTO ops.run_events (run_id, at, level, event, facts) SELECT id, now(), 'warning',"
         f" 'ebay.called', jsonb_build_object('body', 'orders … {mail} …', 'error', 'of {name}')"
         " FROM ops.runs LIMIT 1;"
+        "WITH job AS (INSERT INTO ops.jobs (queue, kind, status, max_attempts, payload, run_at,"
+        " created_at, updated_at) VALUES ('q', 'test', 'draft', 1, '{}', now(), now(), now())"
+        " RETURNING id) INSERT INTO ops.tasks (job_id, domain, description, original_text,"
+        " enrichment, drift_score, event_tags, confidence, attributes, redacted, digest,"
+        f" created_at, changed_at) SELECT id, '{name}', 'write {name}', 'ask {mail}',"
+        f" jsonb_build_object('of', '{name}'), 0, '{{}}', 0.3, '{{}}', '{{}}', '', now(), now()"
+        " FROM job;"
         f"UPDATE ops.run_units SET error = 'refused: {name}.';"
         f"UPDATE ebay.sync_states SET last_error = 'refused: {name}.' WHERE stream = 'orders';"
         f"UPDATE ops.runs SET detail = 'refused: {name}.';"

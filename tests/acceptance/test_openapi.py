@@ -24,6 +24,13 @@ from tests.support.site import Site, site_of
 pytestmark = pytest.mark.timeout(170)
 TOKEN = "canary-api-token-0123456789"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+TASK = "00000000-0000-4000-8000-000000000001"
+A_TASK = f"""
+INSERT INTO ops.jobs (id, queue, kind, status, max_attempts, payload, run_at, created_at, updated_at, is_task)
+VALUES ('{TASK}', 'default', 'test', 'draft', 1, '{{}}', now(), now(), now(), true);
+INSERT INTO ops.tasks (job_id, description, drift_score, event_tags, confidence, attributes, redacted, digest, created_at, changed_at)
+VALUES ('{TASK}', 'a task', 0, '{{}}', 0.3, '{{}}', '{{}}', '', now(), now() - interval '1 hour')
+"""  # noqa: E501  (a row is read across)
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -53,6 +60,7 @@ def site(_session_server: Server, _template: str) -> Iterator[Site]:
         site = site_of(url, admin, simulator).with_settings(API_TOKEN=TOKEN, LOG_LEVEL="error")
         site.connect(1)
         with site.in_this_process():
+            site.sql(A_TASK)
             yield site
     _session_server.drop_database(name)
 
@@ -62,13 +70,27 @@ def site(_session_server: Server, _template: str) -> Iterator[Site]:
 def test_every_operation_keeps_to_the_schema(
     case: Case, site: Site, postgres_server: Server
 ) -> None:
-    case.call_and_validate(headers=HEADERS, checks=CHECKS)
+    plausible(case).call_and_validate(headers=HEADERS, checks=CHECKS)
+
+
+def plausible(case: Case) -> Case:
+    """Every second request is about something that is there: chance alone never hits one."""
+    if len(repr((case.path_parameters, case.body))) % 2:
+        return case
+    if "task" in case.path_parameters:
+        case.path_parameters["task"] = TASK
+    for name, value in (("account", "all"), ("stream", "orders")):
+        if name in case.path_parameters:
+            case.path_parameters[name] = value
+    if isinstance(case.body, dict) and "type" in case.body:
+        case.body["type"] = "test"
+    return case
 
 
 @pytest.mark.slow
 @SCHEMA.parametrize()
-@bounded(300)
+@bounded(150)
 def test_every_operation_keeps_to_the_schema_for_long(
     case: Case, site: Site, postgres_server: Server
 ) -> None:
-    case.call_and_validate(headers=HEADERS, checks=CHECKS)
+    plausible(case).call_and_validate(headers=HEADERS, checks=CHECKS)

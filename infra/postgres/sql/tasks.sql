@@ -54,8 +54,9 @@ SELECT job.id, job.kind, job.status, job.phase, job.outcome, job.error_code, job
  ORDER BY task.created_at DESC, task.job_id DESC LIMIT :most;
 
 -- name: count_tasks
+-- LEFT, though each task has its job: so the planner leaves jobs out where no filter is about them.
 SELECT count(*) AS total
-  FROM ops.tasks task JOIN ops.jobs job ON job.id = task.job_id
+  FROM ops.tasks task LEFT JOIN ops.jobs job ON job.id = task.job_id
  WHERE (cardinality(CAST(:statuses AS text[])) = 0 OR job.status = ANY (CAST(:statuses AS text[])))
    AND (cardinality(CAST(:types AS text[])) = 0 OR job.kind = ANY (CAST(:types AS text[])))
    AND (CAST(:domain AS text) IS NULL OR task.domain = CAST(:domain AS text))
