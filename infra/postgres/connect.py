@@ -12,6 +12,7 @@ import pg8000
 from scramp import ScramException  # type: ignore[import-untyped]  # pg8000's; has no stubs
 
 from core.errors import AppError, ConfigurationError, StoreUnavailableError
+from infra.postgres.cursor import Cursor
 from infra.postgres.sqlstate import classify, server_words, sqlstate
 from infra.postgres.url import DatabaseUrl, SslMode
 
@@ -36,6 +37,9 @@ class Connection(pg8000.Connection):  # type: ignore[misc]  # pg8000 has no type
     def __init__(self, user: str, *, sock: socket.socket, **arguments: Any) -> None:
         self.socket = sock
         super().__init__(user, sock=sock, **arguments)
+
+    def cursor(self) -> Cursor:
+        return Cursor(self)
 
 
 def connect(url: DatabaseUrl, *, application_name: str, timeout: float) -> Connection:
