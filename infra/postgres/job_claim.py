@@ -16,6 +16,7 @@ from core.jobs.settling import EXHAUSTED, LAST_LEASE
 from infra.postgres.job_rows import lock, refresh, run
 from infra.postgres.literals import Value, run_literally
 
+NOTHING = (Claim(), False)
 PRIORITIES = {int(priority): priority for priority in Priority}
 
 
@@ -28,9 +29,11 @@ class Claiming:
     lane: Lane
 
     def claim(self) -> Claim:
+        """Keys before jobs, as everywhere."""
         look = self._look()
-        free = self._keyless(look.keyless) if look.keyless else Claim()
-        keyed = self._keyed(look.keyed) if look.keyed else Claim()
+        alone_too = look.keyed_first or not look.keyless
+        keyed, alone = self._keyed(look.keyed, alone_too=alone_too) if look.keyed else NOTHING
+        free = self._keyless(look.keyless) if look.keyless and not alone else Claim()
         together = Claim(
             jobs=free.jobs + keyed.jobs,
             dead=free.dead + keyed.dead,
@@ -59,21 +62,22 @@ class Claiming:
             return run(self.connection, "look", without=without, **values).one()
         return run_literally(self.connection, "jobs", "look", without=without, **values).one()
 
-    def _keyed(self, most: int) -> Claim:
+    def _keyed(self, most: int, *, alone_too: bool) -> tuple[Claim, bool]:
+        """And whether what was claimed goes alone: key rows do not tell it of every job."""
         due = {name: self._lane_values()[name] for name in ("queue", "kinds")}
         without = list(self.lane.without)
         locked = run(self.connection, "lock_due_keys", most=most, without=without, **due)
         keys = list(locked.scalars())
         if not keys:
-            return Claim()
+            return NOTHING
         of_lane = {"queue": self.lane.queue, "alone": list(self.lane.alone)}
         heads = [head for head in run(self.connection, "heads", keys=keys, **of_lane) if head.due]
-        taken = _together(heads)
+        taken = _together(heads, alone_too=alone_too)
         claim = Claim()
         if taken:
             claim = take(self.connection, self.run_id, self.lane.queue, taken, self.lane.lease)
         refresh(self.connection, [(self.lane.queue, key) for key in keys])
-        return claim
+        return claim, any(head.alone for head in taken)
 
     def _lane_values(self) -> dict[str, Value]:
         return {
@@ -83,11 +87,11 @@ class Claiming:
         }
 
 
-def _together(heads: Sequence[sa.Row[Any]]) -> Sequence[sa.Row[Any]]:
-    """What goes alone ends the batch before it, or is all of it."""
+def _together(heads: Sequence[sa.Row[Any]], *, alone_too: bool) -> Sequence[sa.Row[Any]]:
+    """What goes alone ends the batch before it, or is all of it: with `alone_too` False, never."""
     for place, head in enumerate(heads):
         if head.alone:
-            return heads[: max(place, 1)]
+            return heads[: max(place, int(alone_too))]
     return heads
 
 

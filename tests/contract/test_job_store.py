@@ -519,6 +519,21 @@ def test_a_job_with_one_attempt_is_claimed_alone(ground: Ground) -> None:
     assert batches == [[1], [2], [3], [4], []]
 
 
+@pytest.mark.parametrize("first", ["once", "echo"])
+def test_a_job_with_one_attempt_is_alone_beside_those_without_a_key(
+    ground: Ground, first: str
+) -> None:
+    """Killed in a batch it would be dead without having begun."""
+    jobs = [NewJob(kind="once", payload={"n": 1}, ordering_key="k"), echo(2)]
+    add(ground, *(jobs if first == "once" else reversed(jobs)))
+    add(ground, echo(3, ordering_key="l"), echo(4))
+
+    batches = [numbers(claim(ground)) for _ in range(4)]
+
+    assert [1] in batches
+    assert sorted(str(n) for batch in batches for n in batch) == ["1", "2", "3", "4"]
+
+
 def test_e3_a_job_returns_when_its_lease_has_expired_alone_and_counted(ground: Ground) -> None:
     add(ground, echo(1), echo(2), echo(3, ordering_key="k"))
     first = claim(ground)

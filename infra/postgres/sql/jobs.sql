@@ -182,7 +182,7 @@ keyless AS (
 SELECT count(*) FILTER (WHERE source = 0 AND place <= places) AS keyless,
        count(*) FILTER (WHERE source = 1 AND place <= places) AS keyed,
        count(*) AS seen,
-       EXISTS (SELECT FROM ops.job_staging) AS staged
+       COALESCE(bool_or(source = 1) FILTER (WHERE place = 1), false) AS keyed_first
   FROM placed CROSS JOIN room;
 
 -- name: claim
