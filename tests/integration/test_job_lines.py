@@ -1,6 +1,9 @@
 """Lines that somebody holds, or that are deep, and what they do to the others."""
 
+from datetime import timedelta
+
 import pytest
+import sqlalchemy as sa
 
 from core.jobs.model import Completed, Job, NewJob, Transaction
 from core.jobs.ports import Settled
@@ -59,3 +62,21 @@ def test_a_deep_line_is_moved_by_and_by_and_hides_no_other(database: Database) -
         done += jobs
         store.settle(RUN, [Settled(job=job, verdict=Completed()) for job in jobs])
     assert [job.payload["n"] for job in done] == list(range(50))
+
+
+@pytest.mark.parametrize(("over", "held"), [(True, False), (False, True)])
+def test_a_lease_that_is_over_is_lost_while_another_takes_it(
+    database: Database, over: bool, held: bool
+) -> None:
+    """Who was told that he holds it would do once more outside what the other one does."""
+    store = PostgresJobs(database, KINDS)
+    store.enqueue([echo()])
+    [job] = store.claim(RUN, lane()).jobs
+    if over:
+        rows(database, "UPDATE ops.jobs SET leased_until = clock_timestamp()")
+
+    with database.transaction() as other:
+        other.execute(sa.text("SELECT FROM ops.jobs FOR UPDATE"))
+        renewed = store.renew([job], timedelta(seconds=60))
+
+    assert (job.id in renewed) is held

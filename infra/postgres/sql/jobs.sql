@@ -406,10 +406,10 @@ UPDATE ops.jobs job
 RETURNING job.id;
 
 -- name: renew
--- A row that is being settled is locked, and needs no renewal.
+-- A row that is being settled is locked, and needs no renewal; one whose lease is over is being taken over.
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
 asked AS MATERIALIZED (
-  SELECT job.id, job.fence, job.cancel_asked_at IS NOT NULL AS cancelled
+  SELECT job.id, job.fence, job.leased_until, job.cancel_asked_at IS NOT NULL AS cancelled
     FROM jsonb_to_recordset(CAST(:held AS jsonb)) AS held (id uuid, fence bigint)
     JOIN ops.jobs job ON job.id = held.id AND job.fence = held.fence AND job.status = 'processing'
 ), free AS MATERIALIZED (
@@ -422,7 +422,9 @@ asked AS MATERIALIZED (
     FROM free CROSS JOIN moment
    WHERE job.id = free.id
 )
-SELECT id, cancelled FROM asked;
+SELECT id, cancelled
+  FROM asked CROSS JOIN moment
+ WHERE leased_until > now OR id IN (SELECT id FROM free);
 
 -- name: release
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now)
