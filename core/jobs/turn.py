@@ -131,7 +131,7 @@ class Turn:
             self._tell(News(turn=self, ended=True, away=str(error)))
         except Exception as error:  # noqa: BLE001  (a thread that dies unheard is waited for)
             self._tell_broken(error)
-            self._tell(News(turn=self, ended=True, broken=True))
+            self._tell(News(turn=self, released=self._released(), ended=True, broken=True))
 
     def _tell_broken(self, error: Exception) -> None:
         self.tools.run.log.error(
@@ -221,6 +221,13 @@ class Turn:
             self._kept.clear()
         if done:
             self._tell(News(turn=self, settled=self.tools.settler.settle(done)))
+
+    def _released(self) -> int:
+        """What was not begun is none the worse for what could not be written down."""
+        try:
+            return self._release()
+        except StoreUnavailableError:
+            return 0
 
     def _release(self) -> int:
         with self._lock:

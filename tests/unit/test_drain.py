@@ -410,6 +410,44 @@ class TestEffects:
         assert ground.row(job).status is Status.PROCESSING
         assert "unsettled 1" in str(report.detail)
         assert "jobs.unsettled" in ground.run.log.events()
+
+    def test_what_was_not_begun_behind_it_goes_back_uncounted(self) -> None:
+        ground = yard(kind("test", effect=Effect.DATABASE), parallel=1)
+        jobs = [ground.put("test") for _ in range(3)]
+        settle = ground.jobs.settle
+
+        def picky(run_id: Any, settled: Sequence[Settled]) -> Sequence[Ended]:
+            if any(each.job.id == jobs[0] for each in settled):
+                raise ValueError(SECRET)
+            return settle(run_id, settled)
+
+        ground.jobs.settle = picky  # type: ignore[method-assign]  # a store that refuses one
+        ground.drain()
+
+        rows = [ground.row(job) for job in jobs]
+        assert [row.status for row in rows] == [
+            Status.PROCESSING,
+            Status.COMPLETED,
+            Status.COMPLETED,
+        ]
+        assert [row.attempts for row in rows] == [1, 1, 1]
+
+    def test_what_cannot_be_given_back_either_comes_back_with_its_lease(self) -> None:
+        ground = yard(kind("test", effect=Effect.DATABASE), parallel=1)
+        jobs = [ground.put("test") for _ in range(2)]
+
+        def broken(*_: Any) -> Sequence[Ended]:
+            raise ValueError(SECRET)
+
+        def away(_: Sequence[Job]) -> None:
+            raise StoreUnavailableError("gone")
+
+        ground.jobs.settle = broken  # type: ignore[assignment]  # a store that refuses all
+        ground.jobs.release = away  # type: ignore[assignment]  # and is away
+        report = ground.drain()
+
+        assert "unsettled 1" in str(report.detail)
+        assert {ground.row(job).status for job in jobs} == {Status.PROCESSING}
         assert SECRET not in str(ground.run.log.lines)
 
 
