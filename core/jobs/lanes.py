@@ -11,6 +11,10 @@ from core.jobs.ports import Lane, QueueState
 KEY_SHARE, KEY_LEAST_S, KEY_MOST_S = 0.25, 1.0, 15.0
 BATCH_S = 1.0
 """A batch is about as many jobs as one thread does in this time."""
+GROWTH, SMALL = 5, 4096
+"""A batch of jobs that take no time and have payloads of few bytes may become so much larger: what
+is left of their time is that of claiming and settling.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,7 @@ class Lanes:
     _keys: dict[tuple[str, str], float] = field(default_factory=dict)
     _without: dict[str, list[str]] = field(default_factory=dict)
     _empty: set[str] = field(default_factory=set)
+    _grown: dict[str, int] = field(default_factory=dict)
 
     def seen(self, states: Sequence[QueueState]) -> None:
         self.states = {each.queue: each for each in states if self.selection.wants(each.queue)}
@@ -83,16 +88,20 @@ class Lanes:
 
     def judged(self, queue: str, *, faults: bool) -> None:
         """As far as it matters: whether there is something to forgive."""
-        state = self.states.get(queue)
-        if state is not None:
-            self.states[queue] = replace(state, faults=int(faults))
+        self.states[queue] = replace(self._state(queue), faults=int(faults))
 
     def tripped(self, queue: str) -> None:
-        state = self.states.get(queue) or QueueState(queue=queue)
-        self.states[queue] = replace(state, tripped=True, probe=False)
+        self.states[queue] = replace(self._state(queue), tripped=True, probe=False)
 
-    def taken(self, queue: str) -> None:
+    def _state(self, queue: str) -> QueueState:
+        """One that has lost its last job meanwhile is not seen any more."""
+        return self.states.get(queue, QueueState(queue=queue))
+
+    def taken(self, queue: str, jobs: Sequence[Job]) -> None:
         self._hands[queue] = self._hands.get(queue, 0) + 1
+        batch = self._batch(queue)
+        if len(jobs) == batch and len(str(jobs[0].payload)) < SMALL:
+            self._grown[queue] = 2 * batch
 
     def given_back(self, queue: str) -> None:
         self._hands[queue] -= 1
@@ -130,7 +139,8 @@ class Lanes:
         return tuple(name for name, kind in self.kinds.items() if _goes_alone(kind))
 
     def _batch(self, queue: str) -> int:
-        most = max(self._batches(queue), default=1)
+        usual = max(self._batches(queue), default=1)
+        most = usual if usual == 1 else min(self._grown.get(queue, usual), GROWTH * usual)
         pace = self._pace.get(queue, 0.0)
         return most if pace * most <= BATCH_S else max(1, int(BATCH_S / pace))
 

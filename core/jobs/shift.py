@@ -12,11 +12,11 @@ from core.jobs.ports import Ended, Queues, QueueState, Settled
 from core.jobs.settler import Settlement
 from core.jobs.tally import Tally, streak_of
 from core.jobs.trying import settled
-from core.jobs.turn import Cut, News, Tools, Turn
+from core.jobs.turn import News, Tools, Turn
 from core.renewal import Renewal
 
 NEEDS_S, POLL_S, LOOK_EVERY_S, GRACE_S = 1.0, 0.25, 1.0, 5.0
-SHARE = 0.5
+SHARE, LAST_SHARE = 0.5, 0.8
 """Of the deadline's margin: then a job that is still at work is cut off."""
 CRASH_LOOP = "Crash loop detected"
 TIMED_OUT, CUT_OFF = "timed_out", "cut_off"
@@ -135,7 +135,7 @@ class Shift:
     def _start(self, queue: str, jobs: Sequence[Job]) -> None:
         turn = Turn(tools=self.tools, queue=queue, waiting=deque(jobs))
         self.turns.append(turn)
-        self.lanes.taken(queue)
+        self.lanes.taken(queue, jobs)
         self._news_since_look = True
         turn.start()
 
@@ -230,53 +230,56 @@ class Shift:
             self._guarded(self._renew_jobs)
 
     def _renew_jobs(self) -> None:
-        for turn in self.turns:
-            held = turn.held()
-            if held:
-                turn.note(held, self.tools.jobs.renew(held, self.tools.lease))
+        held = [(turn, turn.held()) for turn in self.turns]
+        jobs = [job for _, of_turn in held for job in of_turn]
+        if jobs:
+            renewed = self.tools.jobs.renew(jobs, self.tools.lease)
+            for turn, of_turn in held:
+                turn.note(of_turn, renewed)
 
     def _cut_off(self) -> None:
         """What hangs must not hold the run, nor what its caller waits for."""
         late = self._is_late()
         for turn in list(self.turns):
-            if late or turn.overdue():
+            # What is being written down is waited for as long as anybody can be.
+            if turn.overdue() or (
+                late and not (turn.settling and self._is_margin_left(LAST_SHARE))
+            ):
                 self._cut(turn, CUT_OFF if late else TIMED_OUT)
 
     def _is_late(self) -> bool:
         if self._over_since is None:
             return False
-        no_margin = self.tools.run.deadline.remaining_to(SHARE) == 0.0
-        return no_margin or self._ticks() - self._over_since > GRACE_S
+        return not self._is_margin_left(SHARE) or self._ticks() - self._over_since > GRACE_S
+
+    def _is_margin_left(self, share: float) -> bool:
+        return self.tools.run.deadline.remaining_to(share) > 0.0
 
     def _cut(self, turn: Turn, code: str) -> None:
         cut = turn.cut()
-        done = [*cut.kept, *self._late(cut, code)]
+        done = [*cut.kept, *(self._late(job, cut.for_s, code) for job in cut.current)]
         try:
             if cut.waiting:
                 self.tools.jobs.release(cut.waiting)
                 self._released(turn, len(cut.waiting))
-            if done:
-                self._noted(turn, self.tools.settler.settle(done))
+            self._noted(turn, self.tools.settler.settle(done))
         finally:
             self._over(turn)
 
-    def _late(self, cut: Cut, code: str) -> list[Settled]:
-        if cut.current is None:
-            return []
-        job, run = cut.current, self.tools.run
-        kind = self.tools.kinds[job.kind]
+    def _late(self, job: Job, for_s: float, code: str) -> Settled:
+        run, kind = self.tools.run, self.tools.kinds[job.kind]
         why = "its kind has no more time" if code == TIMED_OUT else "the run's time was over"
-        detail = f"cut off after {cut.for_s:.0f} s: {why}"
+        detail = f"cut off after {for_s:.0f} s: {why}"
         run.log.warning(
             EVENTS[code],
             run_id=str(run.run_id),
             job_id=str(job.id),
             kind=job.kind,
             attempt=job.attempt,
-            after_s=round(cut.for_s, 1),
+            after_s=round(for_s, 1),
         )
         verdict = Retry(code=code, detail=detail)
-        return [settled(job, kind, verdict, run, fault=code == TIMED_OUT)]
+        return settled(job, kind, verdict, run, fault=code == TIMED_OUT)
 
     def _ticks(self) -> float:
         return self.tools.run.clock.monotonic()

@@ -136,10 +136,8 @@ def frames(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return "an unknown place"
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
 
 
 def _snooze(job: Job, kind: JobKind, error: RateLimitedError, context: Around) -> Snooze:

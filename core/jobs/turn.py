@@ -53,9 +53,9 @@ class News:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """What a turn had in its hands: a job at work, some that are done, some not begun."""
+    """What a turn had in its hands: the job at work, some that are done, some not begun."""
 
-    current: Job | None
+    current: Sequence[Job]
     for_s: float
     kept: Sequence[Settled]
     waiting: Sequence[Job]
@@ -63,7 +63,10 @@ class Cut:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Turn:
-    """`took`: seconds of each job that ended. `lost`, `cancelled`: seen at a renewal."""
+    """`took`: seconds of each job that ended. `lost`, `cancelled`: seen at a renewal.
+
+    `settling`: it is writing down what became of some jobs, which it has in its hands no more.
+    """
 
     tools: Tools
     queue: str
@@ -71,6 +74,7 @@ class Turn:
     took: dict[JobId, float] = field(default_factory=dict)
     lost: set[JobId] = field(default_factory=set)
     cancelled: set[JobId] = field(default_factory=set)
+    settling: bool = False
     began_at: float = field(init=False)
     _current: Job | None = None
     _current_at: float = 0.0
@@ -90,8 +94,7 @@ class Turn:
     def held(self) -> Sequence[Job]:
         """Every job whose lease must live on."""
         with self._lock:
-            current = [] if self._current is None else [self._current]
-            return [*current, *(each.job for each in self._kept), *self.waiting]
+            return [*self._at_work(), *(each.job for each in self._kept), *self.waiting]
 
     def note(self, jobs: Sequence[Job], renewed: Mapping[JobId, bool]) -> None:
         """What a renewal of these said."""
@@ -112,7 +115,7 @@ class Turn:
         with self._lock:
             self._cut = True
             cut = Cut(
-                current=self._current,
+                current=self._at_work(),
                 for_s=self._ticks() - self._current_at,
                 kept=list(self._kept),
                 waiting=list(self.waiting),
@@ -121,6 +124,9 @@ class Turn:
             self._kept.clear()
             self.waiting.clear()
             return cut
+
+    def _at_work(self) -> list[Job]:
+        return [] if self._current is None else [self._current]
 
     def _run(self) -> None:
         try:
@@ -219,8 +225,10 @@ class Turn:
         with self._lock:
             done = list(self._kept)
             self._kept.clear()
+            self.settling = bool(done)
         if done:
             self._tell(News(turn=self, settled=self.tools.settler.settle(done)))
+            self.settling = False
 
     def _released(self) -> int:
         """What was not begun is none the worse for what could not be written down."""

@@ -596,6 +596,13 @@ class TestLeases:
         assert leases == [began + timedelta(seconds=90)]
         assert report.counts["lost"] == 0
 
+    def test_a_run_is_renewed_with_nothing_in_hand(self) -> None:
+        ground = yard(kind("test"))
+        ground.run.renew_every_s = 0.0
+
+        assert ground.drain().reason is Reason.NOTHING_DUE
+        assert ground.run.renewals > 0
+
     def test_a_run_that_another_one_took_over_begins_nothing_more(self) -> None:
         ground = yard(kind("test", effect=Effect.OUTSIDE), parallel=1)
         for _ in range(3):
@@ -715,6 +722,65 @@ class TestTime:
         assert gone.wait(20)
 
         assert ground.row(job).status is Status.DEAD
+
+    def test_what_hung_may_end_while_the_run_goes_on(self) -> None:
+        cut, released = threading.Event(), threading.Event()
+
+        def hangs(_: Job, __: JobContext) -> Verdict:
+            ground.run.clock.advance(601)
+            released.wait(20)
+            return Completed()
+
+        def goes_on(_: Job, __: JobContext) -> Verdict:
+            assert cut.wait(20)
+            released.set()
+            for thread in threading.enumerate():
+                if thread.name == "jobs hangs":
+                    thread.join(20)
+            return Completed()
+
+        ground = yard(
+            kind("hangs", hangs, queue="hangs", effect=Effect.OUTSIDE),
+            kind("other", goes_on, queue="other", longest=timedelta(days=1)),
+        )
+        settle = ground.jobs.settle
+
+        def noted(run_id: Any, settled: Sequence[Settled]) -> Sequence[Ended]:
+            ended = settle(run_id, settled)
+            cut.set()
+            return ended
+
+        ground.jobs.settle = noted  # type: ignore[method-assign]  # to know when it happened
+        hung, other = ground.put("hangs"), ground.put("other")
+
+        report = ground.drain()
+
+        assert ground.row(hung).error_code == "timed_out"
+        assert ground.row(other).status is Status.COMPLETED
+        assert (report.counts["completed"], report.counts["retried"]) == (1, 1)
+
+    @pytest.mark.parametrize(("margin_gone", "counted"), [(False, 1), (True, 0)])
+    def test_what_is_being_written_down_at_the_end_is_waited_for_as_long_as_possible(
+        self, margin_gone: bool, counted: int
+    ) -> None:
+        released = threading.Event()
+        ground = yard(kind("test", effect=Effect.OUTSIDE), parallel=1)
+        job = ground.put("test")
+        settle = ground.jobs.settle
+
+        def slow(run_id: Any, settled: Sequence[Settled]) -> Sequence[Ended]:
+            # The margin is 3 s long: in its second half, or over.
+            ground.run.clock.advance(25.0 + (5.0 if margin_gone else 2.0))
+            released.wait(20 if margin_gone else 0.6)
+            return settle(run_id, settled)
+
+        ground.jobs.settle = slow  # type: ignore[method-assign]  # a database that is slow
+        report = ground.drain(limit_s=25.0)
+        released.set()
+
+        assert report.counts["completed"] == counted
+        if not margin_gone:
+            assert ground.row(job).status is Status.COMPLETED
 
     def test_asked_to_stop_it_begins_nothing_more_and_waits_for_what_is_at_work(self) -> None:
         def stops(_: Job, __: JobContext) -> Verdict:
@@ -859,6 +925,25 @@ class TestSharing:
 
         assert claimed[0] == 100
         assert set(claimed[1:]) == {2}
+
+    @pytest.mark.parametrize(("text", "largest"), [("x", 500), ("x" * 5000, 100)])
+    def test_batches_of_small_jobs_that_take_no_time_grow(self, text: str, largest: int) -> None:
+        ground = yard(kind("test"), parallel=1)
+        claimed: list[int] = []
+        claim = ground.jobs.claim
+
+        def noted(run_id: Any, lane: Any) -> Any:
+            claimed.append(lane.batch)
+            return claim(run_id, lane)
+
+        ground.jobs.claim = noted  # type: ignore[method-assign]  # to see what is asked for
+        for _ in range(2000):
+            ground.put("test", {"text": text})
+
+        ground.drain()
+
+        assert claimed[0] == 100
+        assert max(claimed) == largest
 
 
 class TestSelection:
@@ -1050,8 +1135,8 @@ def lane_of(ground: Yard) -> Any:
     return Lane(queue="default", batch=1, lease=timedelta(seconds=60))
 
 
-def test_the_backoff_of_a_kind_is_exact_before_its_spread() -> None:
-    assert [EXACTLY.delay(n) for n in (1, 2, 3)] == [60.0, 120.0, 240.0]
+def test_e7_the_backoff_of_a_kind_is_exact_before_its_spread_and_never_above_its_cap() -> None:
+    assert [EXACTLY.delay(n) for n in (1, 2, 3, 5000)] == [60.0, 120.0, 240.0, 3600.0]
 
 
 def test_e14_keys_that_wait_for_their_head_are_counted() -> None:
