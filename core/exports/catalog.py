@@ -92,6 +92,7 @@ KEPT: Mapping[str, str] = MappingProxyType(
         "ops.job_signals": "they are the jobs' own; `psql` shows them",
         "ops.job_staging": "it is the queues' own; `psql` shows it",
         "ops.queues": "`queues list --json` shows them",
+        "ops.schedules": "`schedules list --json` shows them",
         "ops.tasks": "`GET /api/v1/tasks` shows them",
         "ops.key_canary": "keys never leave the database",
         "ops.schema_migrations": "`migrate --check` says what they come to",

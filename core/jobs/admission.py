@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from core.errors import UsageError
 from core.jobs.kinds import BadPayloadError, JobKind
-from core.jobs.model import MAX_DEPTH, MAX_KEY, MAX_PAYLOAD, NewJob, Status
+from core.jobs.model import MAX_DEPTH, MAX_KEY, MAX_NESTING, MAX_PAYLOAD, NewJob, Status
 
 Kinds = Mapping[str, JobKind]
+
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 # An even number of backslashes before it, or it is a text that shows an escape.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -98,7 +100,21 @@ def json_text(name: str, value: Mapping[str, object]) -> str:
     if len(text) > MAX_PAYLOAD or len(text.encode()) > MAX_PAYLOAD:
         limit = MAX_PAYLOAD // 1024
         raise BadPayloadError(f"{name} is larger than {limit} KB; store it and pass its name")
+    if _nested(text) > MAX_NESTING:
+        raise BadPayloadError(f"{name} is nested more than {MAX_NESTING} deep")
     return text
+
+
+def _nested(text: str) -> int:
+    """How deep; where there are few brackets, their number will do."""
+    number = text.count("[") + text.count("{")
+    if number <= MAX_NESTING:
+        return number
+    deep = deepest = 0
+    for found in _TOKENS.finditer(text):
+        deep += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        deepest = max(deepest, deep)
+    return deepest
 
 
 def _is_unicode(text: str) -> bool:

@@ -11,6 +11,8 @@ JobId = NewType("JobId", UUID)
 
 MAX_PAYLOAD = 256 * 1024
 """Bytes of a payload or a result as JSON."""
+MAX_NESTING = 100
+"""Of lists and objects: more is a mistake or an attack, and an answer could not show it."""
 MAX_CODE, MAX_DETAIL = 128, 8000
 MAX_KEY = 512
 """Characters of a queue's name and of the keys."""

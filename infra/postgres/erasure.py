@@ -30,8 +30,11 @@ ORDER = (
     "connect_events",
     "tasks",
     "jobs",
+    "schedules",
 )
-ALSO = frozenset({"quarantine", "run_events", "run_units", "connect_events", "tasks", "jobs"})
+ALSO = frozenset(
+    {"quarantine", "run_events", "run_units", "connect_events", "tasks", "jobs", "schedules"}
+)
 """Texts, looked through for the person's other names as well, by which `look` does not look."""
 
 

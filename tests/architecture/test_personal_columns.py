@@ -31,6 +31,7 @@ PERSONAL = {
     "ops.jobs": {"payload", "result", "signal", "outcome", "error_detail"},
     "ops.job_events": {"detail", "data"},
     "ops.job_signals": {"data"},
+    "ops.schedules": {"name", "payload", "ordering_key"},
     "ops.tasks": {"description", "original_text", "domain", "enrichment"},
     "ops.run_events": {"facts"},
     "ops.run_units": {"error"},
@@ -63,19 +64,18 @@ NOBODY = {
 IDENTIFIERS = """
 account_name address_id best_offer_code_type best_offer_id booking_entry buyer_paid_status
 cancel_close_reason cancel_id cancel_reason cancel_state cancel_status case_id case_status_enum
-checksum code country counts creation_reason current_type dedupe_key delivery_id direction
+checksum code country counts creation_reason cron current_type dedupe_key delivery_id direction
 environment error_code event external_message_id fee_type folder_id idempotency_key initiator
-inquiry_id inquiry_status_enum item_id item_title key kind last_reason legacy_item_id
-legacy_order_id legacy_variation_id level line_item_fulfillment_status line_item_id
-listing_duration listing_marketplace_id listing_type marketplace_id marketplace_ids message_id
-message_type name order_fulfillment_status order_id order_line_item_id order_payment_status
-ordering_key outcome parameters pass payment_dispute_id payment_dispute_status payment_status
-payments_entity payout_id phase purchase_marketplace_id question_type queue reason reason_type
-registration_marketplace_id request_hash requestor_type return_close_reason return_id role
-row_hash sales_record_reference scopes seller_activity_due seller_id ship_to_country_code
-signed_because sku sold_format sqlstate state status status_reason step stream switched_via title
-transaction_id transaction_status transaction_type variation_title via view_item_url wait_name
-worker
+inquiry_id inquiry_status_enum item_id item_title key kind last_outcome last_reason legacy_item_id
+legacy_order_id legacy_variation_id level line_item_fulfillment_status line_item_id listing_duration
+listing_marketplace_id listing_type marketplace_id marketplace_ids message_id message_type misfire
+name order_fulfillment_status order_id order_line_item_id order_payment_status ordering_key outcome
+parameters pass payment_dispute_id payment_dispute_status payment_status payments_entity payout_id
+phase purchase_marketplace_id question_type queue reason reason_type registration_marketplace_id
+request_hash requestor_type return_close_reason return_id role row_hash sales_record_reference
+scopes seller_activity_due seller_id ship_to_country_code signed_because sku sold_format sqlstate
+state status status_reason step stream switched_via title transaction_id transaction_status
+transaction_type variation_title via view_item_url wait_name worker zone
 """
 """Words of eBay's lists, ids of things, articles, and names of ours."""
 

@@ -29,6 +29,7 @@ ASKS_THE_CLOCK = {
     "jobs_queues": "what is due of jobs lives by leases, the rest is a person's command",
     "moving": "a person's command",
     "runs": "worker leases, and the run rows that live and die with them",
+    "schedules": "a person's command belongs to no run",
     "stream_control": "a person's command, and leases that it asks and ends",
     "sync": "unit leases and fences",
     "tasks": "a caller's request belongs to no run",

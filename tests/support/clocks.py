@@ -8,6 +8,22 @@ MINUTE = timedelta(minutes=1)
 Fields = tuple[set[int], set[int], set[int], set[int], set[int]]
 """Minutes, hours, days of the month, months, days of the week (0: Sunday); all must fit."""
 
+ALL: Fields = (
+    set(range(60)),
+    set(range(24)),
+    set(range(1, 32)),
+    set(range(1, 13)),
+    set(range(7)),
+)
+
+
+def written(fields: Fields) -> str:
+    """As a cron expression."""
+    return " ".join(
+        "*" if chosen == whole else ",".join(map(str, sorted(chosen)))
+        for chosen, whole in zip(fields, ALL, strict=True)
+    )
+
 
 def instants(fields: Fields, zone: ZoneInfo, begin: datetime, end: datetime) -> list[datetime]:
     """After `begin` and up to `end`, both in UTC, at the beginning of a minute."""

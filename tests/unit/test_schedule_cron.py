@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.errors import UsageError
 from core.schedules.cron import Cron, normal
-from tests.support.clocks import Fields, instants, put
+from tests.support.clocks import ALL, Fields, instants, put, written
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NEW_YORK, BERLIN, LORD_HOWE = map(
@@ -23,13 +23,6 @@ ZONES = (
     "Asia/Beirut", "Asia/Kathmandu", "Asia/Gaza", "Australia/Lord_Howe", "Antarctica/Troll",
     "Pacific/Chatham", "Pacific/Auckland", "Pacific/Easter", "UTC",
 )  # fmt: skip
-ALL: Fields = (
-    set(range(60)),
-    set(range(24)),
-    set(range(1, 32)),
-    set(range(1, 13)),
-    set(range(7)),
-)
 
 
 def at(text: str) -> datetime:
@@ -56,13 +49,6 @@ def sets(whole: set[int]) -> st.SearchStrategy[set[int]]:
 
 
 FIELDS = st.tuples(*map(sets, ALL))
-
-
-def written(fields: Fields) -> str:
-    return " ".join(
-        "*" if chosen == whole else ",".join(map(str, sorted(chosen)))
-        for chosen, whole in zip(fields, ALL, strict=True)
-    )
 
 
 @given(

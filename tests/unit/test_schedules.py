@@ -1,16 +1,11 @@
 """What a schedule may be, when it comes next, and what becomes of instants that were missed."""
 
 from datetime import UTC, datetime, timedelta
-from random import Random
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from core.context import RunContext
-from core.deadline import Deadline
 from core.errors import UsageError
-from core.ids import RunId
 from core.schedules.check import checked
 from core.schedules.control import ControlSchedules, NoSuchScheduleError, RefusedError
 from core.schedules.due import next_of, plan
@@ -19,7 +14,7 @@ from core.schedules.model import SENTENCES, Definition, Misfire, Reason, Schedul
 from core.schedules.zones import check_zone, zone_called
 from tests.support.log import ListLog
 from tests.support.memory_schedules import NOW, MemorySchedules, a_definition, a_due, a_schedule
-from tests.support.moments import Moments
+from tests.support.running import a_context
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOON = NOW.replace(second=0)
@@ -226,23 +221,6 @@ def test_a_clock_that_jumped_back_fires_nothing_twice() -> None:
     assert made.next_fire_at > NOW > jumped_back
 
 
-def context(seconds: float | None = None, log: ListLog | None = None) -> RunContext:
-    moments = Moments(NOW)
-    return RunContext(
-        run_id=RunId(uuid4()),
-        started_at=NOW,
-        worker="queue-drain",
-        clock=moments,
-        deadline=Deadline.after(seconds, moments.monotonic),
-        rng=Random(1),
-        log=log or ListLog(),
-        stop_requested=lambda: False,
-        renew=lambda: True,
-        renew_every_s=20,
-        observe=lambda _: None,
-    )
-
-
 def stored(count: int, **changes: Any) -> MemorySchedules:
     rows = [
         a_schedule(definition=a_definition(f"s{number:04}", cron="0 12 * * *", **changes))
@@ -254,31 +232,31 @@ def stored(count: int, **changes: Any) -> MemorySchedules:
 def test_a_drain_fires_what_is_due_in_batches() -> None:
     store = stored(7)
 
-    fired = FireSchedules(store=store, batch=3).fire(context())
+    fired = FireSchedules(store=store, batch=3).fire(a_context(NOW))
 
     assert (fired.jobs, fired.skipped, fired.more) == (7, {}, False)
     assert len(store.jobs) == 7
-    assert FireSchedules(store=store).fire(context()).jobs == 0
+    assert FireSchedules(store=store).fire(a_context(NOW)).jobs == 0
 
 
 def test_a_drain_fires_so_many_and_leaves_the_others_to_the_next() -> None:
     store = stored(7)
     fire = FireSchedules(store=store, batch=2, most=5)
 
-    first, second = fire.fire(context()), fire.fire(context())
+    first, second = fire.fire(a_context(NOW)), fire.fire(a_context(NOW))
 
     assert (first.jobs, first.more) == (5, True)
     assert (second.jobs, second.more) == (2, False)
 
 
 def test_a_drain_without_time_fires_nothing() -> None:
-    assert FireSchedules(store=stored(1)).fire(context(seconds=1)).jobs == 0
+    assert FireSchedules(store=stored(1)).fire(a_context(NOW, seconds=1)).jobs == 0
 
 
 def test_schedules_that_are_passed_over_are_told_in_a_line_for_each_reason() -> None:
     log, store = ListLog(), stored(7, kind="gone")
 
-    fired = FireSchedules(store=store).fire(context(log=log))
+    fired = FireSchedules(store=store).fire(a_context(NOW, log=log))
 
     assert (fired.jobs, fired.skipped) == (0, {"unknown_kind": 7})
     [(level, event, facts)] = log.told

@@ -230,6 +230,18 @@ WITH told AS MATERIALIZED (
 )
 SELECT 1 FROM jobs UNION ALL SELECT 1 FROM events UNION ALL SELECT 1 FROM signals;
 
+-- name: erase_schedules
+-- What is left of one does not come any more: it would do something to somebody else.
+UPDATE ops.schedules
+   SET name = CASE WHEN ebay.without_names(name, CAST(:named AS text[])) IS DISTINCT FROM name THEN 'erased ' || id ELSE name END,
+       payload = ebay.without_person(payload, '{}', CAST(:named AS text[])),
+       ordering_key = NULLIF(ebay.without_names(ordering_key, CAST(:named AS text[])), ''),
+       enabled = false, next_fire_at = NULL, updated_at = clock_timestamp()
+ WHERE EXISTS (
+         SELECT FROM unnest(CAST(:named AS text[])) AS word
+          WHERE strpos(lower(concat_ws(' ', name, ordering_key, CAST(payload AS text)) COLLATE "C"), lower(word COLLATE "C")) > 0)
+RETURNING 1;
+
 -- name: erase_connect_events
 UPDATE ebay.connect_events
    SET reason = COALESCE(ebay.without_names(reason, CAST(:named AS text[])), 'erased'),
