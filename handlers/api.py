@@ -23,6 +23,7 @@ from core.jobs.control import (
     NoSuchJobError,
     NoSuchQueueError,
 )
+from core.schedules import control as schedule_control
 from core.streams.control import NoSuchStreamError, RefusedError
 from core.tasks.model import (
     AmbiguousTaskError,
@@ -34,7 +35,7 @@ from handlers import opening, web
 from handlers.lambda_http import answer_request, is_request
 from handlers.opening import Opened
 from handlers.problem import NO_STORE, problem
-from handlers.rest import accounts, dead_letters, jobs, queues, runs, streams, tasks
+from handlers.rest import accounts, dead_letters, jobs, queues, runs, schedules, streams, tasks
 from handlers.rest.answers import KEPT
 from handlers.rest.page import page
 
@@ -77,7 +78,7 @@ def make_api() -> FastAPI:
         redirect_slashes=False,
         exception_handlers=ANSWERS,
     )
-    for group in (streams, accounts, runs, jobs, queues, dead_letters, tasks):
+    for group in (streams, accounts, runs, jobs, queues, dead_letters, tasks, schedules):
         api.include_router(group.router)
     api.add_route("/docs", _docs, methods=["GET"], include_in_schema=False)
     api.add_route("/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
@@ -307,6 +308,8 @@ ANSWERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any
     AmbiguousJobError: _ambiguous,
     AmbiguousTaskError: _ambiguous,
     KeyTakenError: _key_taken,
+    schedule_control.NoSuchScheduleError: _no_such,
+    schedule_control.RefusedError: _conflict,
     UsageError: _usage,
     StoreUnavailableError: _away,
     ConfigurationError: _misconfigured,

@@ -1,16 +1,15 @@
 """Where `queue-drain` is put together."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import timedelta
 
 from core.context import RunContext
 from core.errors import UsageError
 from core.jobs.lanes import Selection
-from core.jobs.ports import Fired
 from core.jobs.worker import DrainQueue
 from core.report import WorkReport
 from handlers import job_desk
+from handlers.firing import LateSchedules
 from handlers.opening import Opened, sleep
 from handlers.parameters import Parameters
 
@@ -33,11 +32,12 @@ def queue_drain(ready: Opened, parameters: Parameters) -> Callable[[RunContext],
 
 
 def drain_queue(ready: Opened) -> DrainQueue:
+    kinds = job_desk.kinds(ready)
     return DrainQueue(
         jobs=job_desk.store(ready),
         queues=job_desk.queues(ready),
-        schedules=_NoSchedules(),
-        kinds=job_desk.kinds(ready),
+        schedules=LateSchedules(ready, kinds),
+        kinds=kinds,
         sleep=sleep,
         parallel=ready.settings.workers_max_parallel,
         lease=timedelta(seconds=ready.settings.lease_s),
@@ -65,27 +65,3 @@ def _refuse_unknown(worker: DrainQueue, selection: Selection) -> None:
         for queue in selection.queues:
             if queue not in known_queues:
                 raise UsageError(f"there is no queue {queue!r}; see `queues list`")
-
-
-@dataclass(frozen=True, slots=True)
-class _Nothing:
-    jobs: int = 0
-    skipped: dict[str, int] | None = None
-    more: bool = False
-
-
-class _Unscheduled:
-    def fire(self, _: RunContext) -> Fired:
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class _NothingFired:
-    jobs: int = 0
-    skipped: Mapping[str, int] = field(default_factory=dict)
-    more: bool = False
-
-
-class _NoSchedules:
-    def fire(self, _: RunContext) -> Fired:
-        return _NothingFired()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from shlex import quote
 
 from core.jobs.model import Failed, Retry
-from core.jobs.ports import Dead, Ended, QueueState, Settled, Streak
+from core.jobs.ports import Dead, Ended, Fired, QueueState, Settled, Streak
 from core.jobs.settling import EXHAUSTED
 from core.report import Outcome, Reason, WorkReport
 
@@ -22,7 +22,7 @@ TOLD = 4
 
 @dataclass(slots=True)
 class Tally:
-    """`trouble`: by code, what a person has to look at."""
+    """`trouble`: by code, what a person has to look at. `passed_over`: schedules, by reason."""
 
     counts: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
@@ -32,6 +32,13 @@ class Tally:
     away: str | None = None
     closed: list[QueueState] = field(default_factory=list)
     all_closed: bool = False
+    passed_over: Counter[str] = field(default_factory=Counter)
+    more_scheduled: bool = False
+
+    def scheduled(self, fired: Fired) -> None:
+        self.counts["fired"] = fired.jobs
+        self.passed_over.update(fired.skipped)
+        self.more_scheduled = fired.more
 
     def ended(self, settled: Settled, ended: Ended) -> None:
         self.counts[ended.value] += 1
@@ -60,7 +67,7 @@ class Tally:
             outcome=outcome,
             reason=reason,
             detail="; ".join(self._details()) or None,
-            more=self.out_of_time and not self.lease_lost,
+            more=(self.out_of_time or self.more_scheduled) and not self.lease_lost,
             counts={name: self.counts[name] for name in COUNTED}
             | {"skipped": {name: n for name in SKIPPED if (n := self.skipped[name])}},
         )
@@ -94,6 +101,9 @@ class Tally:
             codes = ", ".join(f"{code} {n}" for code, n in most)
             look = f"`jobs list --code {quote(most[0][0])}`"
             yield f"jobs that somebody should look at: {codes}; {look}"
+        if self.passed_over:
+            why = ", ".join(f"{reason} {n}" for reason, n in self.passed_over.most_common(TOLD))
+            yield f"schedules that were passed over: {why}; `schedules list`"
         for state in self.closed[:TOLD]:
             what = "stopped after ten failures in a row" if state.tripped else "paused"
             yield f"queue {state.queue} is {what}: `queues resume {state.queue}`"

@@ -38,15 +38,16 @@ class DrainQueue:
     lease: timedelta
 
     def run_once(self, context: RunContext, selection: Selection) -> WorkReport:
-        """Move what was staged, fire what is due, then claim, perform and settle.
+        """Fire what is due, move what was staged, then claim, perform and settle.
 
         A job that fails does not stop the others; a database that goes away is what the report
         says, beside what was done.
         """
         tally = Tally()
         try:
+            # In this order: what schedules make for a line is staged.
+            tally.scheduled(self.schedules.fire(context))
             tally.counts["moved"] = self.jobs.move_staged(STAGED_AT_MOST)
-            tally.counts["fired"] = self.schedules.fire(context).jobs
         except StoreUnavailableError as error:
             tally.away = str(error)
             return tally.report()

@@ -53,6 +53,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "jobs": ("jobs",),
     "accounts": ("accounts",),
     "streams": ("streams",),
+    "schedules": ("schedules",),
     "runs": ("runs",),
     "export": ("export",),
     "database": ("migrate", "psql"),

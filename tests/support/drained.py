@@ -53,12 +53,14 @@ class FiredJobs:
 
 @dataclass
 class FakeSchedules:
-    """`act`: what firing does."""
+    """`act`: what firing does, and how many jobs it makes."""
 
     act: Callable[[], int] = lambda: 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    more: bool = False
 
     def fire(self, context: RunContext) -> Fired:
-        return FiredJobs(jobs=self.act())
+        return FiredJobs(jobs=self.act(), skipped=self.skipped, more=self.more)
 
 
 class LooseJobs(MemoryJobs):

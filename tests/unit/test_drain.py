@@ -118,6 +118,18 @@ def test_jobs_that_the_clock_brings_are_done_in_the_same_run() -> None:
     assert (report.counts["fired"], report.counts["completed"]) == (1, 1)
 
 
+def test_schedules_that_were_passed_over_are_told_and_more_of_them_want_another_run() -> None:
+    ground = yard(kind("test"))
+    ground.schedules.skipped, ground.schedules.more = {"unknown_kind": 3, "missed": 1}, True
+
+    report = ground.drain()
+
+    assert report.detail == (
+        "schedules that were passed over: unknown_kind 3, missed 1; `schedules list`"
+    )
+    assert (report.counts["fired"], report.more) == (0, True)
+
+
 def test_staged_jobs_are_moved_and_done_before_the_run_ends() -> None:
     def stages(_: Job, __: JobContext) -> Verdict:
         ground.jobs.stage([NewJob(kind="second", ordering_key="chat")])

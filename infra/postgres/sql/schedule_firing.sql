@@ -1,5 +1,8 @@
 -- What each drain makes of the schedules that are due. Lock order: schedule, then job.
 
+-- name: anything_due
+SELECT 1 FROM ops.schedules WHERE next_fire_at <= :now LIMIT 1;
+
 -- name: due
 -- Others' are passed over: another drain fires those.
 SELECT *
