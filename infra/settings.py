@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import ConfigurationError
@@ -57,6 +57,16 @@ class Settings(BaseSettings):
     heartbeat_url_ebay_cycle: SecretStr | None = None
     heartbeat_url_token_refresh: SecretStr | None = None
     heartbeat_url_queue_drain: SecretStr | None = None
+    http_allowed_hosts: str = ""
+    http_allow_loopback: bool = False
+    http_bearer_tokens: SecretStr | None = None
+    telegram_bot_token: SecretStr | None = None
+    telegram_api_url: str = "https://api.telegram.org"
+    notify_webhook_secret: SecretStr | None = None
+    notify_webhook_secret_previous: SecretStr | None = None
+    alert_webhook_url: SecretStr | None = None
+    smtp_url: SecretStr | None = None
+    smtp_from: str | None = None
     public_url: str | None = None
     base_path: str = ""
     workers_max_parallel: int = Field(default=4, ge=1, le=64)
@@ -104,6 +114,24 @@ class Settings(BaseSettings):
         if url is not None and not _is_address(url.get_secret_value()):
             raise ValueError("must look like https://hc-ping.com/…")
         return url
+
+    @field_validator(
+        "http_allowed_hosts",
+        "http_bearer_tokens",
+        "telegram_bot_token",
+        "telegram_api_url",
+        "notify_webhook_secret",
+        "notify_webhook_secret_previous",
+        "alert_webhook_url",
+        "smtp_url",
+        "smtp_from",
+    )
+    @classmethod
+    def _outward(cls, given: Any, about: ValidationInfo) -> Any:
+        """Asked only about what is set: nobody else pays for the import."""
+        from infra.outward_settings import checked  # noqa: PLC0415  (as said above)
+
+        return checked(about.field_name, given)
 
     @field_validator("public_url")
     @classmethod
