@@ -32,6 +32,8 @@ _OUR_NAME = "[127.0.0.1]"
 _RESOLVE_S = 5.0
 _READY = frozenset({220})
 _DONE = frozenset({250, 251})
+# smtplib's word for a line without a code.
+_GARBAGE = -1
 _CONNECT, _TLS, _DATA = "the connection", "STARTTLS", "DATA"
 # Seven bits: what is sent needs no extension that a server may not have.
 _POLICY = SMTP.clone(cte_type="7bit")
@@ -57,6 +59,8 @@ class _Talk(smtplib.SMTP):
 
     def expect(self, stage: str, reply: tuple[int, bytes], wanted: frozenset[int]) -> None:
         self.stage = stage
+        if reply[0] == _GARBAGE:
+            raise smtplib.SMTPServerDisconnected("no SMTP")
         if reply[0] not in wanted:
             raise smtplib.SMTPResponseException(*reply)
 

@@ -76,7 +76,10 @@ class OutwardHttp:
         headers = dict(request.headers)
         if secret is not None:
             headers["Authorization"] = f"Bearer {secret.reveal()}"
-        got = exchanged(self.http, request.method, _url(request.target), headers, request.content)
+        url = _url(request.target)
+        if url is None:
+            return Refused(code="bad_url", why="it is not an address that HTTP allows")
+        got = exchanged(self.http, request.method, url, headers, request.content)
         if not isinstance(got, Received):
             return got
         return HttpAnswer(
@@ -120,16 +123,22 @@ def readable(body: bytes, secrets: tuple[Secret, ...]) -> str:
     return clean_json_text(without(text, (secret.reveal() for secret in secrets)))
 
 
-def _url(target: Target) -> httpx.URL:
-    """From the parts that were checked: a second parser might read the text in its own way."""
-    url = httpx.URL(
-        scheme=target.scheme,
-        host=target.host,
-        port=target.port,
-        raw_path=target.path.encode("ascii"),
-    )
-    assert (url.scheme, url.host) == (target.scheme, target.host)
-    return url
+def _url(target: Target) -> httpx.URL | None:
+    """From the parts that were checked: a second parser might read the text in its own way.
+
+    None where that one does not agree to them.
+    """
+    try:
+        url = httpx.URL(
+            scheme=target.scheme,
+            host=target.host,
+            port=target.port,
+            raw_path=target.path.encode("ascii"),
+        )
+    except httpx.InvalidURL:
+        return None
+    agreed = (url.scheme, url.host) == (target.scheme, target.host)
+    return url if agreed else None
 
 
 def _words(error: httpx.HTTPError) -> str:

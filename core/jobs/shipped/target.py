@@ -8,7 +8,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
 from core.jobs.kinds import BadPayloadError
@@ -18,6 +18,8 @@ LONGEST = 2000
 SETTING = "HTTP_ALLOWED_HOSTS"
 PORTS = {"https": 443, "http": 80}
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
+# What browsers and resolvers take for an address however it is written (0x7f.1, 127.1, 2130706433).
+_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*")
 _ENTRY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|(\*\.)?[a-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
 _HIGHEST_PORT = 65535
@@ -143,9 +145,18 @@ def _named(parts: SplitResult, name: str) -> str:
     host = (parts.hostname or "").lower()
     if parts.netloc.startswith("["):
         return str(IPv6Address(host))
+    if _NUMBER.fullmatch(host) and not _is_plain(host):
+        raise BadPayloadError(f"{name}: an address must be written as four decimal numbers")
     if not _NAME.fullmatch(host):
         raise BadPayloadError(f"{name}: its host must be a name, without a dot at the end")
     return host
+
+
+def _is_plain(host: str) -> bool:
+    try:
+        return str(IPv4Address(host)) == host
+    except ValueError:
+        return False
 
 
 def is_this_machine(host: str) -> bool:
