@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from core.context import RunContext
 from core.errors import UsageError
+from core.jobs.asked_run import RunOnce
 from core.jobs.lanes import Selection
 from core.jobs.worker import DrainQueue
 from core.report import WorkReport
@@ -16,10 +17,15 @@ from handlers.parameters import Parameters
 QUEUE_DRAIN = "queue-drain"
 
 
-def queue_drain(ready: Opened, parameters: Parameters) -> Callable[[RunContext], WorkReport]:
-    """The work of `queue-drain`; wrong names are found before the run begins."""
+def queue_drain(
+    ready: Opened, parameters: Parameters, run_once: RunOnce | None = None
+) -> Callable[[RunContext], WorkReport]:
+    """The work of `queue-drain`; wrong names are found before the run begins.
+
+    `run_once`: how a job runs another worker.
+    """
     _refuse_others(parameters)
-    worker = drain_queue(ready)
+    worker = drain_queue(ready, run_once)
     selection = Selection(kinds=parameters.kinds, queues=parameters.queues)
     _refuse_unknown(worker, selection)
 
@@ -31,8 +37,8 @@ def queue_drain(ready: Opened, parameters: Parameters) -> Callable[[RunContext],
     return work
 
 
-def drain_queue(ready: Opened) -> DrainQueue:
-    kinds = job_desk.kinds(ready)
+def drain_queue(ready: Opened, run_once: RunOnce | None = None) -> DrainQueue:
+    kinds = job_desk.kinds(ready, run_once)
     return DrainQueue(
         jobs=job_desk.store(ready),
         queues=job_desk.queues(ready),

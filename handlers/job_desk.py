@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
+from core.jobs.asked_run import RunOnce
 from core.jobs.control import DeadFilter, JobControl, JobReader
 from core.jobs.kinds import JobKind
 from core.jobs.ports import JobStore, Queues
@@ -14,8 +15,8 @@ from infra.postgres.job_view import PostgresJobView
 from infra.postgres.jobs import PostgresJobs
 
 
-def kinds(ready: Opened) -> Mapping[str, JobKind]:
-    return job_kinds(ready)
+def kinds(ready: Opened, run_once: RunOnce | None = None) -> Mapping[str, JobKind]:
+    return job_kinds(ready, run_once)
 
 
 def store(ready: Opened) -> JobStore:

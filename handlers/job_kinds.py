@@ -5,16 +5,33 @@ To add one: write it in a module of its own beside `core/jobs/kind_test.py` and 
 
 from collections.abc import Mapping
 
+from core.errors import UsageError
+from core.jobs.asked_run import AskedRun, RunOnce
 from core.jobs.kind_test import TEST
 from core.jobs.kinds import JobKind
-from handlers.opening import Opened
+from core.report import RunReport
+from handlers.late_kinds import late_kinds
+from handlers.opening import STOP, Opened
 from handlers.task_kinds import enrich_task
 
 
-def job_kinds(ready: Opened) -> Mapping[str, JobKind]:
-    """By name; `ready` is what kinds that reach outside are made with."""
-    del ready
-    return _by_name(TEST, enrich_task())
+def job_kinds(ready: Opened, run_once: RunOnce | None = None) -> Mapping[str, JobKind]:
+    """By name; `ready` is what kinds that reach outside are made with.
+
+    `run_once` is the drain's: who only looks at kinds, or adds jobs, runs no worker.
+    """
+
+    def made() -> Mapping[str, JobKind]:
+        from handlers.outside_kinds import outside_kinds
+
+        runs = run_once or _only_drains_run
+        return _by_name(*outside_kinds(ready.settings, stopping=STOP.is_set, run_once=runs))
+
+    return _by_name(TEST, enrich_task(), *late_kinds(made))
+
+
+def _only_drains_run(asked: AskedRun) -> RunReport:
+    raise UsageError(f"{asked.worker} is run by `queue-drain` only")
 
 
 def _by_name(*kinds: JobKind) -> Mapping[str, JobKind]:

@@ -26,11 +26,12 @@ from core.sync.worker import SyncAccounts
 from core.tokens.rekey import RekeyTokens
 from core.tokens.rekey_values import RekeyValues
 from core.tokens.worker import RefreshTokens, chosen
-from handlers import ebay_clients
-from handlers.draining import QUEUE_DRAIN, queue_drain
+from handlers import draining, ebay_clients
+from handlers.draining import QUEUE_DRAIN
 from handlers.opening import STOP, Opened, WallClock, sleep
 from handlers.parameters import Parameters
 from handlers.signing import signer
+from handlers.worker_runs import worker_runs
 from infra.dead_man import DeadManPings
 from infra.ebay.client import EbayHttp
 from infra.ebay.identity import Identity
@@ -174,6 +175,12 @@ def token_refresh(ready: Opened, parameters: Parameters) -> Work:
             return worker.run_once(context, parameters.accounts)
 
     return work
+
+
+def queue_drain(ready: Opened, parameters: Parameters) -> Work:
+    """The work of `queue-drain`; a job of it may run any other of these workers."""
+    runs = worker_runs(ready.settings, ready.log, WORKERS, run_protocol)
+    return draining.queue_drain(ready, parameters, runs)
 
 
 WORKERS: Mapping[str, Callable[[Opened, Parameters], Work]] = {

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from core.deadline import Deadline
 from core.events import Log
-from core.jobs.shipped.run_worker import AskedRun, RunOnce
+from core.jobs.asked_run import AskedRun, RunOnce
 from core.report import RunReport, Trigger
 from core.runs.model import RunRequest
 from core.runs.protocol import ANSWERING, RunProtocol, Work

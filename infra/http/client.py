@@ -47,16 +47,21 @@ class BoundedHttp:
         stopping: Callable[[], bool] = lambda: False,
         resolve_plain: Resolve | None = None,
         resolve_secured: Resolve | None = None,
+        keep: bool = True,
     ) -> None:
-        """Once `stopping`, the requests under way have four seconds left, and new ones fail."""
+        """Once `stopping`, the requests under way have four seconds left, and new ones fail.
+
+        Without `keep` each request has a connection of its own, and none is left to be closed: one
+        that the other side ended in between leaves open whether a request arrived.
+        """
         countdown = Countdown(ticks, Stop(ticks, stopping))
 
         def plain() -> httpx.BaseTransport:
-            return PooledTransport(countdown, max_connections, None, resolve_plain)
+            return PooledTransport(countdown, max_connections, None, resolve_plain, keep=keep)
 
         def secured() -> httpx.BaseTransport:
             context = httpx.create_ssl_context(trust_env=False)
-            return PooledTransport(countdown, max_connections, context, resolve_secured)
+            return PooledTransport(countdown, max_connections, context, resolve_secured, keep=keep)
 
         self._countdown = countdown
         self._plain = LazyTransport(plain)

@@ -50,6 +50,7 @@ def guarded_http(
         stopping=stopping,
         resolve_plain=_judged(reach, resolve, secured=False),
         resolve_secured=_judged(reach, resolve, secured=True),
+        keep=False,
     )
 
 

@@ -179,13 +179,15 @@ class PooledTransport(httpx.HTTPTransport):
         max_connections: int,
         ssl_context: SSLContext | None,
         resolve_with: Resolve | None = None,
+        *,
+        keep: bool = True,
     ) -> None:
         # Not HTTPTransport.__init__, which offers no way to say how the pool connects, and reads
         # the certificates (70 ms) where none are needed. httpx is pinned to its minor version.
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl_context,
             max_connections=max_connections,
-            max_keepalive_connections=max_connections,
+            max_keepalive_connections=max_connections if keep else 0,
             keepalive_expiry=_KEEPALIVE_S,
             network_backend=DeadlineBackend(countdown, resolve_with),
         )

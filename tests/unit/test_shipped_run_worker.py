@@ -9,9 +9,10 @@ import pytest
 
 from core.errors import UsageError
 from core.ids import RunId
+from core.jobs.asked_run import AskedRun
 from core.jobs.kinds import BadPayloadError
 from core.jobs.model import Cancelled, Completed, Failed, Retry, Snooze, Verdict
-from core.jobs.shipped.run_worker import LEASE, LONGEST, AskedRun, RunWorkers
+from core.jobs.shipped.run_worker import LEASE, LONGEST, RunWorkers
 from core.report import Outcome, Reason, RunReport, Trigger
 from tests.support.outside import ID, NOW, context, job
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from core.errors import UsageError
+from core.jobs.asked_run import AskedRun, RunOnce
 from core.jobs.kinds import PATIENT, BadPayloadError, Effect, JobContext, JobKind
 from core.jobs.model import Completed, Failed, Job, Retry, Snooze, Verdict
 from core.jobs.shipped import answers, fields
@@ -23,23 +23,6 @@ SETTLING_S = 2.0
 LOOK_AGAIN = timedelta(seconds=30)
 _AT_IT = frozenset({Reason.ALREADY_RUNNING, Reason.LEASE_LOST})
 _DONE = frozenset({Outcome.DONE, Outcome.PARTIAL, Outcome.DEGRADED})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskedRun:
-    """`limit_s`: when nobody waits for it any more. `cause`: what names the job in its run row."""
-
-    worker: str
-    accounts: tuple[str, ...]
-    streams: tuple[str, ...]
-    limit_s: float
-    cause: str
-
-
-class RunOnce(Protocol):
-    def __call__(self, asked: AskedRun, /) -> RunReport:
-        """Raises UsageError for names that there are not."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

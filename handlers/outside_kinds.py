@@ -1,15 +1,18 @@
-"""The job kinds whose effects are outside: to executors, chats, hooks, mailboxes, other workers."""
+"""The kinds whose effects are outside, put together: executors, chats, hooks, mailboxes, workers.
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+Imported with the first job of them; what is known of them before stands in `late_kinds.py`.
+"""
+
+from collections.abc import Callable
 
 from pydantic import SecretStr
 
 from core.errors import ConfigurationError
+from core.jobs.asked_run import RunOnce
 from core.jobs.kinds import JobKind
 from core.jobs.shipped.http_request import SubmitOverHttp
 from core.jobs.shipped.mail import Mail, Post, Posted, SendMails
-from core.jobs.shipped.run_worker import RunOnce, RunWorkers
+from core.jobs.shipped.run_worker import RunWorkers
 from core.jobs.shipped.target import Reach, read_hosts
 from core.jobs.shipped.telegram import Bot, SendToChats
 from core.jobs.shipped.webhook import PostWebhooks
@@ -20,21 +23,17 @@ from infra.outward_settings import read_credentials, read_smtp_url
 from infra.settings import Settings
 from infra.telegram.bot import TelegramBot
 
+RUNNABLE = ("ebay-cycle", "token-refresh")
+"""What `run_worker` may run: every worker but the drain that it is performed in."""
+
 
 def outside_kinds(
-    settings: Settings,
-    stack: ExitStack,
-    *,
-    stopping: Callable[[], bool],
-    run_once: RunOnce,
-    workers: Sequence[str],
+    settings: Settings, *, stopping: Callable[[], bool], run_once: RunOnce
 ) -> tuple[JobKind, ...]:
-    """Nothing is connected before the first job; `stack` closes what was."""
+    """Nothing is connected before the first job, and nothing is left to be closed after one."""
     reach = _reach(settings)
     guarded = guarded_http(reach, stopping=stopping)
-    trusted = BoundedHttp(max_connections=MAX_CONNECTIONS, stopping=stopping)
-    stack.callback(guarded.close)
-    stack.callback(trusted.close)
+    trusted = BoundedHttp(max_connections=MAX_CONNECTIONS, stopping=stopping, keep=False)
     given = settings.http_bearer_tokens
     credentials = {} if given is None else read_credentials(given)
     webhooks = PostWebhooks(
@@ -49,7 +48,7 @@ def outside_kinds(
         SendToChats(bot=_bot(settings, trusted)).kind(),
         webhooks.kind(),
         SendMails(post=_post(settings)).kind(),
-        RunWorkers(run_once=run_once, workers=workers).kind(),
+        RunWorkers(run_once=run_once, workers=RUNNABLE).kind(),
     )
 
 
