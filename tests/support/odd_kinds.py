@@ -108,7 +108,7 @@ KINDS = (
 def odd_kinds(*more: JobKind) -> Iterator[None]:
     """In this process, for as long as this is open."""
     named = {each.name: each for each in (*KINDS, *more)}
-    with patch.object(job_desk, "job_kinds", lambda _: named):
+    with patch.object(job_desk, "job_kinds", lambda *_: named):
         yield
 
 
