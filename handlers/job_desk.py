@@ -14,6 +14,8 @@ from infra.postgres.job_queues import PostgresQueues
 from infra.postgres.job_view import PostgresJobView
 from infra.postgres.jobs import PostgresJobs
 
+IN_BATCHES = 500
+
 
 def kinds(ready: Opened, run_once: RunOnce | None = None) -> Mapping[str, JobKind]:
     return job_kinds(ready, run_once)
@@ -35,10 +37,13 @@ def queues(ready: Opened) -> Queues:
     return PostgresQueues(ready.database, _queues(ready))
 
 
-def retry_all(ready: Opened, wanted: DeadFilter, at_once: int) -> int:
-    """How many were tried again; each batch is a transaction of its own."""
-    again, total = control(ready), 0
-    while made := again.retry_dead(wanted, at_once):
+def retry_all(again: JobControl, wanted: DeadFilter, most: int) -> int:
+    """How many were tried again, the oldest `most` of them; each batch is a transaction of its own.
+
+    Without an end: what dies again meanwhile would be tried again for as long as drains run.
+    """
+    total = 0
+    while total < most and (made := again.retry_dead(wanted, min(IN_BATCHES, most - total))):
         total += made
     return total
 

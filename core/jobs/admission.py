@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from core.errors import UsageError
 from core.jobs.kinds import BadPayloadError, JobKind
@@ -79,8 +80,8 @@ def _check_word(name: str, word: str | None) -> None:
         return
     if not 0 < len(word) <= MAX_KEY:
         raise UsageError(f"the {name} of a job has 1 to {MAX_KEY} characters, not {len(word)}")
-    if "\0" in word or not _is_unicode(word):
-        raise UsageError(f"the {name} of a job holds a character that cannot be stored")
+    if not word.isprintable():
+        raise UsageError(f"the {name} of a job holds a character that cannot be shown")
 
 
 def payload_text(job: NewJob) -> str:
@@ -132,5 +133,5 @@ def check_depth(line: tuple[str, str], depth: int, more: int) -> None:
     queue, key = line
     raise UsageError(
         f"the ordering key {key!r} of {queue} has {depth} unfinished jobs and takes {MAX_DEPTH} at"
-        f" most; see what blocks it: `jobs list --queue {queue} --key {key}`"
+        f" most; see what blocks it: `jobs list --queue {quote(queue)} --key {quote(key)}`"
     )

@@ -106,7 +106,7 @@ class Tally:
             yield f"schedules that were passed over: {why}; `schedules list`"
         for state in self.closed[:TOLD]:
             what = "stopped after ten failures in a row" if state.tripped else "paused"
-            yield f"queue {state.queue} is {what}: `queues resume {state.queue}`"
+            yield f"queue {state.queue} is {what}: `queues resume {quote(state.queue)}`"
 
 
 def streak_of(marks: Sequence[bool]) -> Streak:

@@ -12,13 +12,12 @@ from core.jobs.ports import JobView
 from handlers import job_desk
 from handlers.cli.arguments import at_least
 from handlers.cli.ready import opened
-from handlers.cli.text import PROGRAM, as_typed, moment, table
+from handlers.cli.text import PROGRAM, as_typed, moment, shown, table
 from handlers.job_asks import ago, read_at, read_mark, read_payload, read_priority
 from handlers.job_views import event_json, group_json, job_json, mark_text, whole_job_json
 from handlers.opening import WallClock
 
 QUEUE = f"`{PROGRAM} queue`"
-IN_BATCHES = 500
 
 
 def register(commands: Any) -> None:
@@ -143,7 +142,7 @@ def _show(options: argparse.Namespace) -> int:
         return 0
     for name, value in told.items():
         if name != "events" and value is not None:
-            print(f"{name:15} {json.dumps(value) if isinstance(value, dict) else value}")
+            print(f"{name:15} {json.dumps(value) if isinstance(value, dict) else shown(value)}")
     if events:
         rows = [(each["at"], each["event"], each["code"], each["detail"]) for each in events]
         print(table(("at", "event", "code", "detail"), rows))
@@ -282,7 +281,8 @@ def _retry_group(options: argparse.Namespace) -> int:
     wanted = _wanted_dead(options)
     with opened() as ready:
         count = sum(group.jobs for group in job_desk.reader(ready).dead(wanted))
-        made = job_desk.retry_all(ready, wanted, IN_BATCHES) if options.yes else 0
+        again = job_desk.control(ready)
+        made = job_desk.retry_all(again, wanted, count) if options.yes else 0
     if options.json:
         print(json.dumps({"matching": count, "retried": made}))
     elif options.yes:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from shlex import quote
 from typing import Any
 
 from core.errors import UsageError
@@ -57,7 +58,8 @@ def _number(counted: int) -> str:
 
 def _told(queue: QueueView) -> str:
     """What to do where it is not well."""
-    resume = f"`{PROGRAM} queues resume {queue.queue}`"
+    name = quote(queue.queue)
+    resume = f"`{PROGRAM} queues resume {name}`"
     lines = []
     if queue.tripped_at is not None:
         lines.append(
@@ -69,7 +71,7 @@ def _told(queue: QueueView) -> str:
     if queue.paused_keys:
         lines.append(f"{queue.queue}: {queue.paused_keys} of its keys are paused")
     if queue.dead:
-        lines.append(f"{queue.queue}: see why with `{PROGRAM} jobs dead --queue {queue.queue}`")
+        lines.append(f"{queue.queue}: see why with `{PROGRAM} jobs dead --queue {name}`")
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -85,6 +87,8 @@ def _switch(options: argparse.Namespace) -> int:
         print(json.dumps({"queue": options.queue, "key": options.key, "enabled": options.enabled}))
         return 0
     undo = "pause" if options.enabled else "resume"
-    name = options.queue if options.key is None else f"{options.queue} --key {options.key}"
+    name = quote(options.queue)
+    if options.key is not None:
+        name = f"{name} --key {quote(options.key)}"
     print(as_typed(f"{name}: {done}; `{PROGRAM} queues {undo} {name}` undoes it"))
     return 0

@@ -36,7 +36,7 @@ def as_typed(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    cells = [list(head), *[["" if cell is None else str(cell) for cell in row] for row in rows]]
+    cells = [list(head), *[["" if cell is None else shown(cell) for cell in row] for row in rows]]
     widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -44,6 +44,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     ]
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(lines)
+
+
+def shown(value: object) -> str:
+    """On one line, and nothing that a terminal obeys: much of it was said by somebody else."""
+    return "".join(each if each.isprintable() else " " for each in str(value))
 
 
 def moment(at: datetime | None) -> str:

@@ -1,12 +1,15 @@
-"""How deep a payload may be nested: an answer must be able to show it."""
+"""What may enter a queue: an answer, and a terminal, must be able to show it."""
 
 import json
+from typing import Any
 
 import pytest
 
-from core.jobs.admission import json_text
+from core.errors import UsageError
+from core.jobs.admission import admit, check_depth, json_text
+from core.jobs.kind_test import TEST
 from core.jobs.kinds import BadPayloadError
-from core.jobs.model import MAX_NESTING
+from core.jobs.model import MAX_DEPTH, MAX_NESTING, NewJob
 
 
 def nested(depth: int) -> dict[str, object]:
@@ -25,3 +28,17 @@ def test_many_lists_beside_each_other_and_brackets_in_a_text_are_not_deep() -> N
     wide = {"lists": [[] for _ in range(500)], 'a text \\"[': "[{" * 500}
 
     assert json.loads(json_text("the payload", wide)) == wide
+
+
+@pytest.mark.parametrize("field", ["queue", "ordering_key", "dedupe_key", "idempotency_key"])
+@pytest.mark.parametrize("word", ["a\0b", "two\nlines", "\x1b[2Jcleared", "\ud800"])
+def test_names_that_no_terminal_may_show_are_refused(field: str, word: str) -> None:
+    named: Any = {field: word}
+
+    with pytest.raises(UsageError, match="character that cannot be shown"):
+        admit([NewJob(kind="test", **named)], {"test": TEST})
+
+
+def test_what_is_to_be_typed_can_be_typed_whatever_the_names_are() -> None:
+    with pytest.raises(UsageError, match="--queue 'my queue' --key 'a; b'"):
+        check_depth(("my queue", "a; b"), MAX_DEPTH, 1)
