@@ -80,7 +80,7 @@ class PostgresJobs:
         if not made:
             return []
         return self.database.run(
-            lambda connection: _settle(connection, run_id, made), by_index=True
+            lambda connection: settle_in(connection, run_id, made), by_index=True
         )
 
     def settle_with(
@@ -93,13 +93,12 @@ class PostgresJobs:
             held = run(connection, "fence", id=job.id, fence=job.fence).first()
             if held is not None and not held.cancelled:
                 effect(NamedStatements(connection))
-            return _settle(connection, run_id, made)[0]
+            return settle_in(connection, run_id, made)[0]
 
     def renew(self, jobs: Sequence[Job], lease: timedelta) -> Mapping[JobId, bool]:
         def prolong(connection: sa.Connection) -> Mapping[JobId, bool]:
             lines = lock_lines_of(connection, jobs)
-            values = {"held": _held(jobs), "lease_s": lease.total_seconds()}
-            rows = run(connection, "renew", **values).all()
+            rows = run(connection, "renew", **_held(jobs), lease_s=lease.total_seconds()).all()
             refresh(connection, lines)
             return {JobId(row.id): row.cancelled for row in rows}
 
@@ -108,7 +107,7 @@ class PostgresJobs:
     def release(self, jobs: Sequence[Job]) -> None:
         def give_back(connection: sa.Connection) -> None:
             lines = lock_lines_of(connection, jobs)
-            run(connection, "release", held=_held(jobs))
+            run(connection, "release", **_held(jobs))
             refresh(connection, lines)
 
         if jobs:
@@ -120,7 +119,7 @@ class PostgresJobs:
             return {row.reason: row.jobs for row in rows if row.jobs}
 
 
-def _settle(connection: sa.Connection, run_id: RunId, made: Sequence[Change]) -> list[Ended]:
+def settle_in(connection: sa.Connection, run_id: RunId, made: Sequence[Change]) -> list[Ended]:
     lines = lock_lines_of(connection, [change.job for change in made])
     lost, cancelled = _written(connection, run_id, made)
     done = [change for change in made if change.job.id not in lost | cancelled]
@@ -141,7 +140,8 @@ def _written(
     lost, cancelled = _completed(connection, run_id, plain) if plain else (NONE, NONE)
     if rest:
         rows = f"[{','.join(map(_change, rest))}]"
-        found = run(connection, "settle", run_id=run_id, changes=rows).one()
+        ids = [change.job.id for change in rest]
+        found = run(connection, "settle", run_id=run_id, ids=ids, changes=rows).one()
         lost, cancelled = lost | _ids(found.lost), cancelled | _ids(found.cancelled)
     return lost, cancelled
 
@@ -187,5 +187,6 @@ def _change(change: Change) -> str:
     return json.dumps({name: value for name, value in fields.items() if value is not None})
 
 
-def _held(jobs: Sequence[Job]) -> str:
-    return json.dumps([{"id": str(job.id), "fence": job.fence} for job in jobs])
+def _held(jobs: Sequence[Job]) -> dict[str, object]:
+    held = [{"id": str(job.id), "fence": job.fence} for job in jobs]
+    return {"ids": [job.id for job in jobs], "held": json.dumps(held)}

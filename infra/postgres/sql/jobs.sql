@@ -56,12 +56,15 @@ SELECT queue, ordering_key
 ON CONFLICT (queue, ordering_key) DO UPDATE SET paused = kept.paused WHERE false;
 
 -- name: lock_lines
+-- One after the other, in order; LATERAL, or all keys there are may be read for a few.
 SELECT 1
-  FROM ops.job_keys kept
-  JOIN jsonb_to_recordset(CAST(:lines AS jsonb)) AS line (queue text, ordering_key text)
-    ON (kept.queue, kept.ordering_key) = (line.queue, line.ordering_key)
- ORDER BY kept.queue COLLATE "C", kept.ordering_key COLLATE "C"
-   FOR UPDATE OF kept;
+  FROM (SELECT queue, ordering_key
+          FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS line (queue text, ordering_key text)
+         ORDER BY queue COLLATE "C", ordering_key COLLATE "C") AS line
+ CROSS JOIN LATERAL (
+         SELECT FROM ops.job_keys
+          WHERE job_keys.queue = line.queue AND job_keys.ordering_key = line.ordering_key
+            FOR UPDATE) AS locked;
 
 -- name: depths
 SELECT line.queue, line.ordering_key,
@@ -124,6 +127,7 @@ UPDATE ops.jobs job SET seq = numbered.place
 RETURNING 1;
 
 -- name: refresh_keys
+-- The rows are locked, so that their ctids stay; by these, or all keys there are may be read for a few.
 UPDATE ops.job_keys kept
    SET visible_at = head.due_at,
        kind = COALESCE(head.kind, kept.kind),
@@ -131,12 +135,16 @@ UPDATE ops.job_keys kept
        locked_by = head.locked_by,
        fence = GREATEST(kept.fence, head.fence)
   FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS line (queue text, ordering_key text)
+ CROSS JOIN LATERAL (
+         SELECT ctid AS tid FROM ops.job_keys
+          WHERE job_keys.queue = line.queue AND job_keys.ordering_key = line.ordering_key
+          LIMIT 1) AS found
   LEFT JOIN LATERAL (
          SELECT jobs.due_at, jobs.kind, jobs.priority, jobs.locked_by, jobs.fence FROM ops.jobs
           WHERE jobs.queue = line.queue AND jobs.ordering_key = line.ordering_key
             AND jobs.seq IS NOT NULL AND jobs.due_at IS NOT NULL
           ORDER BY jobs.seq LIMIT 1) AS head ON true
- WHERE (kept.queue, kept.ordering_key) = (line.queue, line.ordering_key)
+ WHERE kept.ctid = found.tid
    AND (kept.visible_at, kept.kind, kept.priority, kept.locked_by)
        IS DISTINCT FROM (head.due_at, COALESCE(head.kind, kept.kind), COALESCE(head.priority, kept.priority), head.locked_by);
 
@@ -325,7 +333,7 @@ SELECT 1 FROM ops.job_keys WHERE queue = :queue AND ordering_key = :ordering_key
 
 -- name: settle
 -- Each by its own fence: what another run has taken over stays as it is. Whoever asked for its end gets it,
--- whatever the job came to.
+-- whatever the job came to. `ANY` says the same once more, so that only these are read.
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
 change AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(CAST(:changes AS jsonb)) AS change (
@@ -348,7 +356,8 @@ change AS MATERIALIZED (
          finished_at = CASE WHEN cancel_asked_at IS NOT NULL OR change.status IN ('completed', 'failed', 'dead', 'cancelled') THEN moment.now END,
          updated_at = moment.now
     FROM change CROSS JOIN moment
-   WHERE job.id = change.id AND job.fence = change.fence AND job.status = 'processing'
+   WHERE job.id = ANY (CAST(:ids AS uuid[]))
+     AND job.id = change.id AND job.fence = change.fence AND job.status = 'processing'
   RETURNING job.id, job.cancel_asked_at IS NOT NULL AS cancelled, change.told, change.error_code, change.detail
 ), told AS (
   INSERT INTO ops.job_events (job_id, run_id, at, event, code, detail)
@@ -369,7 +378,8 @@ settled AS (
          locked_by = NULL, locked_at = NULL, leased_until = NULL, signal = NULL, error_code = NULL, error_detail = NULL,
          finished_at = moment.now, updated_at = moment.now
     FROM unnest(CAST(:ids AS uuid[]), CAST(:fences AS bigint[])) AS change (id, fence) CROSS JOIN moment
-   WHERE job.id = change.id AND job.fence = change.fence AND job.status = 'processing'
+   WHERE job.id = ANY (CAST(:ids AS uuid[]))
+     AND job.id = change.id AND job.fence = change.fence AND job.status = 'processing'
   RETURNING job.id, job.cancel_asked_at IS NOT NULL AS cancelled
 ), told AS (
   INSERT INTO ops.job_events (job_id, run_id, at, event)
@@ -412,15 +422,17 @@ asked AS MATERIALIZED (
   SELECT job.id, job.fence, job.leased_until, job.cancel_asked_at IS NOT NULL AS cancelled
     FROM jsonb_to_recordset(CAST(:held AS jsonb)) AS held (id uuid, fence bigint)
     JOIN ops.jobs job ON job.id = held.id AND job.fence = held.fence AND job.status = 'processing'
+   WHERE job.id = ANY (CAST(:ids AS uuid[]))
 ), free AS MATERIALIZED (
   SELECT job.id
     FROM asked JOIN ops.jobs job ON job.id = asked.id AND job.fence = asked.fence AND job.status = 'processing'
+   WHERE job.id = ANY (CAST(:ids AS uuid[]))
      FOR UPDATE OF job SKIP LOCKED
 ), renewed AS (
   UPDATE ops.jobs job
      SET locked_at = now, leased_until = now + make_interval(secs => :lease_s)
     FROM free CROSS JOIN moment
-   WHERE job.id = free.id
+   WHERE job.id = ANY (CAST(:ids AS uuid[])) AND job.id = free.id
 )
 SELECT id, cancelled
   FROM asked CROSS JOIN moment
@@ -435,7 +447,8 @@ UPDATE ops.jobs job
        finished_at = CASE WHEN cancel_asked_at IS NOT NULL THEN now END,
        updated_at = now
   FROM jsonb_to_recordset(CAST(:held AS jsonb)) AS held (id uuid, fence bigint) CROSS JOIN moment
- WHERE job.id = held.id AND job.fence = held.fence AND job.status = 'processing'
+ WHERE job.id = ANY (CAST(:ids AS uuid[]))
+   AND job.id = held.id AND job.fence = held.fence AND job.status = 'processing'
 RETURNING job.id;
 
 -- name: blocked
