@@ -166,6 +166,7 @@ def test_the_template_is_made_offline_and_says_what_is_deployed(
         "handlers/ebay_cycle.handler": (768, 900),
         "handlers/api.handler": (512, 29),
         "handlers/connect.handler": (512, 29),
+        "handlers/queue_drain.handler": (512, 900),
         "handlers/token_refresh.handler": (512, 300),
         "handlers/webhooks.handler": (512, 30),
     }
@@ -173,7 +174,8 @@ def test_the_template_is_made_offline_and_says_what_is_deployed(
         assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
         assert function["Environment"]["Variables"] == {"SSM_PREFIX": "/cronshot/dev"}
     routes = {route["RouteKey"] for route in of_type(resources, "AWS::ApiGatewayV2::Route")}
-    paths = ("/cron/ebay-cycle", "/cron/token-refresh", "/cron/{worker}/")
+    workers = ("ebay-cycle", "token-refresh", "queue-drain", "{worker}/")
+    paths = [f"/cron/{worker}" for worker in workers]
     api = {"ANY /api/{path+}", "GET /docs", "GET /openapi.json"}
     api |= {"GET /webhooks/ebay", "POST /webhooks/ebay"}
     connect = {"GET /ebay/connect", "POST /ebay/connect", "GET /ebay/callback"}
@@ -189,7 +191,7 @@ def test_the_schedule_never_retries_and_names_its_deliveries(
 ) -> None:
     schedules = of_type(resources, "AWS::Scheduler::Schedule")
     invocations = of_type(resources, "AWS::Lambda::EventInvokeConfig")
-    assert [each["MaximumRetryAttempts"] for each in invocations] == [0, 0]
+    assert [each["MaximumRetryAttempts"] for each in invocations] == [0, 0, 0]
     told = {}
     for schedule in schedules:
         assert schedule["State"] == "ENABLED"
@@ -200,7 +202,11 @@ def test_the_schedule_never_retries_and_names_its_deliveries(
             "schedule_arn": "<aws.scheduler.schedule-arn>",
             "scheduled_time": "<aws.scheduler.scheduled-time>",
         }
-    assert told == {"ebay-cycle": "rate(5 minutes)", "token-refresh": "rate(10 minutes)"}
+    assert told == {
+        "ebay-cycle": "rate(5 minutes)",
+        "token-refresh": "rate(10 minutes)",
+        "queue-drain": "rate(1 minute)",
+    }
 
 
 def test_the_function_may_read_its_parameters_and_write_its_logs(
@@ -238,7 +244,7 @@ def test_the_route_and_the_schedule_can_be_switched_off(service: Path, tmp_path:
     resources = template(service, tmp_path, *options)
 
     schedules = of_type(resources, "AWS::Scheduler::Schedule")
-    assert [schedule["State"] for schedule in schedules] == ["DISABLED", "DISABLED"]
+    assert [schedule["State"] for schedule in schedules] == ["DISABLED"] * 3
     assert of_type(resources, "AWS::ApiGatewayV2::Api") == []
 
 

@@ -62,7 +62,7 @@ FIELDS = st.tuples(*map(sets, ALL))
 @example(({30}, {2}, *ALL[2:]), "America/New_York", 0, -60, 0.0)
 @example(({30}, {1}, *ALL[2:]), "America/New_York", 1, 45, 0.0)
 @example(({0}, {0}, *ALL[2:]), "America/Santiago", 1, -300, 0.0)
-def test_r_instants_after_and_until_are_those_that_clocks_show(
+def test_instants_after_and_until_are_those_that_clocks_show(
     fields: Fields, zone: str, place: int, off: int, seconds: float
 ) -> None:
     both = fields[2] != ALL[2] and fields[4] != ALL[4]
