@@ -23,7 +23,8 @@ Q = "default"
 JOBS = """
 INSERT INTO ops.jobs (queue, kind, status, ordering_key, priority, run_at, max_attempts, payload, created_at,
                       updated_at)
-SELECT :queue, 'echo', 'pending', {key}, {priority}, now() - interval '1 ms' * (:jobs - n), 3,
+SELECT :queue, 'echo', 'pending', {key}, {priority},
+       CASE WHEN {blocked} THEN now() + interval '1 hour' ELSE now() - interval '1 ms' * (:jobs - n) END, 3,
        jsonb_build_object('n', n), now(), now()
   FROM generate_series(1, :jobs) AS n
 """  # noqa: E501 -- a statement
@@ -36,13 +37,6 @@ ON CONFLICT DO NOTHING
 FINISH = """
 UPDATE ops.jobs SET status = 'completed', finished_at = now() WHERE status = 'pending'
 """
-BLOCK = """
-UPDATE ops.jobs job SET run_at = now() + interval '1 hour'
-  FROM (SELECT DISTINCT ON (ordering_key) id FROM ops.jobs
-         WHERE ordering_key IS NOT NULL AND mod(CAST(substr(ordering_key, 2) AS integer), 10) <> 0
-         ORDER BY ordering_key, seq) AS head
- WHERE job.id = head.id
-"""
 READ = """
 SELECT COALESCE(sum(seq_tup_read), 0) + COALESCE(sum(idx_tup_fetch), 0)
   FROM pg_stat_xact_user_tables WHERE schemaname = 'ops'
@@ -54,8 +48,17 @@ def run(database: Database, statement: str, **values: object) -> None:
         connection.execute(sa.text(statement), values)
 
 
-def fill(database: Database, jobs: int, *, key: str = "NULL", priority: str = "5") -> None:
-    run(database, JOBS.format(key=key, priority=priority), queue=Q, jobs=jobs)
+def fill(
+    database: Database,
+    jobs: int,
+    *,
+    key: str = "NULL",
+    priority: str = "5",
+    blocked: str = "false",
+) -> None:
+    """The arguments are SQL over the number `n` of a job."""
+    fields = {"key": key, "priority": priority, "blocked": blocked}
+    run(database, JOBS.format(**fields), queue=Q, jobs=jobs)
     run(database, KEYS)
 
 

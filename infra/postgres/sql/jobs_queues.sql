@@ -137,7 +137,8 @@ free (queue) AS (
   SELECT named.queue, head.status, head.due_at <= now, head.due_at
     FROM named CROSS JOIN moment
    CROSS JOIN LATERAL (
-           SELECT ordering_key FROM ops.job_keys WHERE job_keys.queue = named.queue AND visible_at IS NOT NULL LIMIT :most) AS kept
+           SELECT ordering_key FROM ops.job_keys
+            WHERE job_keys.queue = named.queue AND visible_at IS NOT NULL AND NOT paused LIMIT :most) AS kept
    CROSS JOIN LATERAL (
            SELECT status, due_at FROM ops.jobs
             WHERE jobs.queue = named.queue AND jobs.ordering_key = kept.ordering_key AND seq IS NOT NULL AND due_at IS NOT NULL
