@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from core import tries
 from core.report import SENTENCES, Outcome, Reason, RunReport, UnitReport
-from core.sync import fetch
 from infra.ebay.post_order import PostOrderList
 from infra.ebay.stream_api import StreamApi
 from infra.ebay.streams.registry import STREAM_APIS, STREAMS
@@ -171,7 +171,7 @@ def _module_site(_session_server: Server, _template: str) -> Iterator[Site]:
 
 @pytest.fixture
 def site(_module_site: Site, postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> Site:
-    monkeypatch.setattr(fetch, "WORTH_TRYING_S", WORTH_TRYING_S)
+    monkeypatch.setattr(tries, "WORTH_TRYING_S", WORTH_TRYING_S)
     monkeypatch.setattr(damage, "misses", unless_spoiled(damage.misses))
     monkeypatch.setattr(damage, "damaged", spoiled(damage.damaged))
     _module_site.reset()
@@ -383,10 +383,17 @@ NOTHINGS = (
 )
 
 
-@pytest.mark.parametrize("nothing", NOTHINGS, ids=lambda nothing: nothing.name)
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        pytest.param(nothing, id=nothing.name, marks=[pytest.mark.slow] if number else [])
+        for number, nothing in enumerate(NOTHINGS)
+    ],
+)
 def test_an_empty_list_is_read_and_ends_nothing_until_it_comes_twice(
     site: Site, nothing: Nothing
 ) -> None:
+    """Each way to say it but the first is part of `make slow`."""
     site.run(deadline_s=DEADLINE_S)
     before = {stream: stored(site, SICK, stream) for stream in NAMES}
     for stream in NAMES:
