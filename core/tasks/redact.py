@@ -140,6 +140,13 @@ def luhn(digits: list[int]) -> bool:
     return (sum(digits[-1::-2]) + sum(small)) % 10 == 0
 
 
+_OPAQUE = re.compile(r"sha256-[0-9a-f]{64}")
+
+
+def is_opaque(name: str) -> bool:
+    return _OPAQUE.fullmatch(name) is not None
+
+
 def opaque(name: str) -> str:
     """A name that tells things apart: as it is, or a digest where it holds something personal."""
     if Redactor().text(name) == name:

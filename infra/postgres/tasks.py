@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,7 @@ from core.tasks.model import (
     TaskEvent,
     TaskId,
 )
+from core.tasks.redact import is_opaque
 from infra.postgres.errors import ConflictError
 from infra.postgres.job_rows import enqueue_in_line
 from infra.postgres.queries import load
@@ -71,6 +72,7 @@ class PostgresTasks:
         return None if found is None else Made(id=TaskId(found), created=False)
 
     def _create(self, connection: sa.Connection, task: KeptTask) -> Made:
+        task = _with_keyed_names(connection, task)
         [enqueued] = enqueue_in_line(connection, admit([_job(task)], self.kinds))
         made = TaskId(enqueued.id)
         if not enqueued.created:
@@ -122,6 +124,22 @@ class PostgresTasks:
         with self.database.transaction() as connection:
             rows = _run(connection, "events", job_id=task_id, after=after, most=most)
             return [TaskEvent(**row._mapping) for row in rows]  # noqa: SLF001  (SQLAlchemy's public name)
+
+
+def _with_keyed_names(connection: sa.Connection, task: KeptTask) -> KeptTask:
+    ordering, idempotency = task.ordering_key, task.idempotency_key
+    return replace(
+        task,
+        ordering_key=_keyed(connection, ordering),
+        idempotency_key=_keyed(connection, idempotency),
+    )
+
+
+def _keyed(connection: sa.Connection, name: str | None) -> str | None:
+    """A digest of a phone number tells it to who tries them all, if it needs no key of ours."""
+    if name is None or not is_opaque(name):
+        return name
+    return f"keyed-{_run(connection, 'keyed', opaque=name).scalar_one()}"
 
 
 def _is_done(change: Callable[[], Status]) -> bool:

@@ -1,5 +1,6 @@
 """The task API as its callers meet it: `/api/v1/tasks`."""
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
@@ -230,6 +231,23 @@ def test_s5_what_is_personal_is_in_no_column_of_any_table(server: Served, site: 
     }  # fmt: skip
     log = server.log.read_text()
     assert not [word for word in PLANTED if word in log]
+
+
+def test_s5_no_digest_tells_it_to_who_tries_all_numbers(server: Served, site: Site) -> None:
+    phone, text = "+1 555 123 4567", "call +1 555 123 4567"
+    asked: dict[str, Any] = {"description": text, "ordering_key": phone, "idempotency_key": phone}
+
+    first = draft(server, **asked)
+    again = create(server, run_immediately=False, **asked)
+
+    [stored] = site.sql(
+        "SELECT ordering_key, idempotency_key, encode(digest, 'hex') FROM ops.jobs"
+        " JOIN ops.tasks ON job_id = id"
+    )
+    told = json.dumps(["test", text, {}, None])
+    for guessed in (phone, told):
+        assert hashlib.sha256(guessed.encode()).hexdigest() not in " ".join(stored)
+    assert (again.status_code, again.json()["id"]) == (200, first["id"])
 
 
 def test_s5_what_is_to_be_preserved_is_shown_by_its_id_only(server: Served, site: Site) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import UsageError
-from core.tasks.redact import DEEPEST, Redactor, luhn, opaque
+from core.tasks.redact import DEEPEST, Redactor, is_opaque, luhn, opaque
 
 GONE = [
     ("alice@example.com", "[EMAIL_REDACTED]"),
@@ -118,6 +118,7 @@ def test_a_name_that_tells_things_apart_still_does_without_what_is_personal() ->
     assert first != second
     assert "example" not in first + second
     assert opaque("chat/alice@example.com") == first
+    assert [is_opaque(name) for name in ("chat/4711", first)] == [False, True]
 
 
 @pytest.mark.parametrize(("number", "valid"), [("4111111111111111", True), ("79927398713", True),

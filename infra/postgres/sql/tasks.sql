@@ -8,13 +8,17 @@ SELECT pg_advisory_xact_lock(ops.lock_key('task/' || encode(CAST(:digest AS byte
 -- What was given up or went wrong may be asked for again.
 SELECT task.job_id
   FROM ops.tasks task JOIN ops.jobs job ON job.id = task.job_id
- WHERE task.digest = CAST(:digest AS bytea)
+ WHERE task.digest = ops.task_digest(CAST(:digest AS bytea))
    AND task.created_at > clock_timestamp() - make_interval(secs => CAST(:within_s AS double precision))
    AND job.status NOT IN ('failed', 'dead', 'cancelled')
  ORDER BY task.created_at LIMIT 1;
 
+-- name: keyed
+-- What stands for a key that holds something personal.
+SELECT encode(ops.task_digest(convert_to(CAST(:opaque AS text), 'UTF8')), 'hex') AS digest;
+
 -- name: is_same
-SELECT digest = CAST(:digest AS bytea) AS same FROM ops.tasks WHERE job_id = :job_id;
+SELECT digest = ops.task_digest(CAST(:digest AS bytea)) AS same FROM ops.tasks WHERE job_id = :job_id;
 
 -- name: insert_task
 WITH marked AS (
@@ -23,7 +27,7 @@ WITH marked AS (
 INSERT INTO ops.tasks (job_id, domain, description, original_text, drift_score, event_tags, confidence, attributes, redacted,
                        tagging_error, digest, created_at, changed_at)
 VALUES (:job_id, :domain, :description, :original_text, :drift_score, CAST(:event_tags AS text[]), :confidence,
-        CAST(:attributes AS jsonb), CAST(:redacted AS jsonb), :tagging_error, CAST(:digest AS bytea),
+        CAST(:attributes AS jsonb), CAST(:redacted AS jsonb), :tagging_error, ops.task_digest(CAST(:digest AS bytea)),
         clock_timestamp(), clock_timestamp());
 
 -- name: between
