@@ -4,7 +4,7 @@ The name is resolved once, all its addresses are judged, and one of the judged i
 and the Host header carry the name. There is nothing left to rebind.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import httpx
@@ -86,7 +86,7 @@ class OutwardHttp:
         return HttpAnswer(
             status=got.status,
             retry_after=got.headers.get("retry-after"),
-            text=readable(got.body, () if secret is None else (secret,)),
+            text=readable(got.body, [*request.confidential, *([secret] if secret else [])]),
         )
 
     def _credential(self, target: Target) -> Secret | None:
@@ -118,7 +118,7 @@ def exchanged(
         return NoAnswer(why=f"gave no whole answer within {TIMEOUT_S:.0f} s ({_name(error)})")
 
 
-def readable(body: bytes, secrets: tuple[Secret, ...]) -> str:
+def readable(body: bytes, secrets: Sequence[Secret]) -> str:
     """As PostgreSQL stores it, and without what we sent along in confidence."""
     text = body.decode("utf-8", errors="replace")
     return clean_json_text(without(text, (secret.reveal() for secret in secrets)))

@@ -109,6 +109,8 @@ def test_without_an_address_it_goes_where_the_setting_says() -> None:
 
     assert sender.requests[0].target.host == "elsewhere.example"
     assert sender.requests[0].target.path == "/services/canary"
+    told = [secret.reveal() for secret in sender.requests[0].confidential]
+    assert told == [KEY.reveal(), "services"]
 
 
 @pytest.mark.parametrize(

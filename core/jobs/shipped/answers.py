@@ -6,7 +6,7 @@ that may have arrived is sent again, with the same key: the receiver can tell.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, assert_never
@@ -16,6 +16,7 @@ from core.jobs.model import Cancelled, Failed, Job, Retry, Snooze
 from core.jobs.shipped.fields import parsed, quoted
 from core.jobs.shipped.target import Target
 from core.retry import retry_after
+from core.secret import Secret
 
 TIMEOUT_S = 10.0
 MAX_BODY = 1024 * 1024
@@ -34,10 +35,13 @@ _LONGEST_SAID = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
+    """`confidential`: what must not be kept of an answer that repeats it."""
+
     method: str
     target: Target
     headers: Mapping[str, str] = field(repr=False)
     content: bytes | None = field(repr=False)
+    confidential: Sequence[Secret] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ DEFAULT_URL, KEYS = "ALERT_WEBHOOK_URL", "NOTIFY_WEBHOOK_SECRET"
 _PREFIX = "whsec_"
 _SHORTEST_KEY, _LONGEST_KEY = 24, 64
 _GONE = 410
+_LIKE_A_SECRET = 8
+"""Characters: a shorter part of an address is a word."""
 
 
 def signing_key(secret: Secret) -> bytes:
@@ -121,7 +124,16 @@ class PostWebhooks:
                 "webhook-signature": signature(self.keys, message_id(job), timestamp, content),
             },
             content=content,
+            confidential=[*self.keys, *_of_the_address(job.payload, target)],
         )
+
+
+def _of_the_address(payload: Mapping[str, object], target: Target) -> list[Secret]:
+    """The parts of an address that was set in confidence: whoever has it can post as we do."""
+    if payload.get("url") is not None:
+        return []
+    parts = re.split(r"[/?&=]", target.path)
+    return [Secret(part) for part in parts if len(part) >= _LIKE_A_SECRET]
 
 
 def _content(payload: Mapping[str, object], at: str) -> bytes:
