@@ -6,12 +6,13 @@ import hmac
 import json
 import subprocess
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.answering import Asked, Said, service
-from tests.support.site import Site
+from tests.support.site import Site, served
 from tests.support.smtp_server import MailServer, mail_server
 from tests.support.typed import refused, typed
 
@@ -107,6 +108,23 @@ def test_s8_an_answer_without_success_fails_the_job(site: Site) -> None:
 
     told = job(place, made)
     assert (told["status"], told["error_code"]) == ("failed", "no_success")
+
+
+def test_a_task_is_submitted_to_an_executor_under_its_own_id(site: Site, tmp_path: Path) -> None:
+    token = "an-api-token-of-enough-length"
+    with service(lambda _: Said({"success": True, "n": 3})) as executor:
+        place = with_services(site, API_TOKEN=token)
+        params = {"url": executor.url, "type": "index", "params": {"item": 5}}
+        with served(place.environment(), tmp_path / "log") as server:
+            headers = {"Authorization": f"Bearer {token}"}
+            asked = {"type": "http_request", "description": "item 5", "params": params}
+            made = server.bare("POST", "/api/v1/tasks", headers=headers, json=asked)
+            drain(place)
+            task = server.bare("GET", f"/api/v1/tasks/{made.json()['id']}", headers=headers).json()
+
+    assert made.status_code == 202
+    assert executor.asked[0].json == {"task_id": task["id"], "type": "index", "params": {"item": 5}}
+    assert (task["status"], task["result"]) == ("completed", {"success": True, "n": 3})
 
 
 def test_messages_of_a_chat_arrive_in_order_and_another_chat_does_not_wait(site: Site) -> None:
