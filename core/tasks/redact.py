@@ -24,7 +24,7 @@ DEEPEST = 32
 
 # Possessive, and begun at the beginning of a run only: each run of letters is read once.
 _EMAIL = re.compile(
-    r"(?<![\w.+&'/~!#$*?^{|}-])[\w.+&'/~!#$*?^{|}-]++(?:@|%40|\uff20)[\w-]++(?:\.[\w-]++)++"
+    r"(?<![\w.+-])(?<![\w.+-]')[\w.+-]++(?:'[\w.+-]++)*+(?:@|%40|\uff20)[\w-]++(?:\.[\w-]++)++"
 )
 _GAP = r"[ \-.\u00a0\u2010-\u2015]"
 _CARD = re.compile(

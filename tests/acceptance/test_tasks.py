@@ -453,6 +453,18 @@ def test_what_cannot_be_a_task_is_refused_by_name(
     assert site.one("SELECT count(*) FROM ops.jobs") == 0
 
 
+def test_connections_that_died_between_two_requests_are_replaced(
+    server: Served, site: Site
+) -> None:
+    create(server, description="before")
+    site.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    assert [create(server, description="after").status_code for _ in range(3)] == [201] * 3
+
+
 def test_a_form_is_no_task(server: Served, site: Site) -> None:
     problem(call(server, "POST", data={"type": "test"}), 415)
 

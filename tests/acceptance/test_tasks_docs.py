@@ -10,7 +10,7 @@ import pytest
 from core.tasks.redact import TOKENS
 from core.tasks.tag import PRIORITIES
 from core.tasks.words import REPLACED, STATUSES
-from handlers.rest.tasks import Create
+from handlers.rest.task_forms import Create
 from tests.support.postgres import Server
 from tests.support.site import ROOT, Served, Site, new_site
 
