@@ -25,6 +25,10 @@ pytestmark = pytest.mark.timeout(170)
 TOKEN = "canary-api-token-0123456789"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 TASK = "00000000-0000-4000-8000-000000000001"
+THERE = {
+    "task": TASK, "job": TASK, "account": "all", "stream": "orders", "queue": "default",
+    "type": "test", "kind": "test",
+}  # fmt: skip
 A_TASK = f"""
 INSERT INTO ops.jobs (id, queue, kind, status, max_attempts, payload, run_at, created_at, updated_at, is_task)
 VALUES ('{TASK}', 'default', 'test', 'draft', 1, '{{}}', now(), now(), now(), true);
@@ -77,13 +81,9 @@ def plausible(case: Case) -> Case:
     """Every second request is about something that is there: chance alone never hits one."""
     if len(repr((case.path_parameters, case.body))) % 2:
         return case
-    if "task" in case.path_parameters:
-        case.path_parameters["task"] = TASK
-    for name, value in (("account", "all"), ("stream", "orders")):
-        if name in case.path_parameters:
-            case.path_parameters[name] = value
-    if isinstance(case.body, dict) and "type" in case.body:
-        case.body["type"] = "test"
+    for given in (case.path_parameters, case.body):
+        if isinstance(given, dict):
+            given.update({name: value for name, value in THERE.items() if name in given})
     return case
 
 
