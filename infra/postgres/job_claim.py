@@ -40,7 +40,8 @@ class Claiming:
             cancelled=free.cancelled + keyed.cancelled,
         )
         taken = len(together.jobs) + together.dead + together.cancelled
-        more = 0 < taken < look.seen or look.seen >= self.lane.batch
+        # Seen and not got: others are at it, and whoever asks again at once gets nothing either.
+        more = taken > 0 and (taken < look.seen or look.seen >= self.lane.batch)
         return Claim(
             jobs=together.jobs, dead=together.dead, cancelled=together.cancelled, more=more
         )

@@ -1,6 +1,7 @@
 """What may enter a queue: an answer, and a terminal, must be able to show it."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -42,3 +43,17 @@ def test_names_that_no_terminal_may_show_are_refused(field: str, word: str) -> N
 def test_what_is_to_be_typed_can_be_typed_whatever_the_names_are() -> None:
     with pytest.raises(UsageError, match="--queue 'my queue' --key 'a; b'"):
         check_depth(("my queue", "a; b"), MAX_DEPTH, 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"max_attempts": 0}, "one attempt at least"),
+        ({"run_at": datetime(2026, 1, 1)}, "no time zone"),  # noqa: DTZ001  (what is refused)
+        ({"ordering_key": ""}, "1 to 512 characters, not 0"),
+        ({"dedupe_key": "x" * 513}, "1 to 512 characters, not 513"),
+    ],
+)
+def test_a_field_that_makes_no_sense_is_named(fields: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        admit([NewJob(kind="test", **fields)], {"test": TEST})
