@@ -44,9 +44,11 @@ def drain_queue(ready: Opened, run_once: RunOnce | None = None) -> DrainQueue:
         queues=job_desk.queues(ready),
         schedules=LateSchedules(ready, kinds),
         kinds=kinds,
+        retention=job_desk.retention(ready),
         sleep=sleep,
         parallel=ready.settings.workers_max_parallel,
         lease=timedelta(seconds=ready.settings.lease_s),
+        keep=timedelta(days=ready.settings.retention_days),
     )
 
 

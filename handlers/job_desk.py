@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from core.jobs.asked_run import RunOnce
-from core.jobs.control import DeadFilter, JobControl, JobReader
+from core.jobs.control import DeadFilter, JobControl, JobReader, Retention
 from core.jobs.kinds import JobKind
 from core.jobs.ports import JobStore, Queues
 from handlers.job_kinds import job_kinds
@@ -30,6 +30,10 @@ def reader(ready: Opened) -> JobReader:
 
 
 def control(ready: Opened) -> JobControl:
+    return PostgresJobControl(ready.database, job_kinds(ready))
+
+
+def retention(ready: Opened) -> Retention:
     return PostgresJobControl(ready.database, job_kinds(ready))
 
 

@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     workers_max_parallel: int = Field(default=4, ge=1, le=64)
     http_deadline_s: float = Field(default=25.0, gt=0)
     lease_s: float = Field(default=60.0, ge=1, le=3600)
+    retention_days: int = Field(default=30, ge=1, le=3650)
     log_level: str = "info"
     log_format: str | None = None
     ssm_prefix: str | None = None

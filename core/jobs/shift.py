@@ -76,13 +76,17 @@ class Shift:
         for state in tally.closed:
             tally.skipped["tripped" if state.tripped else "disabled"] += state.due
         tally.skipped["budget"] = lanes.over_budget()
-        self._guarded(self._count_waiting)
+        if tally.away is None:
+            self._count_waiting()
 
     def _count_waiting(self) -> None:
-        if self.tally.away is None:
-            open_ = self.lanes.states.keys() - {each.queue for each in self.tally.closed}
+        """What cannot be counted in time is no failure of what was done."""
+        open_ = self.lanes.states.keys() - {each.queue for each in self.tally.closed}
+        try:
             for reason, jobs in self.tools.jobs.waiting_for(open_).items():
                 self.tally.skipped[HELD.get(reason, reason)] += jobs
+        except StoreUnavailableError as error:
+            self.tools.run.log.warning("jobs.uncounted", error=str(error))
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """A database that is away ends the taking; the turns that run are still waited for."""
@@ -193,6 +197,7 @@ class Shift:
         self.turns.remove(turn)
         self.lanes.given_back(turn.queue)
         for job_id in turn.lost:
+            self.tally.counts[Ended.LOST.value] += 1
             self._tell_lost(job_id)
         self._news_since_look = True
 
@@ -205,14 +210,32 @@ class Shift:
         marks = []
         for each, how in ended:
             self.tally.ended(each, how)
+            self._tell_dead(each, how)
             self.lanes.took(each.job, turn.took.get(each.job.id, 0.0))
             if each.job.ordering_key is not None:
                 self.lanes.refilled(turn.queue)
             if how is Ended.LOST:
                 turn.lost.add(each.job.id)
-            elif each.fault or how is Ended.COMPLETED:
+                continue
+            # It may have ended between a look at what is held and its renewal.
+            turn.lost.discard(each.job.id)
+            if each.fault or how is Ended.COMPLETED:
                 marks.append(each.fault)
         self._judge(turn.queue, marks)
+
+    def _tell_dead(self, settled: Settled, ended: Ended) -> None:
+        """Somebody may look at it; what was in it is nobody's business here."""
+        if ended is Ended.DEAD:
+            job, verdict = settled.job, settled.verdict
+            self.tools.run.log.warning(
+                "job.dead_lettered",
+                run_id=str(self.tools.run.run_id),
+                job_id=str(job.id),
+                kind=job.kind,
+                queue=job.queue,
+                attempt=job.attempt,
+                code=getattr(verdict, "code", None),
+            )
 
     def _judge(self, queue: str, marks: Sequence[bool]) -> None:
         """Only where it changes something: most runs have no fault, and forgive none."""

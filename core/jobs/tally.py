@@ -41,6 +41,8 @@ class Tally:
         self.more_scheduled = fired.more
 
     def ended(self, settled: Settled, ended: Ended) -> None:
+        if ended is Ended.LOST:
+            return
         self.counts[ended.value] += 1
         verdict = settled.verdict
         told = isinstance(verdict, Failed | Retry | Dead)

@@ -159,6 +159,8 @@ class Turn:
 
     def _next(self) -> Job | None:
         with self._lock:
+            while self.waiting and self.waiting[0].id in self.lost:
+                self.waiting.popleft()
             if not self.waiting or self._is_over():
                 return None
             self._current = self.waiting.popleft()

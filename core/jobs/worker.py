@@ -9,6 +9,7 @@ from threading import Event
 from core.clock import Sleeper
 from core.context import RunContext
 from core.errors import StoreUnavailableError
+from core.jobs.control import Retention
 from core.jobs.kinds import JobKind
 from core.jobs.lanes import Selection
 from core.jobs.ports import JobStore, Queues, Schedules
@@ -19,6 +20,7 @@ from core.jobs.turn import Tools
 from core.report import WorkReport
 
 STAGED_AT_MOST = 1000
+FORGOTTEN_AT_ONCE, FORGET_S = 500, 2.0
 DRY_RUN = "dry run: nothing was done; these queues have jobs due"
 
 
@@ -26,16 +28,19 @@ DRY_RUN = "dry run: nothing was done; these queues have jobs due"
 class DrainQueue:
     """`parallel` jobs at once, each in a thread of its own; cheap ones many to a thread.
 
-    Several runs share the work: what keeps them apart are the jobs' own leases.
+    Several runs share the work: what keeps them apart are the jobs' own leases. `keep`: how long a
+    job that has ended is kept.
     """
 
     jobs: JobStore
     queues: Queues
     schedules: Schedules
     kinds: Mapping[str, JobKind]
+    retention: Retention
     sleep: Sleeper
     parallel: int
     lease: timedelta
+    keep: timedelta
 
     def run_once(self, context: RunContext, selection: Selection) -> WorkReport:
         """Fire what is due, move what was staged, then claim, perform and settle.
@@ -52,9 +57,26 @@ class DrainQueue:
             tally.away = str(error)
             return tally.report()
         shift = self._shift(context, selection, tally)
-        shift.work()
+        try:
+            shift.work()
+        finally:
+            # Also where a mistake of ours ends the run: its threads end with their present jobs.
+            shift.tools.closing.set()
         shift.sum_up()
+        self._forget(context, tally)
         return tally.report()
+
+    def _forget(self, context: RunContext, tally: Tally) -> None:
+        """In what time is left: nothing waits for it, and a run that cannot has not failed."""
+        if tally.away is not None:
+            return
+        before = context.started_at - self.keep
+        try:
+            while context.deadline.allows(FORGET_S) and not context.stop_requested():
+                if self.retention.forget(before, FORGOTTEN_AT_ONCE) < FORGOTTEN_AT_ONCE:
+                    return
+        except StoreUnavailableError as error:
+            context.log.warning("jobs.not_forgotten", error=str(error))
 
     def preview(self, context: RunContext, selection: Selection) -> WorkReport:
         """What a run would find due; nothing is claimed."""

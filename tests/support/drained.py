@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from core.context import RunContext
@@ -63,6 +63,23 @@ class FakeSchedules:
         return FiredJobs(jobs=self.act(), skipped=self.skipped, more=self.more)
 
 
+@dataclass
+class FakeRetention:
+    """`left`: so many may be forgotten; `asked`: until when, each time."""
+
+    left: int = 0
+    asked: list[datetime] = field(default_factory=list)
+    error: Exception | None = None
+
+    def forget(self, before: datetime, most: int) -> int:
+        self.asked.append(before)
+        if self.error is not None:
+            raise self.error
+        forgotten = min(self.left, most)
+        self.left -= forgotten
+        return forgotten
+
+
 class LooseJobs(MemoryJobs):
     """Whose methods a test may replace."""
 
@@ -75,6 +92,7 @@ class Yard:
     run: Run = field(default_factory=Run)
     parallel: int = 2
     schedules: FakeSchedules = field(default_factory=FakeSchedules)
+    retention: FakeRetention = field(default_factory=FakeRetention)
     jobs: LooseJobs = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,6 +113,8 @@ class Yard:
             "sleep": self.run.clock.advance,
             "parallel": self.parallel,
             "lease": timedelta(seconds=60),
+            "retention": self.retention,
+            "keep": timedelta(days=30),
         }
         return DrainQueue(**{**ports, **changes})
 

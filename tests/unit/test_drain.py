@@ -506,8 +506,53 @@ class TestDatabaseAway:
         ground.jobs.waiting_for = away  # type: ignore[assignment]  # at the last moment
         report = ground.drain()
 
-        assert report.reason is Reason.DATABASE
+        assert report.outcome is Outcome.DONE
         assert report.counts["completed"] == 1
+        assert "jobs.uncounted" in ground.run.log.events()
+
+    def test_a_database_that_goes_away_while_a_job_is_cut_off_is_what_the_report_says(self) -> None:
+        released = threading.Event()
+
+        def hangs(_: Job, __: JobContext) -> Verdict:
+            ground.run.clock.advance(601)
+            released.wait(20)
+            return Completed()
+
+        def away(*_: Any) -> Any:
+            raise StoreUnavailableError("nobody answers")
+
+        ground = yard(kind("test", hangs))
+        ground.put("test")
+        ground.jobs.settle = away  # type: ignore[assignment]  # just then
+        report = ground.drain()
+        released.set()
+
+        assert report.reason is Reason.DATABASE
+
+
+class TestRetention:
+    def test_what_ended_long_ago_is_forgotten_in_batches(self) -> None:
+        ground = yard(kind("test"))
+        ground.retention.left = 1200
+
+        ground.drain()
+
+        assert ground.retention.left == 0
+        assert ground.retention.asked == [ground.run.clock.now() - timedelta(days=30)] * 3
+
+    def test_a_run_without_time_forgets_nothing(self) -> None:
+        ground = yard(kind("test"))
+
+        ground.drain(limit_s=1.0)
+
+        assert ground.retention.asked == []
+
+    def test_a_run_that_cannot_forget_has_not_failed(self) -> None:
+        ground = yard(kind("test"))
+        ground.retention.error = StoreUnavailableError("busy")
+
+        assert ground.drain().outcome is Outcome.DONE
+        assert "jobs.not_forgotten" in ground.run.log.events()
 
 
 class TestLeases:
@@ -527,6 +572,61 @@ class TestLeases:
         assert ground.row(job).result is None
         assert report.counts["lost"] == 1
         assert ("warning", "job.lease_lost") in [line[:2] for line in ground.run.log.lines]
+
+    def test_a_job_that_was_taken_over_before_it_began_is_not_begun(self) -> None:
+        seen: list[object] = []
+
+        def takes_over_the_next(job: Job, context: JobContext) -> Verdict:
+            seen.append(job.payload["n"])
+            for row in ground.jobs.rows.values():
+                if row.payload["n"] == 1:
+                    row.fence += 1
+            for looked in (first, second):
+                ground.run.clock.advance(21)
+                assert looked.wait(20)
+            return Completed()
+
+        # When it renews for the second time it has read what the first one said.
+        first, second = threading.Event(), threading.Event()
+        ground = yard(kind("test", takes_over_the_next), parallel=1)
+        for number in range(2):
+            ground.put("test", {"n": number})
+        renew = ground.jobs.renew
+
+        def noted(jobs: Sequence[Job], lease: timedelta) -> Mapping[JobId, bool]:
+            (second if first.is_set() else first).set()
+            return renew(jobs, lease)
+
+        ground.jobs.renew = noted  # type: ignore[method-assign]  # to know when it happened
+        report = ground.drain()
+
+        assert seen == [0]
+        assert report.counts["lost"] == 1
+
+    def test_a_mistake_of_ours_in_the_run_itself_leaves_no_thread_that_goes_on(self) -> None:
+        began = threading.Event()
+        ground = yard(kind("test", lambda _, __: began.wait(20) and Completed()))
+        for _ in range(3):
+            ground.put("test")
+        claim = ground.jobs.claim
+
+        def broken(run_id: Any, lane: Any) -> Any:
+            if ground.row(next(iter(ground.jobs.rows))).attempts:
+                raise ZeroDivisionError
+            return claim(run_id, lane)
+
+        ground.jobs.claim = broken  # type: ignore[method-assign]  # at the second look
+        ground.put("test", queue="other")
+
+        with pytest.raises(ZeroDivisionError):
+            ground.drain()
+        began.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("jobs "):
+                thread.join(20)
+
+        statuses = [row.status for row in ground.jobs.rows.values()]
+        assert statuses.count(Status.PENDING) == 3
 
     def test_a_job_that_renews_learns_that_it_was_lost_or_is_to_end(self) -> None:
         told: list[tuple[bool, bool]] = []
