@@ -97,9 +97,7 @@ class PostgresJobControl:
 
     def forget(self, before: datetime, most: int) -> int:
         with self.database.transaction(by_index=True) as connection:
-            jobs = _run(connection, "forget_jobs", before=before, most=most).all()
-            keys = _run(connection, "forget_keys", most=most).all()
-            return len(jobs) + len(keys)
+            return int(_run(connection, "forget", before=before, most=most).scalar_one())
 
 
 def cancel(connection: sa.Connection, job_id: JobId) -> Status:

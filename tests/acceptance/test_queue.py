@@ -1,6 +1,7 @@
 """Jobs as people meet them: enqueued, drained, stuck, looked after, on the command line."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from core.report import Outcome, Reason, RunReport
 from tests.support import forked
 from tests.support.odd_kinds import Seen, kind, odd_kinds
 from tests.support.postgres import scratch
-from tests.support.site import DRAIN, Site, beside
+from tests.support.site import DRAIN, KEPT, Site, beside
 from tests.support.typed import typed
 
 pytestmark = pytest.mark.timeout(120)
@@ -92,6 +93,20 @@ def test_e1_a_queued_job_is_done_by_the_next_run_of_another_process(site: Site) 
 
     assert json.loads(done.stdout)["counts"]["completed"] == 1
     assert job(site, queued)["status"] == "completed"
+
+
+def test_e1_a_queued_job_is_done_after_a_restart_of_everything(folder: Path) -> None:
+    """The embedded database ends with each command: nothing of ours runs between the two."""
+    kept = {name: value for name, value in os.environ.items() if name in KEPT or "COV" in name}
+    environment = {**kept, "CRONSHOT_HOME": str(folder / "home"), "LOG_FORMAT": "json"}
+
+    made = forked.run(["-m", "core.run", "jobs", "enqueue", "test"], env=environment, timeout=60)
+    still = list(folder.glob("home/postgres*/postmaster.pid"))
+    done = forked.run(["-m", "core.run", "queue", "--json"], env=environment, timeout=60)
+
+    assert made.returncode == 0, made.stderr
+    assert still == []
+    assert json.loads(done.stdout)["counts"]["completed"] == 1
 
 
 def test_e2_of_many_runs_at_once_one_does_the_job(site: Site) -> None:
@@ -323,6 +338,19 @@ class TestRunsAreSeen:
 
         assert (waits, heartbeat(site)) == ("degraded", "starting")
 
+    def test_a_schedule_that_nobody_fires_is_work_that_waits(self, site: Site) -> None:
+        site.sql(
+            "INSERT INTO ops.schedules (name, kind, payload, cron, next_fire_at, created_at,"
+            " updated_at) VALUES ('nightly', 'test', '{}', '0 3 * * *',"
+            " now() - interval '3 minutes', now(), now())"
+        )
+        waits = heartbeat(site)
+
+        drain(site)
+
+        site.sql("DELETE FROM ops.schedules")
+        assert (waits, heartbeat(site)) == ("degraded", "running")
+
     def test_a_run_that_died_is_called_abandoned_by_the_next_one_and_counted(
         self, site: Site
     ) -> None:
@@ -376,6 +404,24 @@ class TestRunsAreSeen:
         assert DRAIN not in [run["worker"] for run in early["runs"]]
         [run] = [run for run in late["runs"] if run["worker"] == DRAIN]
         assert run["counts"]["completed"] == 1
+
+
+def test_what_ended_long_ago_is_forgotten_and_what_has_not_ended_never(site: Site) -> None:
+    old, young, late = (enqueue(site, "test", "{}", "--key", name) for name in "abc")
+    drain(site)
+    waiting = enqueue(site, "wait")
+    drain(site)
+    site.sql(
+        "UPDATE ops.jobs SET created_at = now() - interval '32 days',"
+        " finished_at = finished_at - interval '31 days'"
+        f" WHERE id IN ('{old}', '{waiting}')"
+    )
+
+    drain(site)
+
+    left = {str(row[0]) for row in site.sql("SELECT id FROM ops.jobs")}
+    assert left == {young, late, waiting}
+    assert site.one("SELECT count(*) FROM ops.job_keys") == 0
 
 
 class TestSkips:
@@ -538,6 +584,14 @@ class TestStopping:
         assert "the run's time was over" in told["error_detail"]
         assert report["counts"]["retried"] == 1
 
+    def test_t9_a_process_ends_though_a_job_of_it_hangs(self, site: Site) -> None:
+        stuck = enqueue(site, "hang")
+
+        ended = site.cli("queue", "--json", "--deadline", "2s", command=ODD)
+
+        assert json.loads(ended.stdout)["counts"]["retried"] == 1
+        assert job(site, stuck)["error_code"] == "cut_off"
+
 
 def started(site: Site, **settings: str) -> subprocess.Popen[str]:
     return forked.popen(
@@ -582,3 +636,59 @@ def later(site: Site, minutes: float) -> None:
         f" expires_at = expires_at - interval '{minutes} minutes',"
         f" finished_at = finished_at - interval '{minutes} minutes'"
     )
+
+
+RUNBOOK_ALIVE = (
+    "SELECT worker_id, worker_type, status, last_heartbeat_at FROM ops.worker_heartbeats"
+    " WHERE last_heartbeat_at > now() - interval '5 minutes' ORDER BY last_heartbeat_at DESC;"
+)
+RUNBOOK_WAITING = (
+    "SELECT * FROM ops.jobs WHERE status = 'pending' ORDER BY created_at DESC LIMIT 10;"
+)
+RUNBOOK_STUCK = (
+    "SELECT * FROM ops.jobs WHERE status = 'processing'"
+    " AND locked_at < now() - interval '10 minutes';"
+)
+
+
+class TestRunbook:
+    """The replaced systems' monitoring queries, as they are written there."""
+
+    def test_a_healthy_system(self, site: Site) -> None:
+        enqueue(site, "test", "{}", "--at", "10m")
+        drain(site)
+
+        assert [tuple(row)[:3] for row in site.sql(RUNBOOK_ALIVE)] == [(DRAIN, DRAIN, "running")]
+        assert len(site.sql(RUNBOOK_WAITING)) == 1
+        assert site.sql(RUNBOOK_STUCK) == []
+
+    def test_a_long_job_that_is_alive_is_not_stuck_for_its_lock_is_renewed(
+        self, site: Site
+    ) -> None:
+        seen = Seen()
+        quick = site.with_settings(LEASE_S="1")
+        with odd_kinds(kind("slow", seen)):
+            enqueue(site, "slow")
+            with beside(lambda: done(quick.run(worker=DRAIN))):
+                assert seen.arrived.wait(60)
+                # As if it had been at it for an hour.
+                site.sql("UPDATE ops.jobs SET locked_at = now() - interval '1 hour'")
+                while site.sql(RUNBOOK_STUCK):
+                    seen.gate.wait(0.05)
+                alive = site.sql(RUNBOOK_ALIVE)
+                seen.gate.set()
+
+        assert [tuple(row)[:3] for row in alive] == [(DRAIN, DRAIN, "running")]
+
+    def test_a_stuck_system(self, site: Site) -> None:
+        stuck = enqueue(site, "die")
+        site.cli("queue", command=ODD)
+        waiting = enqueue(site, "test")
+        site.sql("UPDATE ops.jobs SET run_at = now() - interval '1 hour' WHERE status = 'pending'")
+        site.sql("UPDATE ops.jobs SET locked_at = locked_at - interval '11 minutes'")
+        later(site, 11)
+
+        assert site.sql(RUNBOOK_ALIVE) == []
+        assert [str(row[0]) for row in site.sql(RUNBOOK_WAITING)] == [waiting]
+        assert [str(row[0]) for row in site.sql(RUNBOOK_STUCK)] == [stuck]
+        assert heartbeat(site) == "degraded"

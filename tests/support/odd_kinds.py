@@ -51,6 +51,11 @@ def hold(job: Job, context: JobContext) -> Verdict:
     return Completed()
 
 
+def hang(_: Job, __: JobContext) -> Verdict:
+    threading.Event().wait()
+    raise AssertionError
+
+
 def broken_effect(_: Job, __: JobContext) -> Verdict:
     def effect(transaction: Transaction) -> None:
         transaction.execute("jobs_control.line_of", id="no id at all")
@@ -93,6 +98,7 @@ KINDS = (
     kind("boom", boom),
     kind("boom-once", boom, max_attempts=1),
     kind("die", die, max_attempts=3),
+    kind("hang", hang),
     kind("hold", hold, queue="hold"),
     kind("broken-effect", broken_effect, Effect.DATABASE),
     kind("nothing", lambda _, __: None),

@@ -84,20 +84,23 @@ VALUES (:id, clock_timestamp(), 'signalled', :name);
 -- name: pause_key
 UPDATE ops.job_keys SET paused = :paused WHERE queue = :queue AND ordering_key = :ordering_key RETURNING 1;
 
--- name: forget_jobs
--- The oldest first, by the index of the newest: what is old and unfinished is read again, and is little.
-DELETE FROM ops.jobs
- WHERE id = ANY (ARRAY(
-         SELECT id FROM ops.jobs
-          WHERE created_at < CAST(:before AS timestamptz) AND finished_at < CAST(:before AS timestamptz)
-          ORDER BY created_at, jobs.id
-          LIMIT :most
-            FOR UPDATE SKIP LOCKED))
-RETURNING 1;
-
--- name: forget_keys
--- A key that nobody uses is made again by the next job of it.
-DELETE FROM ops.job_keys
- WHERE ctid = ANY (ARRAY(
-         SELECT ctid FROM ops.job_keys WHERE visible_at IS NULL AND NOT paused LIMIT :most FOR UPDATE SKIP LOCKED))
-RETURNING 1;
+-- name: forget
+-- The oldest first, by the index of the newest: what is old and unfinished is read again, and is little. A key that
+-- nobody uses is made again by the next job of it.
+WITH ended AS (
+  DELETE FROM ops.jobs
+   WHERE id = ANY (ARRAY(
+           SELECT id FROM ops.jobs
+            WHERE created_at < CAST(:before AS timestamptz) AND finished_at < CAST(:before AS timestamptz)
+            ORDER BY created_at, jobs.id
+            LIMIT :most
+              FOR UPDATE SKIP LOCKED))
+  RETURNING 1
+), quiet AS (
+  DELETE FROM ops.job_keys
+   WHERE ctid = ANY (ARRAY(
+           SELECT ctid FROM ops.job_keys WHERE visible_at IS NULL AND NOT paused
+            ORDER BY queue LIMIT :most FOR UPDATE SKIP LOCKED))
+  RETURNING 1
+)
+SELECT (SELECT count(*) FROM ended) + (SELECT count(*) FROM quiet) AS forgotten;
