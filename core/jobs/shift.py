@@ -249,8 +249,13 @@ class Shift:
             self.tools.run.log.critical(CRASH_LOOP, queue=queue, run_id=str(self.tools.run.run_id))
 
     def _renew_in_time(self) -> None:
-        if self.renewal.due_in() == 0.0 and self.renewal.renew():
-            self._guarded(self._renew_jobs)
+        """As with the run's own lease: those of jobs outlive two tries as well."""
+        if self.renewal.due_in() > 0.0 or not self.renewal.renew():
+            return
+        try:
+            self._renew_jobs()
+        except StoreUnavailableError as error:
+            self.tools.run.log.warning("lease.renewal_failed", error=str(error))
 
     def _renew_jobs(self) -> None:
         held = [(turn, turn.held()) for turn in self.turns]

@@ -13,7 +13,7 @@ from core.ids import RunId
 from core.jobs.model import TERMINAL, Job, JobId, Priority, Status
 from core.jobs.ports import Claim, Lane, NotClaimed
 from core.jobs.settling import EXHAUSTED, LAST_LEASE
-from infra.postgres.job_rows import lock, refresh, run
+from infra.postgres.job_rows import Line, lock, refresh, run
 from infra.postgres.literals import Value, run_literally
 
 NOTHING = (Claim(), False)
@@ -232,7 +232,11 @@ def _not_due(status: Status) -> NotClaimed:
             return NotClaimed.NOT_DUE
 
 
-def lock_lines_of(connection: sa.Connection, jobs: Sequence[Job]) -> list[tuple[str, str]]:
-    lines = sorted({(job.queue, job.ordering_key) for job in jobs if job.ordering_key is not None})
+def lock_lines_of(connection: sa.Connection, jobs: Sequence[Job]) -> list[Line]:
+    lines = sorted(lines_of(jobs))
     lock(connection, lines)
     return lines
+
+
+def lines_of(jobs: Sequence[Job]) -> set[Line]:
+    return {(job.queue, job.ordering_key) for job in jobs if job.ordering_key is not None}

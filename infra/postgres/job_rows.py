@@ -160,9 +160,15 @@ def staged_lines(connection: sa.Connection, most: int) -> list[Line]:
 
 def lock_free(connection: sa.Connection, lines: Collection[Line]) -> list[Line]:
     """Those that nobody holds, made where they are new, and locked."""
+    if lines:
+        run(connection, "make_lines", lines=lines_json(lines))
+    return free_lines(connection, lines)
+
+
+def free_lines(connection: sa.Connection, lines: Collection[Line]) -> list[Line]:
+    """As `lock_free`, of lines that are there."""
     if not lines:
         return []
-    run(connection, "make_lines", lines=lines_json(lines))
     return _lines(run(connection, "lock_free_lines", lines=lines_json(lines)))
 
 

@@ -16,9 +16,10 @@ from core.jobs.control import COUNTED
 from core.jobs.model import Enqueued, Job, JobId, NewJob, Status, Transaction
 from core.jobs.ports import Claim, Ended, Lane, NotClaimed, Settled
 from core.jobs.settling import Change, changes
-from infra.postgres.job_claim import Claiming, ClaimingOne, lock_lines_of
+from infra.postgres.job_claim import Claiming, ClaimingOne, lines_of, lock_lines_of
 from infra.postgres.job_rows import (
     enqueue_in_line,
+    free_lines,
     lock_free,
     place_staged,
     refresh,
@@ -97,8 +98,10 @@ class PostgresJobs:
 
     def renew(self, jobs: Sequence[Job], lease: timedelta) -> Mapping[JobId, bool]:
         def prolong(connection: sa.Connection) -> Mapping[JobId, bool]:
-            lines = lock_lines_of(connection, jobs)
-            rows = run(connection, "renew", **_held(jobs), lease_s=lease.total_seconds()).all()
+            lines = free_lines(connection, lines_of(jobs))
+            free = [job.id for job in jobs if not lines_of([job]) - set(lines)]
+            values = {**_held(jobs), "free": free, "lease_s": lease.total_seconds()}
+            rows = run(connection, "renew", **values).all()
             refresh(connection, lines)
             return {JobId(row.id): row.cancelled for row in rows}
 

@@ -80,3 +80,18 @@ def test_a_lease_that_is_over_is_lost_while_another_takes_it(
         renewed = store.renew([job], timedelta(seconds=60))
 
     assert (job.id in renewed) is held
+
+
+def test_a_line_that_somebody_holds_holds_up_no_renewal(database: Database) -> None:
+    store = PostgresJobs(database, KINDS)
+    store.enqueue([echo(1, ordering_key="held"), echo(2, ordering_key="free"), echo(3)])
+    jobs = store.claim(RUN, lane()).jobs
+    rows(database, "UPDATE ops.jobs SET leased_until = leased_until - interval '10 s'")
+
+    with database.transaction() as other:
+        other.execute(sa.text("SELECT FROM ops.job_keys WHERE ordering_key = 'held' FOR UPDATE"))
+        renewed = store.renew(jobs, timedelta(seconds=60))
+
+    assert renewed.keys() == {job.id for job in jobs}
+    later = "SELECT payload->>'n' FROM ops.jobs WHERE leased_until > now() + interval '55 s'"
+    assert sorted(rows(database, later)) == [("2",), ("3",)]

@@ -708,6 +708,27 @@ class TestLeases:
         assert leases == [began + timedelta(seconds=90)]
         assert report.counts["lost"] == 0
 
+    def test_a_renewal_that_fails_ends_no_run(self) -> None:
+        def long(_: Job, __: JobContext) -> Verdict:
+            ground.run.clock.advance(30)
+            tried.wait(20)
+            return Completed()
+
+        tried = threading.Event()
+        ground = yard(kind("test", long))
+        job = ground.put("test")
+
+        def away(_: Sequence[Job], __: timedelta) -> Mapping[JobId, bool]:
+            tried.set()
+            raise StoreUnavailableError("another session holds what this one needs")
+
+        ground.jobs.renew = away  # type: ignore[assignment]  # a line that is locked
+        report = ground.drain()
+
+        assert ground.row(job).status is Status.COMPLETED
+        assert report.outcome is Outcome.DONE
+        assert "lease.renewal_failed" in ground.run.log.events()
+
     def test_a_run_is_renewed_with_nothing_in_hand(self) -> None:
         ground = yard(kind("test"))
         ground.run.renew_every_s = 0.0

@@ -100,11 +100,12 @@ ON CONFLICT (queue, ordering_key) DO NOTHING;
 
 -- name: lock_free_lines
 -- Those that nobody holds: an effect that takes its time holds the line of its job.
-SELECT kept.queue, kept.ordering_key
-  FROM ops.job_keys kept
-  JOIN jsonb_to_recordset(CAST(:lines AS jsonb)) AS line (queue text, ordering_key text)
-    ON (kept.queue, kept.ordering_key) = (line.queue, line.ordering_key)
-   FOR UPDATE OF kept SKIP LOCKED;
+SELECT line.queue, line.ordering_key
+  FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS line (queue text, ordering_key text)
+ CROSS JOIN LATERAL (
+         SELECT FROM ops.job_keys
+          WHERE job_keys.queue = line.queue AND job_keys.ordering_key = line.ordering_key
+            FOR UPDATE SKIP LOCKED) AS locked;
 
 -- name: place_staged
 -- Into their lines, whose key rows are locked, in the order in which they were asked for; :each of a line at most.
@@ -417,6 +418,7 @@ RETURNING job.id;
 
 -- name: renew
 -- A row that is being settled is locked, and needs no renewal; one whose lease is over is being taken over.
+-- :free are those whose lines nobody holds: nobody waits here, for the leases of others would run out.
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
 asked AS MATERIALIZED (
   SELECT job.id, job.fence, job.leased_until, job.cancel_asked_at IS NOT NULL AS cancelled
@@ -426,7 +428,7 @@ asked AS MATERIALIZED (
 ), free AS MATERIALIZED (
   SELECT job.id
     FROM asked JOIN ops.jobs job ON job.id = asked.id AND job.fence = asked.fence AND job.status = 'processing'
-   WHERE job.id = ANY (CAST(:ids AS uuid[]))
+   WHERE job.id = ANY (CAST(:free AS uuid[]))
      FOR UPDATE OF job SKIP LOCKED
 ), renewed AS (
   UPDATE ops.jobs job
