@@ -66,6 +66,8 @@ def _admitted(job: NewJob, kinds: Kinds) -> Admitted:
 
 def _check_fields(job: NewJob) -> None:
     _check_word("queue", job.queue)
+    if job.queue is not None and job.queue != job.queue.strip():
+        raise UsageError(f"the queue of a {job.kind} job begins or ends with a space")
     _check_word("ordering key", job.ordering_key)
     _check_word("idempotency key", job.idempotency_key)
     _check_word("dedupe key", job.dedupe_key)

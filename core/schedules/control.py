@@ -14,7 +14,7 @@ from core.schedules.model import Definition, Due, Page, Saved, Schedule, Wanted
 from core.schedules.ports import Make, ScheduleStore, Targets
 from core.schedules.zones import check_zone
 
-MOST_SHOWN = 100
+MOST_SHOWN, MOST_LISTED = 100, 1000
 
 
 class NoSuchScheduleError(UsageError):
@@ -31,6 +31,9 @@ class ControlSchedules:
     targets: Targets
 
     def list(self, wanted: Wanted) -> Page:
+        """Raises UsageError."""
+        if not 1 <= wanted.limit <= MOST_LISTED:
+            raise UsageError(f"limit: {wanted.limit} is not from 1 to {MOST_LISTED}")
         return self.store.list(wanted)
 
     def one(self, name: str) -> Schedule:

@@ -59,7 +59,7 @@ def normal(expression: str) -> str:
         )
     if len(fields) != len(FIELDS):
         raise BadCronError(
-            f"cron: {expression!r} has {len(fields)} fields, and should have five:"
+            f"cron: {expression!r} is not five fields but {len(fields)}; there must be"
             f" {', '.join(FIELDS)}; {EXAMPLES}; or one of {', '.join(NICKNAMES)}"
         )
     return " ".join(fields)

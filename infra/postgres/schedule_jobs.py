@@ -6,7 +6,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.errors import UsageError
 from core.jobs.admission import Kinds, admit
 from core.jobs.model import NewJob, Priority
 from core.schedules.model import Definition, Due, Reason, Schedule, ScheduleId
@@ -64,7 +63,7 @@ def refusal(definition: Definition, kinds: Kinds) -> Reason | None:
         return Reason.UNKNOWN_KIND
     try:
         admit([job_of(definition, None, None)], kinds)
-    except UsageError:
+    except Exception:  # noqa: BLE001  (a mistake of one kind must not stop the clock of the others)
         return Reason.BAD_PAYLOAD
     return None
 

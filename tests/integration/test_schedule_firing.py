@@ -229,6 +229,19 @@ def test_one_that_is_refused_late_does_not_hold_up_the_others(database: Database
     assert due_at(found) == at + DAY
 
 
+def test_a_kind_that_breaks_does_not_stop_the_clock_of_the_others(database: Database) -> None:
+    def breaks(_: Mapping[str, object]) -> None:
+        raise KeyError("text")
+
+    at = due_at(saved(database, "broken", kind="report"))
+    saved(database, "sound")
+    kinds = KINDS | {"report": replace(KINDS["report"], check=breaks)}
+
+    fired = firing_of(database, kinds).fire(at, 100)
+
+    assert (fired.jobs, fired.skipped) == (1, [("broken", Reason.BAD_PAYLOAD)])
+
+
 def test_a_job_that_shares_its_key_is_no_second_one(database: Database) -> None:
     """Tried again by hand, say: it is not the schedule's last job, and must not overlap either."""
     at = due_at(saved(database, overlap=False))

@@ -57,3 +57,9 @@ def test_what_is_to_be_typed_can_be_typed_whatever_the_names_are() -> None:
 def test_a_field_that_makes_no_sense_is_named(fields: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         admit([NewJob(kind="test", **fields)], {"test": TEST})
+
+
+@pytest.mark.parametrize("queue", [" ", "mail ", " mail"])
+def test_a_queue_has_a_name_that_can_be_typed(queue: str) -> None:
+    with pytest.raises(UsageError, match="queue of a test job begins or ends with a space"):
+        admit([NewJob(kind="test", queue=queue)], {"test": TEST})

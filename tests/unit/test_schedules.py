@@ -352,6 +352,12 @@ def test_what_is_not_there_is_told(name: str) -> None:
         schedules.coming(name, 1)
 
 
+@pytest.mark.parametrize("limit", [0, -1, 1001, 10**30])
+def test_a_list_is_not_longer_than_a_person_reads(limit: int) -> None:
+    with pytest.raises(UsageError, match="limit: "):
+        control().list(Wanted(limit=limit))
+
+
 def test_what_is_removed_is_gone() -> None:
     schedules = control()
     schedules.add(a_definition())
