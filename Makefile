@@ -21,6 +21,8 @@ bench_py := $(BENCH_VENV)/bin/python
 
 # The demo and the tests never touch the database that somebody works with, nor read his .env.
 own_database := env -u DATABASE_URL -u DATABASE_URL_DIRECT -u COMPAT_ENV CRONSHOT_ENV_FILE=
+# With the tests compiled each worker begins seven seconds earlier.
+compiled := env -u PYTHONDONTWRITEBYTECODE
 
 # Evaluated when a virtual environment is made, not before. Ubuntu and Debian ship a Python without
 # ensurepip, and pyenv leaves shims that do not run, so each candidate is tried.
@@ -79,11 +81,11 @@ serve: $(VENV)/.installed-local ## the HTTP endpoints on 127.0.0.1:8000 (ARGS="-
 .PHONY: test
 test: $(VENV)/.installed-dev ## all tests but chaos and slow ones, on a real PostgreSQL, in a random order (SEED=n repeats one)
 	@echo 'make: random seed $(SEED)' >&2
-	@$(own_database) $(py) -m pytest $(side_by_side) --randomly-seed=$(SEED) $(ARGS)
+	@$(compiled) $(own_database) $(py) -m pytest $(side_by_side) --randomly-seed=$(SEED) $(ARGS)
 
 .PHONY: slow
 slow: $(VENV)/.installed-dev ## the tests that `make test` leaves out because they take long
-	@$(own_database) $(py) -m pytest -m slow $(side_by_side) --randomly-seed=$(SEED) $(ARGS)
+	@$(compiled) $(own_database) $(py) -m pytest -m slow $(side_by_side) --randomly-seed=$(SEED) $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.installed-dev ## ruff, mypy strict, import contracts

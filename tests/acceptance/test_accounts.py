@@ -90,19 +90,10 @@ def test_r23_a_seller_is_added_with_every_stream_due_and_nothing_in_clear(
 
 def test_a_token_comes_from_stdin_as_well(site: Site) -> None:
     token = site.simulator.world.account("seller-2").refresh_token
-    ended = subprocess.run(
-        [
-            *(sys.executable, "-m", "core.run", "accounts", "add", "--name", "ünlü & söhne"),
-            *("--environment", "simulator", "--refresh-token-file", "-"),
-            *("--marketplace", "EBAY_AT", "--marketplace", "EBAY_CH"),
-        ],
-        input=f"\ufeff{token}\r\n",
-        capture_output=True,
-        encoding="utf-8",
-        cwd=ROOT,
-        env=site.environment(),
-        timeout=60,
-        check=False,
+    ended = site.cli(
+        *("accounts", "add", "--name", "ünlü & söhne", "--environment", "simulator"),
+        *("--refresh-token-file", "-", "--marketplace", "EBAY_AT", "--marketplace", "EBAY_CH"),
+        typed=f"\ufeff{token}\r\n",
     )
 
     assert ended.returncode == 0, ended.stderr

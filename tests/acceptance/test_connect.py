@@ -23,6 +23,7 @@ from core.errors import (
 from handlers import connections, opening
 from infra.simulator.accounts import SCOPE
 from infra.simulator.behaviour import Behaviour
+from tests.support import forked
 from tests.support.seller import AtEbay, consent
 from tests.support.site import KEYS, ROOT, TOKENS, Site
 from tests.support.typed import refused
@@ -63,18 +64,9 @@ def bring(site: Site, pasted: str, *, name: str = "shop") -> Connected:
 
 
 def finish(site: Site, pasted: str, *more: str, name: str = "shop") -> Ended:
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "core.run", "accounts", "connect", "--name", name),
-            *("--redirect-address-file", "-", *more),
-        ],
-        input=pasted,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=site.environment(),
-        timeout=100,
-        check=False,
+    return site.cli(
+        *("accounts", "connect", "--name", name, "--redirect-address-file", "-", *more),
+        typed=pasted,
     )
 
 
@@ -115,13 +107,16 @@ def test_a_seller_is_connected_by_the_address_that_he_pastes(site: Site) -> None
     assert asked["redirect_uri"] == ["cronshot-simulator-runame"]
 
 
+def talking(site: Site, *more: str) -> subprocess.Popen[str]:
+    """The command that shows a link, and waits for what is pasted."""
+    command = ("-m", "core.run", *CONNECT, "--environment", "simulator", *more)
+    pipe = subprocess.PIPE
+    return forked.popen(command, env=site.environment(), stdin=pipe, stdout=pipe, stderr=pipe)
+
+
 def test_who_was_brought_by_his_browser_need_not_paste(site: Site) -> None:
     """eBay sent it to our callback; what is pasted all the same is no error then."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "core.run", *CONNECT, "--environment", "simulator"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        cwd=ROOT, env=site.environment(),
-    ) as process:  # fmt: skip
+    with talking(site) as process:
         assert process.stdin is not None
         assert process.stderr is not None
         shown = next(line for line in iter(process.stderr.readline, "") if line.startswith("http"))
@@ -136,11 +131,7 @@ def test_who_was_brought_by_his_browser_need_not_paste(site: Site) -> None:
 
 
 def test_a_bare_code_is_enough_where_it_was_begun(site: Site) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "core.run", *CONNECT, "--environment", "simulator", "--json"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        cwd=ROOT, env=site.environment(),
-    ) as process:  # fmt: skip
+    with talking(site, "--json") as process:
         assert process.stdin is not None
         assert process.stderr is not None
         shown = next(line for line in iter(process.stderr.readline, "") if line.startswith("http"))
@@ -538,11 +529,7 @@ def test_data_is_erased_when_the_name_is_typed(site: Site) -> None:
                       " account_id AND name = 'other'")  # fmt: skip
 
     def erase(typed: str) -> Ended:
-        return subprocess.run(
-            [sys.executable, "-m", "core.run", "accounts", "disconnect", "shop", "--erase-data"],
-            input=typed, capture_output=True, text=True, cwd=ROOT, env=site.environment(),
-            timeout=100, check=False,
-        )  # fmt: skip
+        return site.cli("accounts", "disconnect", "shop", "--erase-data", typed=typed)
 
     mistyped = erase("shap\n")
     status = accounts(site)[0]

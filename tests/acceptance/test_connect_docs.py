@@ -3,7 +3,6 @@
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from core.connect.model import Refusal
 from core.connect.scopes import ROOT
 from handlers import connections
 from infra.settings import Settings
+from tests.support import forked
 from tests.support.seller import consent
 from tests.support.site import ROOT as FOLDER
 from tests.support.site import Site
@@ -31,10 +31,7 @@ def typed(site: Site, command: str, answer: str = "") -> subprocess.CompletedPro
     words = shlex.split(command.replace("--environment production", "--environment simulator"))
     if words[4:] == ["connect", "--name", "shop"]:
         words += ["--environment", "simulator"]
-    return subprocess.run(
-        [sys.executable, *words[1:]], input=answer, capture_output=True, text=True, cwd=FOLDER,
-        env=site.environment(), timeout=100, check=False,
-    )  # fmt: skip
+    return forked.run(words[1:], env=site.environment(), timeout=100, typed=answer)
 
 
 def test_its_settings_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:

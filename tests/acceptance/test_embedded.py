@@ -15,6 +15,7 @@ import pytest
 
 from infra.ebay.streams.registry import STREAMS
 from infra.simulator.server import Simulator
+from tests.support import forked
 from tests.support.postgres import Server, execute, scratch
 from tests.support.site import KEPT, ROOT
 
@@ -54,15 +55,8 @@ def run(
     settings: Mapping[str, str] | None = None,
     module: str = "core.run",
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments, module=module),
-        cwd=folder,
-        env=environment(**(settings or {})),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    given = environment(**(settings or {}))
+    return forked.run(["-m", module, *arguments], env=given, folder=folder, timeout=120)
 
 
 @contextmanager
@@ -189,13 +183,12 @@ def test_eight_first_users_at_once_share_one_database_and_one_key(folder: Path) 
         for account in simulator.world.accounts:
             (folder / account.name).write_text(account.refresh_token)
             processes.append(
-                subprocess.Popen(
-                    command(*ADD, account.name, "--name", account.name),
-                    cwd=folder,
+                forked.popen(
+                    ["-m", "core.run", *ADD, account.name, "--name", account.name],
                     env=environment(EBAY_SIMULATOR_API_URL=simulator.api_url),
+                    folder=folder,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
-                    text=True,
                 )
             )
         ended = [process.communicate(timeout=120) for process in processes]

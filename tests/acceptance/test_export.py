@@ -10,10 +10,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 
 from core.exports.catalog import TABLES
+from tests.support import forked
 from tests.support.site import COMMAND, ROOT, Site
 
 pytestmark = pytest.mark.timeout(150)
@@ -47,14 +49,15 @@ def add_orders(site: Site, count: int, size: int = 1) -> None:
 
 
 def export(site: Site, *arguments: str, **options: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, *COMMAND, "export", *arguments],
-        cwd=ROOT,
-        env=site.environment(**options),
-        capture_output=True,
-        timeout=100,
-        check=False,
-    )
+    """As `site.cli`, with the very bytes."""
+    with TemporaryFile() as out, TemporaryFile() as errors:
+        command = (*COMMAND, "export", *arguments)
+        environment = site.environment(**options)
+        with forked.popen(command, env=environment, stdout=out, stderr=errors) as process:
+            process.wait(100)
+        for file in (out, errors):
+            file.seek(0)
+        return subprocess.CompletedProcess(command, process.returncode, out.read(), errors.read())
 
 
 def rows_of(written: bytes) -> Sequence[dict[str, str]]:
@@ -208,32 +211,25 @@ def test_a_full_disk_is_told(filled: Site) -> None:
     add_orders(filled, 3000)
 
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, *COMMAND, "export", "orders"],
-            cwd=ROOT,
-            env=filled.environment(),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=100,
-            check=False,
-        )
+        command = (*COMMAND, "export", "orders")
+        with forked.popen(
+            command, env=filled.environment(), stdout=full, stderr=subprocess.PIPE
+        ) as process:
+            _, errors = process.communicate(timeout=100)
 
-    assert done.returncode == 1
-    assert "stdout cannot be written: No space left on device" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert process.returncode == 1
+    assert "stdout cannot be written: No space left on device" in errors
+    assert "Traceback" not in errors
 
 
 def test_an_export_that_is_stopped_says_that_it_is_not_whole(filled: Site) -> None:
     add_orders(filled, 3000, size=500)
     read, write = os.pipe()
-    process = subprocess.Popen(
-        [sys.executable, *COMMAND, "export", "orders", "--raw"],
-        cwd=ROOT,
+    process = forked.popen(
+        (*COMMAND, "export", "orders", "--raw"),
         env=filled.environment(),
         stdout=write,
         stderr=subprocess.PIPE,
-        text=True,
     )
     os.close(write)
 

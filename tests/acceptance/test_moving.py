@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -721,16 +720,7 @@ def test_its_address_may_lie_in_a_file(moving: Moving, tmp_path: Path) -> None:
 def test_the_secret_comes_from_stdin_as_well(moving: Moving) -> None:
     moving.seller()
     moving.secret = Path("-")
-    ended = subprocess.run(
-        [sys.executable, "-m", "core.run", *moving.arguments()],
-        input=f"{SECRET}\r\n",
-        capture_output=True,
-        encoding="utf-8",
-        cwd=ROOT,
-        env=moving.site.environment(),
-        timeout=60,
-        check=False,
-    )
+    ended = moving.site.cli(*moving.arguments(), typed=f"{SECRET}\r\n")
 
     assert ended.returncode == 0, ended.stderr
     assert "opens with this secret" in ended.stdout

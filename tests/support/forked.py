@@ -51,14 +51,19 @@ LINES = 1
 
 
 def popen(
-    command: Sequence[str], *, env: Mapping[str, str], fresh: bool = False, **options: Any
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    folder: Path = ROOT,
+    fresh: bool = False,
+    **options: Any,
 ) -> subprocess.Popen[str]:
-    """`python COMMAND…` in the project's folder, forked where that makes no difference to it.
+    """`python COMMAND…` in `folder`, forked where that makes no difference to it.
 
     `fresh`: by an interpreter of its own all the same.
     """
     kind = subprocess.Popen if fresh or not _may_be_forked(command, env) else Forked
-    return kind([sys.executable, *command], cwd=ROOT, env=dict(env), text=True, **options)
+    return kind([sys.executable, *command], cwd=folder, env=dict(env), text=True, **options)
 
 
 def run(
@@ -66,6 +71,7 @@ def run(
     *,
     env: Mapping[str, str],
     timeout: float,
+    folder: Path = ROOT,
     typed: str | None = None,
     fresh: bool = False,
 ) -> subprocess.CompletedProcess[str]:
@@ -75,7 +81,7 @@ def run(
         "stdout": subprocess.PIPE,
         "stderr": subprocess.PIPE,
     }
-    with popen(command, env=env, fresh=fresh, **streams) as process:
+    with popen(command, env=env, folder=folder, fresh=fresh, **streams) as process:
         try:
             told = process.communicate(typed, timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -86,7 +92,12 @@ def run(
 
 def _may_be_forked(command: Sequence[str], env: Mapping[str, str]) -> bool:
     same_language = env.get("LANG") == os.environ.get("LANG")
-    return command[0] == "-m" and same_language and not any(n.startswith(OF_THE_START) for n in env)
+    others = dict(env.items() - {("PYTHONPATH", str(ROOT))})
+    return (
+        command[0] == "-m"
+        and same_language
+        and not any(name.startswith(OF_THE_START) for name in others)
+    )
 
 
 class Forked(subprocess.Popen[str]):

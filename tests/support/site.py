@@ -207,9 +207,13 @@ class Site:
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = COMMAND,
+        typed: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
         return forked.run(
-            [*command, *arguments], env=environment or self.environment(), timeout=100
+            [*command, *arguments],
+            env=environment or self.environment(),
+            timeout=100,
+            typed=typed,
         )
 
     def start(self, *arguments: str, **more: str | None) -> subprocess.Popen[str]:
