@@ -19,6 +19,7 @@ from core.tasks.ports import TaskStore
 from core.tasks.prepare import prepare, read_id
 
 CANDIDATES = 10
+LOST = "what is personal was taken out of params: `preserve_original_text` keeps it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,13 @@ class ControlTasks:
             raise UsageError(
                 f"type: there is no such one; there are {', '.join(sorted(self.types))}"
             )
-        made = self.store.create(prepare(asked))
+        kept = prepare(asked)
+        try:
+            made = self.store.create(kept)
+        except UsageError as error:
+            if kept.params == asked.params:
+                raise
+            raise UsageError(f"{error}; {LOST}") from error
         if not made.same:
             raise KeyTakenError("this idempotency key was used for another task; take a new one")
         return made

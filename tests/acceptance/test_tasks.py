@@ -465,6 +465,16 @@ def test_connections_that_died_between_two_requests_are_replaced(
     assert [create(server, description="after").status_code for _ in range(3)] == [201] * 3
 
 
+def test_an_address_that_a_kind_needs_must_be_preserved(server: Served, site: Site) -> None:
+    mail = {"to": "alice@example.com", "subject": "hello", "text": "hello"}
+
+    told = problem(create(server, "notify.email", params=mail), 400)
+    kept = create(server, "notify.email", params=mail, preserve_original_text=True)
+
+    assert "preserve_original_text" in told["detail"]
+    assert (kept.status_code, kept.json()["params"]) == (202, mail)
+
+
 def test_a_form_is_no_task(server: Served, site: Site) -> None:
     problem(call(server, "POST", data={"type": "test"}), 415)
 

@@ -281,6 +281,24 @@ def test_an_unknown_type_is_told_which_there_are() -> None:
         control().create(NewTask(type="canary"))
 
 
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [({"to": "a@b.de"}, "preserve_original_text"), ({"to": "x"}, "to is wrong$")],
+)
+def test_what_its_kind_refuses_because_it_was_redacted_says_so(
+    params: dict[str, Any], told: str
+) -> None:
+    tasks = control()
+
+    def refuse(_: KeptTask) -> Made:
+        raise UsageError("to is wrong")
+
+    tasks.store.create = refuse  # type: ignore[method-assign,assignment]  # a kind that wants one
+
+    with pytest.raises(UsageError, match=told):
+        tasks.create(NewTask(type="test", params=params))
+
+
 def test_a_key_that_stands_for_another_task_is_refused() -> None:
     store = Store()
     store.same = False
