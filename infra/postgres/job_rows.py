@@ -102,8 +102,12 @@ def _insert(
     if not admitted:
         return []
     jobs = f"[{','.join(_row(each) for each in admitted)}]"
-    made = json.loads(run(connection, "enqueue", jobs=jobs, staged=staged).scalar_one())
-    return [Enqueued(id=JobId(UUID(id_)), created=True) if new else None for id_, new in made]
+    number = len(admitted)
+    row = run(connection, "enqueue", jobs=jobs, staged=staged, number=number).one()
+    wanted = json.loads(row.wanted)
+    # Which were made is told only where not all were.
+    made = set(wanted if row.made is None else json.loads(row.made))
+    return [Enqueued(id=JobId(UUID(id_)), created=True) if id_ in made else None for id_ in wanted]
 
 
 def _row(admitted: Admitted) -> str:

@@ -144,8 +144,9 @@ def _written(
     if rest:
         rows = f"[{','.join(map(_change, rest))}]"
         ids = [change.job.id for change in rest]
-        found = run(connection, "settle", run_id=run_id, ids=ids, changes=rows).one()
-        lost, cancelled = lost | _ids(found.lost), cancelled | _ids(found.cancelled)
+        values = {"run_id": run_id, "changes": rows, "number": len(ids)}
+        found = run(connection, "settle", **values).one()
+        lost, cancelled = lost | _missed(ids, found), cancelled | _ids(found.cancelled)
     return lost, cancelled
 
 
@@ -156,8 +157,12 @@ def _completed(
     fences = [change.job.fence for change in plain]
     values: dict[str, Value] = {"ids": ids, "fences": fences, "number": len(ids), "run_id": run_id}
     found = run_literally(connection, "jobs", "complete", **values).one()
-    lost = NONE if found.settled == len(ids) else frozenset(ids) - _ids(found.held)
-    return lost, _ids(found.cancelled)
+    return _missed(ids, found), _ids(found.cancelled)
+
+
+def _missed(ids: Sequence[JobId], found: sa.Row[Any]) -> frozenset[JobId]:
+    """Which were settled is told only where not all were."""
+    return NONE if found.settled == len(ids) else frozenset(ids) - _ids(found.held)
 
 
 def _ended(change: Change, lost: AbstractSet[JobId], cancelled: AbstractSet[JobId]) -> Ended:

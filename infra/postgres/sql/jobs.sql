@@ -23,8 +23,8 @@ WITH wanted AS MATERIALIZED (
   ON CONFLICT DO NOTHING
   RETURNING id
 )
-SELECT CAST(json_agg(json_build_array(wanted.id, made.id IS NOT NULL) ORDER BY wanted.place) AS text) AS made
-  FROM wanted LEFT JOIN made USING (id);
+SELECT CAST((SELECT json_agg(id ORDER BY place) FROM wanted) AS text) AS wanted,
+       CAST((SELECT CASE WHEN count(*) < :number THEN COALESCE(json_agg(id), '[]') END FROM made) AS text) AS made;
 
 -- name: same
 -- Which job stands where another one was not made. A new statement: it sees what was committed meanwhile.
@@ -334,7 +334,7 @@ SELECT 1 FROM ops.job_keys WHERE queue = :queue AND ordering_key = :ordering_key
 
 -- name: settle
 -- Each by its own fence: what another run has taken over stays as it is. Whoever asked for its end gets it,
--- whatever the job came to. `ANY` says the same once more, so that only these are read.
+-- whatever the job came to.
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
 change AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(CAST(:changes AS jsonb)) AS change (
@@ -357,8 +357,7 @@ change AS MATERIALIZED (
          finished_at = CASE WHEN cancel_asked_at IS NOT NULL OR change.status IN ('completed', 'failed', 'dead', 'cancelled') THEN moment.now END,
          updated_at = moment.now
     FROM change CROSS JOIN moment
-   WHERE job.id = ANY (CAST(:ids AS uuid[]))
-     AND job.id = change.id AND job.fence = change.fence AND job.status = 'processing'
+   WHERE job.id = change.id AND job.fence = change.fence AND job.status = 'processing'
   RETURNING job.id, job.cancel_asked_at IS NOT NULL AS cancelled, change.told, change.error_code, change.detail
 ), told AS (
   INSERT INTO ops.job_events (job_id, run_id, at, event, code, detail)
@@ -366,9 +365,10 @@ change AS MATERIALIZED (
          CASE WHEN NOT cancelled THEN error_code END, CASE WHEN NOT cancelled THEN detail END
     FROM settled CROSS JOIN moment WHERE cancelled OR told IS NOT NULL
 )
-SELECT CAST(json_agg(change.id) FILTER (WHERE settled.id IS NULL) AS text) AS lost,
-       CAST(json_agg(change.id) FILTER (WHERE settled.cancelled) AS text) AS cancelled
-  FROM change LEFT JOIN settled USING (id);
+SELECT CASE WHEN count(*) < :number THEN CAST(json_agg(id) AS text) END AS held,
+       count(*) AS settled,
+       CAST(json_agg(id) FILTER (WHERE cancelled) AS text) AS cancelled
+  FROM settled;
 
 -- name: complete
 -- As `settle`, for those of which there is nothing else to say.
@@ -379,8 +379,7 @@ settled AS (
          locked_by = NULL, locked_at = NULL, leased_until = NULL, signal = NULL, error_code = NULL, error_detail = NULL,
          finished_at = moment.now, updated_at = moment.now
     FROM unnest(CAST(:ids AS uuid[]), CAST(:fences AS bigint[])) AS change (id, fence) CROSS JOIN moment
-   WHERE job.id = ANY (CAST(:ids AS uuid[]))
-     AND job.id = change.id AND job.fence = change.fence AND job.status = 'processing'
+   WHERE job.id = change.id AND job.fence = change.fence AND job.status = 'processing'
   RETURNING job.id, job.cancel_asked_at IS NOT NULL AS cancelled
 ), told AS (
   INSERT INTO ops.job_events (job_id, run_id, at, event)
