@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"-m core\.run ([^\n#|&>]+)")
+NO_TABLES = {"ebay.com"}
 PLAIN = {
     "PATH": os.environ["PATH"],
     "HOME": os.environ.get("HOME", "/"),
@@ -104,6 +105,31 @@ def test_the_python_shown_passes_under_pytest(text: str) -> None:
 def test_the_sql_shown_runs(text: str, database: Database) -> None:
     with database.transaction() as connection:
         connection.exec_driver_sql(text)
+
+
+def test_e19_every_table_and_column_that_is_named_is_there(database: Database) -> None:
+    with database.transaction() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT table_schema || '.' || table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema IN ('ebay', 'ops')"
+        ).all()
+    tables = {table for table, _ in rows}
+    named = {
+        name
+        for document in DOCUMENTS
+        for name in re.findall(r"\b((?:ebay|ops)\.[a-z]\w+)\b", document.read_text())
+    }
+    keys = re.findall(
+        r"^\| `((?:ebay|ops)\.\w+)` \| `([a-z_, ]+)`",
+        (ROOT / "docs" / "tables.md").read_text(),
+        re.MULTILINE,
+    )
+
+    wrong = {(t, c) for t, cs in keys for c in cs.split(", ")} - {(t, c) for t, c in rows}
+
+    assert named - tables - NO_TABLES == set()
+    assert wrong == set()
+    assert len(keys) > 20
 
 
 def test_every_table_is_described(database: Database) -> None:
