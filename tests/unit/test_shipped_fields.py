@@ -30,6 +30,7 @@ CANARY = "canary-77a1"
         (lambda: fields.names({"accounts": [CANARY, 1]}, "accounts"), "accounts: must be a list"),
         (lambda: fields.not_after({"not_after": CANARY}), "not_after: must be an instant"),
         (lambda: fields.not_after({"not_after": 5}), "not_after: must be an instant"),
+        (lambda: fields.not_after({"not_after": "0001-01-01T00:00:00+23:59"}), "not_after: must"),
         (lambda: fields.not_after({"not_after": "2026-11-22T08:00:00"}), "with a zone"),
         (lambda: fields.as_bytes({"x": float("nan")}, "body"), "body: cannot be written"),
         (lambda: fields.as_bytes({"x": CANARY + "\ud83d"}, "body"), "body: cannot be written"),

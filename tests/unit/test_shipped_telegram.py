@@ -119,12 +119,15 @@ def test_what_may_have_arrived_is_sent_again_with_a_mark() -> None:
     assert all(units(message.text) <= LIMIT for message in messages)
 
 
-def test_so_is_what_a_killed_run_may_have_sent() -> None:
-    _, messages = performed(HELLO, returned=True)
+def test_so_is_every_part_that_a_killed_run_may_have_sent() -> None:
+    _, messages = performed(LONG, returned=True)
     _, later = performed(LONG, returned=True, phase="sent 2")
+    throttled, _ = performed(LONG, TAKEN, BotAnswer(code=429), returned=True)
 
-    assert [message.text for message in messages] == [f"{MARK}hello"]
+    assert [message.text[:10] for message in messages] == [f"{MARK}{n}" for n in "123"]
     assert [message.text[:10] for message in later] == [f"{MARK}3"]
+    assert isinstance(throttled, Snooze)
+    assert throttled.phase == "sent 1, unsure of the rest"
 
 
 def test_a_doubt_stays_until_it_is_sent() -> None:

@@ -79,11 +79,12 @@ def not_after(payload: Mapping[str, object]) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(given) if isinstance(given, str) else None
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
+        in_utc = None if at is None or at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        in_utc = None
+    if in_utc is None:
         raise BadPayloadError(f"{NOT_AFTER}: must be an instant with a zone, 2026-11-22T08:00:00Z")
-    return at.astimezone(UTC)
+    return in_utc
 
 
 def expires(job: Job) -> datetime | None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from core.jobs.kinds import PATIENT, BadPayloadError, Effect, JobContext, JobKind
@@ -29,7 +30,7 @@ MAX_TEXT = MAX_PARTS * LIMIT
 _UNIT_BYTES = 2
 _LARGEST_CHAT = 2**52
 _CHANNEL = re.compile(r"@[A-Za-z][A-Za-z0-9_]{3,31}")
-_PHASE = re.compile(r"sent (?P<done>\d+)(?P<unsure>, unsure of the next)?")
+_PHASE = re.compile(r"sent (\d+)(|, unsure of the (?:next|rest))")
 _TOO_MANY = 429
 # A wrong token: the same message is right as soon as the setting is.
 _BAD_TOKEN = frozenset({401, 404})
@@ -58,23 +59,36 @@ class Bot(Protocol):
     def send(self, message: ChatMessage, /) -> BotAnswer | NotSent | NoAnswer: ...
 
 
+class Doubt(StrEnum):
+    """What may have arrived already, of the parts that are not known to have."""
+
+    NONE = ""
+    NEXT = ", unsure of the next"
+    REST = ", unsure of the rest"
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Kept as the job's phase: a throttle in the middle must not send the beginning again."""
 
     done: int = 0
-    unsure: bool = False
+    doubt: Doubt = Doubt.NONE
 
     @classmethod
     def of(cls, job: Job) -> "Progress":
-        """A lease that ran out may have ended between a message and its record."""
+        """Who held a lease that ran out may have sent any part without a record of it."""
         found = _PHASE.fullmatch(job.phase or "")
-        if found is None:
-            return cls(0, job.returned)
-        return cls(int(found["done"]), bool(found["unsure"]) or job.returned)
+        done, doubt = (0, Doubt.NONE) if found is None else (int(found[1]), Doubt(found[2]))
+        return cls(done, Doubt.REST if job.returned else doubt)
 
     def __str__(self) -> str:
-        return f"sent {self.done}" + (", unsure of the next" if self.unsure else "")
+        return f"sent {self.done}{self.doubt}"
+
+    def after_one(self) -> "Progress":
+        return Progress(self.done + 1, Doubt.REST if self.doubt is Doubt.REST else Doubt.NONE)
+
+    def doubted(self) -> "Progress":
+        return replace(self, doubt=self.doubt or Doubt.NEXT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +125,12 @@ class SendToChats:
                 return put_off
             if messages and not context.renew():
                 return Snooze(until=context.clock.now(), reason="lease_lost")
-            text = (MARK if progress.unsure else "") + texts[progress.done]
+            text = (MARK if progress.doubt else "") + texts[progress.done]
             message, answer = _moved(self.bot, replace(message, text=text))
             if not isinstance(answer, BotAnswer) or answer.code != _ACCEPTED:
                 return _unsent(answer, progress, job, context.clock.now())
             messages.append(answer.message_id)
-            progress = Progress(progress.done + 1)
+            progress = progress.after_one()
         return Completed(result={"message_ids": messages})
 
 
@@ -134,9 +148,8 @@ def _unsent(
 ) -> Verdict:
     if isinstance(answer, BotAnswer):
         return _refused(answer, progress, job, now)
-    unsure = progress.unsure or isinstance(answer, NoAnswer)
-    came_to = str(replace(progress, unsure=unsure))
-    return replace(answers.not_answered(answer, PLACE), phase=came_to)
+    came_to = progress.doubted() if isinstance(answer, NoAnswer) else progress
+    return replace(answers.not_answered(answer, PLACE), phase=str(came_to))
 
 
 def _refused(answer: BotAnswer, progress: Progress, job: Job, now: datetime) -> Verdict:
