@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from core.context import RunContext
 from core.jobs.kinds import JobKind
 from core.jobs.ports import Fired
 from handlers.opening import Opened
-from infra.postgres.schedule_due import anything_due
+from infra.postgres.schedule_due import anything_due, scheduled
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +31,8 @@ class LateSchedules:
         from handlers.schedules import fire_schedules
 
         return fire_schedules(self.ready, self.kinds).fire(context)
+
+
+def coming(ready: Opened) -> tuple[int, datetime | None]:
+    """How many schedules are on, and when the first of them comes."""
+    return scheduled(ready.database)

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.errors import UsageError
 from core.jobs.control import COUNTED, QueueView
-from handlers import job_desk
+from handlers import firing, job_desk
 from handlers.cli.ready import opened
 from handlers.cli.text import PROGRAM, as_typed, moment, table
 from handlers.job_views import queue_json, state_of
@@ -34,6 +34,7 @@ def register(commands: Any) -> None:
 def _list(options: argparse.Namespace) -> int:
     with opened() as ready:
         found = job_desk.reader(ready).queues()
+        schedules, comes_at = firing.coming(ready)
     if options.json:
         print(json.dumps({"queues": [queue_json(each) for each in found]}))
         return 0
@@ -43,6 +44,9 @@ def _list(options: argparse.Namespace) -> int:
     head = ("queue", "state", "due", "later", "processing", "waiting", "dead", "oldest due")
     print(table(head, [_row(each) for each in found]))
     print(*(as_typed(line) for line in map(_told, found) if line), sep="\n", end="")
+    if schedules:
+        more = f"`{PROGRAM} schedules list`"
+        print(as_typed(f"schedules that are on: {schedules}, next {moment(comes_at)}; {more}"))
     return 0
 
 

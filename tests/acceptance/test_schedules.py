@@ -431,6 +431,17 @@ def test_e16_what_was_passed_over_is_told_by_the_run_and_by_the_schedule(site: S
     assert jobs(site) == []
 
 
+def test_the_queues_tell_of_schedules_that_are_on(site: Site) -> None:
+    none = typed(site, "queues", "list").stdout
+    at = schedules(site, "add", *NIGHTLY)["schedule"]["next_fire_at"]
+    schedules(site, "add", "paused", *NIGHTLY[1:], "--paused")
+
+    told = typed(site, "queues", "list").stdout
+
+    assert "schedules" not in none
+    assert f"schedules that are on: 1, next {at[:10]} {at[11:19]}Z; `" in told
+
+
 def test_a_dry_drain_fires_nothing(site: Site) -> None:
     schedules(site, "add", *NIGHTLY)
     due(site)

@@ -3,6 +3,9 @@
 -- name: anything_due
 SELECT 1 FROM ops.schedules WHERE next_fire_at <= :now LIMIT 1;
 
+-- name: scheduled
+SELECT count(*) AS schedules, min(next_fire_at) AS next_fire_at FROM ops.schedules WHERE next_fire_at IS NOT NULL;
+
 -- name: due
 -- Others' are passed over: another drain fires those.
 SELECT *
