@@ -219,3 +219,39 @@ def test_hashes_of_unknown_people_and_old_notifications_are_forgotten_in_time(
     assert one(database, "SELECT string_agg(notification_id, ' ') FROM ebay.notifications") == "n-3"
     assert one(database, "SELECT ebay.is_erased('known_person')") is True
     assert one(database, "SELECT ebay.is_erased('unknown_person')") is False
+
+
+JOB = (
+    "INSERT INTO ops.jobs (queue, kind, status, run_at, max_attempts, payload, result, outcome,"
+    " error_code, error_detail, signal, created_at, updated_at, finished_at)"
+    " VALUES ('q', :kind, 'dead', now(), 1, CAST(:said AS jsonb), CAST(:said AS jsonb), :text,"
+    " 'code', :text, CAST(:said AS jsonb), now(), now(), now())"
+)
+
+
+@pytest.mark.parametrize("kind", ["notify.telegram", "echo"])
+def test_a_person_is_taken_out_of_what_jobs_say(
+    database: Database, account_id: int, kind: str
+) -> None:
+    text = f"tell {NAME} that it was sent"
+    do(database, JOB, kind=kind, said=json.dumps({"text": text, "n": 1}), text=text)
+    do(
+        database,
+        "INSERT INTO ops.job_events (job_id, at, event, detail, data)"
+        " SELECT id, now(), 'retried', error_detail, payload FROM ops.jobs",
+    )
+    do(
+        database,
+        "INSERT INTO ops.job_signals (job_id, name, data, received_at)"
+        " SELECT id, 'go', payload, now() FROM ops.jobs",
+    )
+    if kind == "echo":
+        # Of other kinds only who is known by anything else.
+        add_message(database, account_id, "1", sender=NAME)
+
+    assert delete(database) is Outcome.ERASED
+
+    for table in ("jobs", "job_events", "job_signals"):
+        kept = one(database, f"SELECT CAST(to_jsonb(said) AS text) FROM ops.{table} AS said")
+        assert NAME not in kept, table
+        assert "tell erased that it was sent" in kept, table

@@ -92,6 +92,14 @@ CREATE UNIQUE INDEX jobs_dedupe ON ops.jobs (queue, dedupe_key)
 CREATE UNIQUE INDEX jobs_origin ON ops.jobs (origin) WHERE origin IS NOT NULL;
 CREATE INDEX jobs_dead ON ops.jobs (queue, kind, error_code, finished_at) WHERE status = 'dead';
 
+-- All that it says in words, of the kinds that send words: a person is found in these by them. Of others each claim
+-- would pay for an index.
+CREATE FUNCTION ops.job_text(payload jsonb, result jsonb, error_detail text) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN CAST(payload AS text) || ' ' || COALESCE(CAST(result AS text), '') || ' ' || COALESCE(error_detail, '');
+CREATE INDEX jobs_by_word ON ops.jobs USING gin (ebay.words(ops.job_text(payload, result, error_detail)))
+  WHERE kind LIKE 'notify.%' OR kind = 'http_request';
+
 -- A keyed job that another transaction asks for: it must not lock a key row there, or two that notify each other
 -- deadlock. The job stands in ops.jobs already; here stands that it waits for its place in line.
 CREATE TABLE ops.job_staging (

@@ -37,6 +37,10 @@ UNION ALL SELECT 'run_units' WHERE 0 < (SELECT count(*) FROM unnest(CAST(:words 
 UNION ALL SELECT 'tasks' WHERE 0 < (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word
                 JOIN ops.tasks task ON ebay.words(ops.task_text(description, original_text, domain, enrichment)) @> ebay.words(word)
                  AND strpos(lower(ops.task_text(description, original_text, domain, enrichment) COLLATE "C"), word) > 0)
+UNION ALL SELECT 'jobs' WHERE 0 < (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word
+                JOIN ops.jobs job ON (kind LIKE 'notify.%' OR kind = 'http_request')
+                 AND ebay.words(ops.job_text(payload, result, error_detail)) @> ebay.words(word)
+                 AND strpos(lower(ops.job_text(payload, result, error_detail) COLLATE "C"), word) > 0)
 UNION ALL SELECT 'notes' WHERE 0 <
          (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.disputes noted ON ebay.words(noted.note) @> ebay.words(word)
               AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0)
@@ -199,8 +203,8 @@ UPDATE ops.tasks
 RETURNING 1;
 
 -- name: erase_jobs
--- Read from end to end, and for a person only who is known here: an index over what jobs say would be written anew
--- with each claim. Jobs live for days.
+-- Read from end to end, and for a person only who is known here, if only by what was sent: an index over what all
+-- jobs say would be written anew with each claim. Jobs live for days.
 WITH told AS MATERIALIZED (
   SELECT job.id FROM ops.jobs job
    WHERE EXISTS (
