@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import RLock
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from core.ids import RunId
 from core.jobs.admission import Admitted, Kinds, admit, check_depth
@@ -591,6 +591,3 @@ def again(row: Row) -> NewJob:
         dedupe_key=row.job.dedupe_key,
         origin=row.id,
     )
-
-
-UNKNOWN_JOB = JobId(UUID(int=0))
