@@ -69,12 +69,15 @@ class PostgresJobs:
         return self.database.run(move, by_index=True)
 
     def claim(self, run_id: RunId, lane: Lane) -> Claim:
-        with self.database.transaction(by_index=True) as connection:
-            return Claiming(connection, run_id, lane).claim()
+        return self.database.run(
+            lambda connection: Claiming(connection, run_id, lane).claim(), by_index=True
+        )
 
     def claim_one(self, run_id: RunId, job_id: JobId, lease: timedelta) -> Job | NotClaimed:
-        with self.database.transaction(by_index=True) as connection:
-            return ClaimingOne(connection, run_id, job_id, lease).claim()
+        return self.database.run(
+            lambda connection: ClaimingOne(connection, run_id, job_id, lease).claim(),
+            by_index=True,
+        )
 
     def settle(self, run_id: RunId, settled: Sequence[Settled]) -> Sequence[Ended]:
         made = changes(settled, self.kinds)

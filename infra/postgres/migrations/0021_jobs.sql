@@ -79,7 +79,7 @@ CREATE TABLE ops.jobs (
 COMMENT ON COLUMN ops.jobs.seq IS 'Its place in the line of its key, given under the key''s lock; null: not in line yet (a draft, or staged).';
 COMMENT ON COLUMN ops.jobs.signal IS 'What woke it from waiting: the signal, or that its time was over.';
 -- One index for each way to look: due without a key, the line of a key, the newest, the unique keys, the dead.
--- Each claim writes into the first, the second and the fourth anew: no more of them than that.
+-- Each claim writes anew into the primary key's, the newest and one or two of the first three: no more than that.
 CREATE INDEX jobs_due ON ops.jobs (queue, priority, due_at, seq) WHERE ordering_key IS NULL AND due_at IS NOT NULL;
 CREATE INDEX jobs_line ON ops.jobs (queue, ordering_key, seq)
   WHERE ordering_key IS NOT NULL AND seq IS NOT NULL AND due_at IS NOT NULL;
