@@ -20,6 +20,8 @@ TURN_S = 5.0
 """Jobs not begun after so long are given back: other threads, and other drains, may be idle."""
 KEPT_S = 2.0
 FRESH_S = 1.0
+NEVER = float("-inf")
+"""A claim is no renewal: the process may have stood still since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ class Turn:
     began_at: float = field(init=False)
     _current: Job | None = None
     _current_at: float = 0.0
-    _renewed_at: float = 0.0
+    _renewed_at: float = NEVER
     _kept: list[Settled] = field(default_factory=list)
     _kept_at: float = 0.0
     _cut: bool = False
@@ -164,7 +166,7 @@ class Turn:
             if not self.waiting or self._is_over():
                 return None
             self._current = self.waiting.popleft()
-            self._current_at = self._renewed_at = self._ticks()
+            self._current_at, self._renewed_at = self._ticks(), NEVER
             return self._current
 
     def _is_over(self) -> bool:

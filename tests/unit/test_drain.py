@@ -651,6 +651,23 @@ class TestLeases:
         # A lease renewed a second ago is not asked for again.
         assert told == [(True, False), (True, False), (True, True), (False, True)]
 
+    def test_a_job_that_was_taken_over_before_it_began_learns_it_at_its_first_renewal(self) -> None:
+        """Its process was frozen in between: how long, nothing here can know."""
+        told: list[bool] = []
+
+        def renews(job: Job, context: JobContext) -> Verdict:
+            if job.id == jobs[0]:
+                ground.row(jobs[1]).fence += 1
+            told.append(context.renew())
+            return Completed()
+
+        ground = yard(kind("test", renews), parallel=1)
+        jobs = [ground.put("test") for _ in range(2)]
+
+        ground.drain()
+
+        assert told == [True, False]
+
     def test_a_renewal_that_finds_no_database_is_no_loss(self) -> None:
         told: list[bool] = []
 
