@@ -234,6 +234,18 @@ def test_without_time_nothing_is_sent_and_this_run_does_not_claim_it_again() -> 
     assert sender.requests == []
 
 
+@pytest.mark.parametrize(("kept", "sent"), [(True, 1), (False, 0)])
+def test_who_stood_still_beyond_its_lease_asks_before_it_sends(kept: bool, sent: int) -> None:
+    sender = Sender([DONE])
+    kind = SubmitOverHttp(send=sender, reach=REACH)
+    later = context(now=NOW + timedelta(minutes=1), renewals=[kept])
+
+    verdict = kind.perform(job({"url": URL}), later)
+
+    assert len(sender.requests) == sent
+    assert isinstance(verdict, Completed if kept else Snooze)
+
+
 def test_what_is_cancelled_is_not_sent() -> None:
     sender = Sender()
     kind = SubmitOverHttp(send=sender, reach=REACH)

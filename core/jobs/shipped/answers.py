@@ -89,11 +89,14 @@ class Send(Protocol):
 
 
 def held_up(
-    context: JobContext, *, phase: str | None = None, needs_s: float = NEEDS_S
+    job: Job, context: JobContext, *, phase: str | None = None, needs_s: float = NEEDS_S
 ) -> Snooze | Cancelled | None:
     """Why nothing is sent now; asked directly before it is."""
     if context.cancelled():
         return Cancelled()
+    # Whoever stood still for so long asks first: another one may be sending it at this moment.
+    if context.clock.now() >= job.leased_until and not context.renew():
+        return lease_lost(context)
     if context.deadline.allows(needs_s):
         return None
     left = timedelta(seconds=context.deadline.remaining())
@@ -101,6 +104,11 @@ def held_up(
     return Snooze(
         until=context.clock.now() + left + _AFTER_THIS_RUN, reason="deadline", phase=phase
     )
+
+
+def lease_lost(context: JobContext) -> Snooze:
+    """Another one has the job: what is said of it here is not written down."""
+    return Snooze(until=context.clock.now(), reason="lease_lost")
 
 
 def effect_key(job: Job) -> str:
@@ -137,7 +145,10 @@ def refusal(answer: HttpAnswer, place: str, job: Job, now: datetime) -> Retry | 
     if status in _AGAIN:
         return Retry(code=code, detail=detail)
     if status in _REDIRECTS:
-        return Failed(code=code, detail=f"{detail}; redirects are not followed: give the new one")
+        return Failed(
+            code=code,
+            detail=f"{detail}; redirects are not followed: give the address that it names",
+        )
     return Failed(code=code, detail=detail)
 
 

@@ -80,7 +80,7 @@ class SubmitOverHttp:
 
     def perform(self, job: Job, context: JobContext) -> Verdict:
         asked = self._read(job.payload)
-        put_off = answers.held_up(context)
+        put_off = answers.held_up(job, context)
         if put_off is not None:
             return put_off
         sent = self.send(_request(asked, job))

@@ -99,7 +99,7 @@ class SendMails:
     def perform(self, job: Job, context: JobContext) -> Verdict:
         if self.post is None:
             return Retry(code="not_configured", detail=f"{SETTINGS} are not set; see .env.example")
-        put_off = answers.held_up(context)
+        put_off = answers.held_up(job, context)
         if put_off is not None:
             return put_off
         mail = _read(job, message_id(job, self.post.sender))

@@ -58,7 +58,7 @@ class RunWorkers:
     def perform(self, job: Job, context: JobContext) -> Verdict:
         self.check(job.payload)
         # A run without time does nothing, and would be reported as done.
-        put_off = answers.held_up(context, needs_s=SHORTEST_S + SETTLING_S)
+        put_off = answers.held_up(job, context, needs_s=SHORTEST_S + SETTLING_S)
         if put_off is not None:
             return put_off
         try:

@@ -120,11 +120,11 @@ class SendToChats:
         progress = Progress.of(job)
         messages: list[int | None] = []
         while progress.done < len(texts):
-            put_off = answers.held_up(context, phase=str(progress))
+            put_off = answers.held_up(job, context, phase=str(progress))
             if put_off is not None:
                 return put_off
             if messages and not context.renew():
-                return Snooze(until=context.clock.now(), reason="lease_lost")
+                return answers.lease_lost(context)
             text = (MARK if progress.doubt else "") + texts[progress.done]
             message, answer = _moved(self.bot, replace(message, text=text))
             if not isinstance(answer, BotAnswer) or answer.code != _ACCEPTED:

@@ -92,7 +92,7 @@ class PostWebhooks:
         if target is None or not self.keys:
             missing = KEYS if target is not None else f"url is not given, and {DEFAULT_URL}"
             return Retry(code="not_configured", detail=f"{missing} is not set; see .env.example")
-        put_off = answers.held_up(context)
+        put_off = answers.held_up(job, context)
         if put_off is not None:
             return put_off
         sent = self.send(self._request(job, target, int(context.clock.now().timestamp())))
