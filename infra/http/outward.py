@@ -19,7 +19,7 @@ from core.jobs.shipped.answers import (
     Refused,
     Sent,
 )
-from core.jobs.shipped.target import Host, Reach, Target
+from core.jobs.shipped.target import PORTS, Host, Reach, Target
 from core.secret import Secret
 from infra.clean import clean_json_text
 from infra.http import transport
@@ -90,8 +90,16 @@ class OutwardHttp:
         )
 
     def _credential(self, target: Target) -> Secret | None:
-        found = [secret for host, secret in self.credentials.items() if host.is_of(target)]
-        return found[0] if found and target.scheme == "https" else None
+        """Of a host that names no port, at its own port alone: another one is another's."""
+        if target.scheme != "https":
+            return None
+        own = target.port == PORTS[target.scheme]
+        held = (
+            secret
+            for host, secret in self.credentials.items()
+            if host.is_of(target) and (own or host.port is not None)
+        )
+        return next(held, None)
 
 
 def exchanged(

@@ -248,6 +248,19 @@ def test_who_cannot_prove_the_name_is_told_nothing(authority: Authority) -> None
     assert server.requests == []
 
 
+@pytest.mark.usefixtures("trusted")
+def test_a_credential_without_a_port_goes_to_the_usual_one_alone(authority: Authority) -> None:
+    server = TlsServer(authority.server_context("executor.example.com"))
+    listed = Reach(hosts=read_hosts(f"executor.example.com:{server.port}"), loopback=True)
+    secret = {Host("executor.example.com", None): Secret(CANARY)}
+    with sender(listed, Names(["127.0.0.1"]), secret) as out:
+        answer = out(request(f"https://executor.example.com:{server.port}/x"))
+    server.close()
+
+    assert isinstance(answer, HttpAnswer)
+    assert CANARY.encode() not in server.requests[0]
+
+
 def test_a_credential_goes_to_its_own_host_and_never_in_the_clear() -> None:
     with service(lambda _: Said()) as executor:
         port = int(executor.url.rsplit(":", 1)[1])
@@ -268,7 +281,7 @@ def test_an_answer_that_repeats_our_credential_does_not_bring_it_into_the_databa
     server = TlsServer(authority.server_context("executor.example.com"))
     listed = Reach(hosts=read_hosts(f"executor.example.com:{server.port}"), loopback=True)
     # What the server always says is what we pretend to have sent in confidence.
-    secret = {Host("executor.example.com", None): Secret("tls")}
+    secret = {Host("executor.example.com", server.port): Secret("tls")}
     with sender(listed, Names(["127.0.0.1"]), secret) as out:
         answer = out(request(f"https://executor.example.com:{server.port}/x"))
     server.close()
