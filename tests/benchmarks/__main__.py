@@ -1,5 +1,7 @@
 """`make bench`: Cronshot, a bare statement and dlt bring the same orders into the same PostgreSQL.
 
+With `--jobs`, Cronshot and other people's queues do the same jobs (`queues`).
+
 In one run, in turn, the order reversed from one repetition to the next, each in a new process and a
 new database; medians and ratios at the end.
 """
@@ -17,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import measure, streams
+from tests.benchmarks import measure, queues, streams
 from tests.benchmarks.contenders import CONTENDERS, Contender, Phase, Place
 from tests.benchmarks.ground import Ebay, Ground, prepared
 from tests.benchmarks.report import Result, Sample
@@ -32,6 +34,8 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     # Otherwise the server and the simulators would outlive us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if options.jobs:
+        return queues.main(options.rows or queues.JOBS, options.reps, options.only, options.json)
     if options.stream:
         return streams.main(options.stream, options.rows, options.reps)
     chosen = [each for each in CONTENDERS if _chosen(each, options.only)]
@@ -64,7 +68,12 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--stream", action="append", default=[], choices=sorted(streams.TRIALS),
         help="measure Cronshot alone on this stream, and nothing else",
     )  # fmt: skip
-    parser.add_argument("--rows", type=int, metavar="N", help="of that stream, about")
+    parser.add_argument(
+        "--jobs", action="store_true", help="measure queues instead, on jobs that do nothing"
+    )
+    parser.add_argument(
+        "--rows", type=int, metavar="N", help="of that stream, about; or so many jobs"
+    )
     parser.add_argument(
         "--full-reps", type=int, default=1, help="repetitions that read all of it again as well"
     )

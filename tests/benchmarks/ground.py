@@ -70,7 +70,7 @@ def prepared(orders: int, accounts: int) -> Iterator[Ground]:
     """
     with (
         scratch() as folder,
-        _server(folder) as (server, template),
+        server_with_schema(folder) as (server, template),
         _simulator(folder, accounts=1, orders=orders) as one,
         _simulator(folder, accounts=accounts, orders=orders // accounts) as several,
     ):
@@ -82,14 +82,15 @@ def prepared_alone(orders: int, listings: int) -> Iterator[Ground]:
     """The same with one seller only, who has so many listings."""
     with (
         scratch() as folder,
-        _server(folder) as (server, template),
+        server_with_schema(folder) as (server, template),
         _simulator(folder, accounts=1, orders=orders, listings=listings) as one,
     ):
         yield Ground(server, template, folder, one, one)
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[tuple[Server, str]]:
+def server_with_schema(folder: Path) -> Iterator[tuple[Server, str]]:
+    """PostgreSQL as its wheel configures it, and the name of a database to copy from."""
     with EmbeddedPostgres(folder / "server") as postgres:
         server = Server(postgres.url, postgres.url, "embedded")
         with migrated_template(server) as template:

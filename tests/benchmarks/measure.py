@@ -34,7 +34,15 @@ def python(module: str, *arguments: str) -> list[str]:
 
 def product(module: str, *arguments: str) -> list[str]:
     """Where only that is installed which a user installs: libraries look at what else is there."""
-    return [os.environ.get("PRODUCT_PYTHON", sys.executable), "-m", module, *arguments]
+    return [_product_python(), "-m", module, *arguments]
+
+
+def product_code(code: str) -> list[str]:
+    return [_product_python(), "-c", code]
+
+
+def _product_python() -> str:
+    return os.environ.get("PRODUCT_PYTHON", sys.executable)
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:

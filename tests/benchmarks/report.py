@@ -38,7 +38,7 @@ class Line:
 class Ratio:
     """Of wall times, both ways round, and what was aimed at."""
 
-    phase: Phase
+    phase: str
     ours: str
     against: str
     times_as_fast: float
@@ -74,7 +74,7 @@ class Result:
     def ratios(self, phase: Phase) -> list[Ratio]:
         walls = {line.contender: line.wall_s for line in self.lines(phase)}
         return [
-            _ratio(phase, walls, aim)
+            ratio(phase, walls, aim)
             for aim in AIMS[phase]
             if aim.ours in walls and aim.against in walls
         ]
@@ -93,7 +93,7 @@ class Result:
         return "\n".join([f"{phase} of {self.orders:,} orders", *aligned(head, rows)])
 
     def verdicts(self, phase: Phase) -> str:
-        return "\n".join(_sentence(ratio) for ratio in self.ratios(phase))
+        return "\n".join(sentence(each) for each in self.ratios(phase))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ AIMS: Mapping[Phase, Sequence[Aim]] = {
 }
 
 
-def _ratio(phase: Phase, walls: Mapping[str, float], aim: Aim) -> Ratio:
+def ratio(phase: str, walls: Mapping[str, float], aim: Aim) -> Ratio:
     ours, other = walls[aim.ours], walls[aim.against]
     return Ratio(
         phase=phase,
@@ -131,7 +131,7 @@ def _ratio(phase: Phase, walls: Mapping[str, float], aim: Aim) -> Ratio:
     )
 
 
-def _sentence(ratio: Ratio) -> str:
+def sentence(ratio: Ratio) -> str:
     said = f"  {ratio.ours}: {ratio.times_as_fast:.2f} times as fast as {ratio.against}"
     if ratio.least is not None:
         verdict = "met" if ratio.times_as_fast >= ratio.least else "MISSED"
