@@ -26,7 +26,7 @@ from tests.support.caused import Caused
 from tests.support.forks import Fork
 from tests.support.ground import Ended
 from tests.support.postgres import Server, migrated_template, open_database, scratch
-from tests.support.producer import DIRECT, HELD, told
+from tests.support.producer import HELD, told
 from tests.support.queue_site import DRAIN, QueueSite, queue_site
 from tests.support.storm_kinds import KINDS
 
@@ -227,9 +227,8 @@ class Storm:
         for number in range(10_000):
             if self.over.is_set():
                 return
-            way = (HELD, DIRECT)[number % 2] if place else HELD
             lives_s = rng.uniform(1.0, 3.0)
-            fork = self.site.start("produce", f"{place}.{number}", str(lives_s), "1", way)
+            fork = self.site.start("produce", f"{place}.{number}", f"{lives_s}", f"{self.seed}")
             killed = rng.random() < 0.4
             if killed:
                 time.sleep(rng.uniform(0.5, lives_s))
@@ -240,11 +239,10 @@ class Storm:
         assert ended.status == 0 or ended.killed, ended.err
         self._count("producers killed", int(ended.killed))
         for line in told(ended.out):
-            stream, numbers = str(line["stream"]), set[int](line["numbers"])  # type: ignore[call-overload]  # JSON
             kept = self._committed if line["committed"] else self._rolled_back
             with self._lock:
-                kept.setdefault(stream, set()).update(numbers)
-            if stream.endswith(HELD):
+                kept.setdefault(line["stream"], set()).update(line["numbers"])
+            if line["way"] == HELD:
                 kind = "transactions held open" if line["committed"] else "transactions rolled back"
                 self._count(kind)
 

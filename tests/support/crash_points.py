@@ -4,6 +4,7 @@ Installed from outside: SQLAlchemy's engine events, the dialect's BEGIN and COMM
 the HTTP client. Production code has no hook for it.
 """
 
+import http.client
 import os
 import signal
 import threading
@@ -74,6 +75,9 @@ class CrashPoints:
         # Around the headers of an answer, and when its body has been read.
         self._around(LazyTransport, "handle_request", "request")
         self._around(EbayHttp, "request", "answer")
+        # What jobs of tests do outside.
+        self._around(http.client.HTTPConnection, "request", "call")
+        self._around(http.client.HTTPConnection, "getresponse", "reply")
 
     def _around(self, owner: type[Any], method: str, what: str) -> None:
         original: Callable[..., Any] = getattr(owner, method)

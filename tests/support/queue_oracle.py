@@ -268,7 +268,7 @@ class QueueOracle:
 
 def ends_of(job: Found) -> frozenset[str]:
     asked = frozenset({"cancelled"}) if job.payload.get("cancel") else frozenset[str]()
-    if job.kind == "storm.poison":
+    if job.kind == "storm.poison" or job.payload.get("doomed"):
         return asked | {"dead"}
     if job.kind == "storm.once":
         return asked | {"completed", "dead", "failed"}

@@ -92,6 +92,14 @@ class QueueSite:
             f" UPDATE ops.runs SET expires_at = {past} WHERE status = 'running'"
         )
 
+    def let_go_of_locks(self) -> None:
+        """What PostgreSQL does by itself when a frozen process has held a transaction for 5 s."""
+        self.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE"
+            " 'storm-%' AND datname = current_database() AND (state LIKE 'idle in transaction%'"
+            " OR wait_event = 'ClientRead' AND state = 'active')"
+        )
+
     def wait_for_leases(self) -> None:
         while self.sql("SELECT FROM ops.jobs WHERE leased_until > clock_timestamp() LIMIT 1"):
             time.sleep(0.05)
