@@ -123,6 +123,7 @@ class QueueOracle:
 
     def nobody_writes_with_a_stale_fence(self, steps: Sequence[Step]) -> None:
         """O4: who takes raises the fence, nobody takes what is held, only the holder settles."""
+        self._runs.clear()
         before: dict[str, Step] = {}
         for step in steps:
             old = before.get(step.job_id)
