@@ -5,16 +5,23 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
-import infra.postgres.engine
-import infra.postgres.queries
-from handlers import draining, job_kinds
+from core.jobs.kinds import JobKind
+from handlers import job_desk
 from handlers.cli.main import main as command_line
-from tests.support import producer, storm_kinds
+from handlers.job_kinds import job_kinds
+from handlers.opening import Opened
+from infra.postgres import engine, queries
+from infra.postgres.connect import Connection, connect
+from infra.postgres.url import DatabaseUrl
+from tests.support import producer
 from tests.support.forks import NAME
 from tests.support.launcher import launch
+from tests.support.storm_kinds import KINDS
 
 STATEMENTS = Path(__file__).parent / "storm.sql"
 
@@ -25,27 +32,28 @@ def command(arguments: Sequence[str]) -> int:
     return command_line(arguments)
 
 
-def name_sessions(name: str) -> None:
-    """So that the oracle knows whose step each was."""
-    connect = infra.postgres.engine.connect
+def prepare(name: str) -> None:
+    """For the rest of this process. Sessions are named, so that the oracle knows whose step each
+    was.
+    """
 
-    def named(*arguments: object, **options: object) -> object:
-        return connect(*arguments, **options | {"application_name": name})
+    def connected(url: DatabaseUrl, *, application_name: str, timeout: float) -> Connection:
+        return connect(url, application_name=name, timeout=timeout)
 
-    infra.postgres.engine.connect = named
+    patch.object(engine, "connect", connected).start()
+    patch.object(job_desk, "job_kinds", _kinds).start()
+    patch.object(queries, "_read", partial(_read, queries._read)).start()
 
 
-def add_kinds() -> None:
-    read = infra.postgres.queries._read
-    infra.postgres.queries._read = lambda path: (
-        STATEMENTS.read_text() if path == STATEMENTS.name else read(path)
-    )
-    shipped = job_kinds.job_kinds
-    draining.job_kinds = lambda *about: {**shipped(*about), **storm_kinds.KINDS}
+def _kinds(ready: Opened) -> Mapping[str, JobKind]:
+    return {**job_kinds(ready), **KINDS}
+
+
+def _read(original: Callable[[str], str], path: str) -> str:
+    return STATEMENTS.read_text() if path == STATEMENTS.name else original(path)
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    name_sessions(os.environ[NAME])
-    add_kinds()
+    prepare(os.environ[NAME])
     sys.exit(launch(command))
