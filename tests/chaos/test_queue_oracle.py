@@ -26,7 +26,6 @@ END = (
 )
 FREE, KEYED = NEW.format(key="NULL"), NEW.format(key="'c'")
 FIRST, LAST = TAKE.format(which="min"), TAKE.format(which="max")
-ONE_WRITE = "(SELECT id FROM ops.jobs WHERE kind = 'storm.write' LIMIT 1)"
 AWAKE = "INSERT INTO ops.job_keys (queue, ordering_key, visible_at) VALUES ('storm', 'c', {at}); "
 
 SEEN_BY_TRIGGERS: list[tuple[str, str]] = [
@@ -46,7 +45,10 @@ SEEN_BY_TRIGGERS: list[tuple[str, str]] = [
         "O7: no such step",
         "UPDATE ops.jobs SET status = 'pending', finished_at = NULL WHERE status = 'completed'",
     ),
-    ("O7: one attempt too many", "UPDATE ops.jobs SET attempts = max_attempts + 1"),
+    (
+        "O7: one attempt too many",
+        f"{FREE}UPDATE ops.jobs SET attempts = max_attempts + 1 WHERE status = 'pending'",
+    ),
     ("O7: 2 have not ended", FREE),
 ]
 UNSEEN: list[tuple[str, str]] = [
@@ -64,7 +66,7 @@ UNSEEN: list[tuple[str, str]] = [
         ),
     ),
     ("O6: 0 follow-ups", "DELETE FROM ops.jobs WHERE payload ? 'origin'"),
-    ("O6: 1 follow-ups", f"UPDATE ops.jobs SET payload = payload - 'then' WHERE id = {ONE_WRITE}"),
+    ("O6: 1 follow-ups", "UPDATE ops.jobs SET payload = payload - 'then'"),
     ("O7: nobody wakes", f"{KEYED}{AWAKE.format(at='NULL')}"),
     ("O7: nobody wakes", KEYED + AWAKE.format(at="now() + interval '1 hour'")),
     ("O7: nobody wakes", KEYED),

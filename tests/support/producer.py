@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from core.errors import UsageError
+from core.errors import StoreUnavailableError, UsageError
 from core.jobs.model import NewJob, Priority
 from infra.postgres.engine import make_engine
 from infra.postgres.job_rows import enqueue
@@ -65,6 +65,9 @@ class Producer:
         except UsageError:
             # A key is full: those who work are behind.
             committed = False
+        except StoreUnavailableError:
+            # Cut off, maybe in the midst of a COMMIT: nobody can say.
+            return
         self._tell(jobs, way, committed=committed)
 
     def _held(self, jobs: Sequence[NewJob]) -> bool:
