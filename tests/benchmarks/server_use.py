@@ -60,7 +60,7 @@ def _times(process: int) -> tuple[int, int]:
     """Ticks of its own, and of its children that have ended."""
     try:
         line = Path(f"/proc/{process}/stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return 0, 0
     # Its name, in brackets, may hold anything.
     fields = line.rpartition(")")[2].split()

@@ -2,6 +2,7 @@
 O4 to O8 hold.
 """
 
+import itertools
 import math
 import os
 import signal
@@ -33,12 +34,11 @@ from tests.support.storm_kinds import KINDS
 CHAOS_S = float(os.environ.get("CHAOS_S") or 60)
 DRAINS = 8
 PRODUCERS = 3
-LEASE_S = 2.0
 DEADLINE_S = 8
 # Not fsync, which protects from power cuts only; but what is committed must survive the server.
 SERVER = ("fsync=off", "full_page_writes=off", "max_connections=200")
-# A drain ends with the work done, some of it, jobs that need a look, or no database; and one that was
-# frozen finds that its run was given up.
+# A drain ends with the work done, some of it, jobs that need a look, or no database; and one that
+# was frozen finds that its run was given up.
 HONEST = frozenset({0, 1, 69, 75})
 BEHIND_POISON = 3
 
@@ -78,7 +78,8 @@ def test_a_storm_over_the_queue_loses_nothing_doubles_nothing_and_keeps_the_orde
     with scratch() as folder, EmbeddedPostgres(folder, options=SERVER) as postgres:
         server = Server(postgres.url, postgres.url, "chaos")
         with migrated_template(server) as template:
-            counts = stormed(server, server.create_database(template), CHAOS_S, seed)
+            name = server.create_database(template)
+            counts = stormed(server, name, CHAOS_S, lease_s=2.0, seed=seed)
 
     caused(f"queue: seed {seed}, {CHAOS_S:.0f} s, {DRAINS} drains, {dict(sorted(counts.items()))}")
     nothing_was_left_out(counts, plan(CHAOS_S))
@@ -88,10 +89,10 @@ def test_a_storm_over_the_queue_loses_nothing_doubles_nothing_and_keeps_the_orde
 def test_a_short_storm_over_the_queue(
     postgres_server: Server, database_name: str, caused: Caused
 ) -> None:
-    counts = stormed(postgres_server, database_name, 3.0, seed=1)
+    counts = stormed(postgres_server, database_name, 1.5, lease_s=1.0, seed=1)
 
     caused(f"queue, a sample: {dict(sorted(counts.items()))}")
-    nothing_was_left_out(counts, plan(3.0))
+    nothing_was_left_out(counts, plan(1.5))
 
 
 def nothing_was_left_out(counts: Counter[str], least: Plan) -> None:
@@ -100,11 +101,13 @@ def nothing_was_left_out(counts: Counter[str], least: Plan) -> None:
     assert not missed, f"too few (caused, wanted): {missed}"
 
 
-def stormed(server: Server, name: str, seconds: float, seed: int) -> Counter[str]:
+def stormed(
+    server: Server, name: str, seconds: float, *, lease_s: float, seed: int
+) -> Counter[str]:
     """Past the pooler: frozen processes would keep the few connections that it has."""
     url = server.admin.with_database(name)
     with (
-        queue_site(url, url, lease_s=LEASE_S, refuses=0.1) as site,
+        queue_site(url, url, lease_s=lease_s, refuses=10) as site,
         _opened(server, name) as database,
     ):
         storm = Storm(site=site, database=database, seconds=seconds, seed=seed)
@@ -171,10 +174,12 @@ class Storm:
 
     def _drains(self, place: int) -> None:
         rng = Random(f"drain {self.seed} {place}")
-        fates = (self._let, self._let, self._kill, self._kill, self._freeze, self._ask_to_stop)
-        while not self.over.is_set():
+        fates = [self._freeze, self._ask_to_stop, self._kill, self._kill, self._let, self._let]
+        for number in itertools.count(place):
+            if self.over.is_set():
+                return
             fork = self.site.start(*DRAIN, "--deadline", f"{DEADLINE_S}s")
-            self._heard(fork, rng.choice(fates)(fork, rng))
+            self._heard(fork, fates[number % len(fates)](fork, rng))
             self.over.wait(rng.uniform(0, 0.1))
 
     def _let(self, fork: Fork, rng: Random) -> Ended:
@@ -257,7 +262,9 @@ class Storm:
             self._cancel(rng)
 
     def _poison(self, jobs: PostgresJobs, rng: Random, number: int) -> None:
-        """Alone, or with innocents behind it; and one that freezes whoever takes it."""
+        """Alone, or with innocents behind it; one that freezes whoever takes it, and others that
+        take long, fail or are refused.
+        """
         if number % 2:
             return
         key = None if number % 4 else f"poisoned-{number}"
@@ -272,7 +279,9 @@ class Storm:
                 NewJob(kind="storm.poison", ordering_key=key),
                 *behind,
                 NewJob(kind="storm.freeze", ordering_key=rng.choice((None, f"cold-{number}"))),
-                NewJob(kind="storm.last", payload={"seconds": LEASE_S * 1.3}),
+                NewJob(kind="storm.call", payload={"fails": 1}),
+                NewJob(kind="storm.count", payload={"refuses": True}),
+                NewJob(kind="storm.last", payload={"seconds": self.site.oracle.lease_s * 1.3}),
             ]
         )
 

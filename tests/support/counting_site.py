@@ -6,23 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from random import Random
 
 REFUSED = 503
 
 
 @dataclass
 class CountingSite:
-    """`requests` by what was asked and for which job. `refuses`: the share of `call` answered so.
-
-    A refused request counts: it was made.
+    """`requests` by what was asked and for which job. `refuses`: each so many'th `call`, the first
+    one too; 0: none. A refused request counts: it was made.
     """
 
     address: str = ""
-    refuses: float = 0.0
+    refuses: int = 0
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     refused: int = 0
-    _rng: Random = field(default_factory=lambda: Random(1))
+    _calls: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def asked(self, path: str) -> int:
@@ -30,10 +28,14 @@ class CountingSite:
         _, what, job_id, _ = path.split("/")
         with self._lock:
             self.requests[what, job_id] += 1
-            if what == "call" and self._rng.random() < self.refuses:
+            if what == "call" and self._is_refused():
                 self.refused += 1
                 return REFUSED
         return 200
+
+    def _is_refused(self) -> bool:
+        self._calls += 1
+        return self.refuses > 0 and self._calls % self.refuses == 1
 
     def of(self, what: str) -> dict[str, int]:
         with self._lock:
@@ -43,7 +45,7 @@ class CountingSite:
 
 
 @contextmanager
-def counting_site(refuses: float = 0.0) -> Iterator[CountingSite]:
+def counting_site(refuses: int = 0) -> Iterator[CountingSite]:
     site = CountingSite(refuses=refuses)
 
     class Handler(BaseHTTPRequestHandler):

@@ -176,7 +176,10 @@ class QueueOracle:
                 line[step.seq] = step.new_status
 
     def streams_go_in_order(self, steps: Sequence[Step], jobs: Sequence[Found]) -> None:
-        """O5, as who enqueues sees it: what he committed first of a key ends first."""
+        """O5, as who enqueues sees it: what he committed first of a key ends first.
+
+        But for what somebody cancels while it waits in line.
+        """
         numbers = {
             job.id: (str(job.payload["stream"]), int(job.payload["n"]))
             for job in jobs
@@ -184,7 +187,8 @@ class QueueOracle:
         }
         latest: dict[tuple[str, str], int] = {}
         for step in steps:
-            if step.ends and step.line is not None and step.job_id in numbers:
+            done = step.ends and step.new_status != "cancelled"
+            if done and step.line is not None and step.job_id in numbers:
                 stream, number = numbers[step.job_id]
                 before = latest.get((step.line, stream), 0)
                 assert number > before, f"O5: {stream} {number} ended after {before}: {step}"

@@ -133,7 +133,7 @@ def queue_site(
     *,
     lease_s: float,
     parallel: int = 2,
-    refuses: float = 0.0,
+    refuses: int = 0,
 ) -> Iterator[QueueSite]:
     """On the migrated, empty database `url`."""
     with (
