@@ -44,7 +44,7 @@ WAITING = troubled(NewJob(kind="storm.wait", ordering_key="waiting"))
 def site(postgres_server: Server, database_name: str) -> Iterator[QueueSite]:
     """One thread to a drain: what a dead one had in its hands is one batch."""
     url = postgres_server.admin.with_database(database_name)
-    with queue_site(url, url, lease_s=2.0, parallel=1) as made:
+    with queue_site(url, url, lease_s=1.0, parallel=1) as made:
         yield made
 
 

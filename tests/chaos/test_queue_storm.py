@@ -41,6 +41,7 @@ SERVER = ("fsync=off", "full_page_writes=off", "max_connections=200")
 # was frozen finds that its run was given up.
 HONEST = frozenset({0, 1, 69, 75})
 BEHIND_POISON = 3
+EXPIRED = "SELECT FROM ops.jobs WHERE leased_until < clock_timestamp() LIMIT 1"
 
 Plan = Mapping[str, int]
 
@@ -194,12 +195,14 @@ class Storm:
         return ended
 
     def _freeze(self, fork: Fork, rng: Random) -> Ended:
-        time.sleep(rng.uniform(0, 0.6))
+        fork.wait_until_it_says("run.started")
+        time.sleep(rng.uniform(0, 0.4))
         fork.send(signal.SIGSTOP)
         return self._followed(fork, "frozen")
 
     def _ask_to_stop(self, fork: Fork, rng: Random) -> Ended:
-        time.sleep(rng.uniform(0.2, 1.0))
+        fork.wait_until_it_says("run.started")
+        time.sleep(rng.uniform(0, 0.5))
         fork.send(signal.SIGTERM)
         ended = self._followed(fork)
         self._count("asked to stop", int(ended.status in HONEST))
@@ -207,7 +210,18 @@ class Storm:
 
     def _followed(self, fork: Fork, kind: str = "frozen with a lease") -> Ended:
         """Whoever froze, by us or by a job."""
-        return self.site.followed(fork, woken=lambda: self._count(kind))
+
+        def woken() -> None:
+            self._overtaken()
+            self._count(kind)
+
+        return self.site.followed(fork, woken=woken)
+
+    def _overtaken(self) -> None:
+        """Not for ever: those who would take it over may be dead or frozen themselves."""
+        ends = time.monotonic() + 3 * self.site.oracle.lease_s
+        while self.site.sql(EXPIRED) and time.monotonic() < ends:
+            time.sleep(0.05)
 
     def _heard(self, fork: Fork, ended: Ended) -> None:
         with self._lock:
@@ -303,6 +317,7 @@ class Storm:
         job_id = rows[0][0]
         self.site.sql(
             f"UPDATE ops.jobs SET payload = payload || '{{\"cancel\": true}}' WHERE id = '{job_id}'"
+            " AND due_at IS NOT NULL"
         )
         try:
             PostgresJobControl(self.database, KINDS).cancel(JobId(job_id))

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,19 @@ class Fork:
         # It may have ended, though nobody has read of it yet.
         with suppress(ProcessLookupError):
             os.kill(self.process.pid, number)
+
+    def wait_until_it_says(self, event: str) -> None:
+        """In its log; or until it has ended. What is told of freezes is left for who waits."""
+        log = Path(f"{self.output}.err")
+        while f'"event": "{event}"' not in log.read_text() and self._lives():
+            time.sleep(0.02)
+
+    def _lives(self) -> bool:
+        try:
+            os.kill(self.process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
 
     def wait(self, timeout: float = PATIENCE_S) -> Ended:
         """Until it ends; freezes on the way are passed over."""
