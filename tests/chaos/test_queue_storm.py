@@ -18,7 +18,7 @@ from random import Random
 import pytest
 
 from core.jobs.control import JobConflictError
-from core.jobs.model import JobId, NewJob
+from core.jobs.model import JobId, NewJob, Priority
 from infra.postgres.embedded import EmbeddedPostgres
 from infra.postgres.job_control import PostgresJobControl
 from infra.postgres.jobs import PostgresJobs
@@ -267,7 +267,7 @@ class Storm:
     def _disturbs(self, place: int) -> None:
         rng = Random(f"disturb {self.seed}")
         jobs = PostgresJobs(self.database, KINDS)
-        pace = self.seconds / max(plan(self.seconds).values())
+        pace = min(self.seconds / max(plan(self.seconds).values()), 0.4)
         for number in range(100_000):
             if self.over.wait(max(pace, 0.2)):
                 return
@@ -292,7 +292,11 @@ class Storm:
             [
                 NewJob(kind="storm.poison", ordering_key=key),
                 *behind,
-                NewJob(kind="storm.freeze", ordering_key=rng.choice((None, f"cold-{number}"))),
+                NewJob(
+                    kind="storm.freeze",
+                    ordering_key=rng.choice((None, f"cold-{number}")),
+                    priority=Priority.URGENT,
+                ),
                 NewJob(kind="storm.call", payload={"fails": 1}),
                 NewJob(kind="storm.count", payload={"refuses": True}),
                 NewJob(kind="storm.last", payload={"seconds": self.site.oracle.lease_s * 1.3}),
