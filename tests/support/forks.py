@@ -1,5 +1,6 @@
 """Many processes at a time, each with a name of its own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from signal import SIGKILL
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tests.support.crash_points import KILL
 from tests.support.forked import Forked
@@ -35,9 +36,13 @@ class Fork:
 
     def wait_until_it_says(self, event: str) -> None:
         """In its log; or until it has ended. What is told of freezes is left for who waits."""
-        log = Path(f"{self.output}.err")
-        while f'"event": "{event}"' not in log.read_text() and self._lives():
+        while all(line["event"] != event for line in self.log()) and self._lives():
             time.sleep(0.02)
+
+    def log(self) -> list[dict[str, Any]]:
+        """What it has said by now, in whole lines."""
+        lines = Path(f"{self.output}.err").read_text().split("\n")[:-1]
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def _lives(self) -> bool:
         try:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from infra.postgres.url import DatabaseUrl
 from tests.support.counting_site import CountingSite, counting_site
@@ -22,6 +23,7 @@ from tests.support.storm_kinds import SITE
 LAUNCHER = "tests.support.queue_launcher"
 DRAIN = ("queue", "--json")
 QUIET_S = 90.0
+NOBODY = str(UUID(int=0))
 OPEN = "SELECT count(*) FROM ops.jobs WHERE due_at IS NOT NULL"
 
 
@@ -116,6 +118,11 @@ class QueueSite:
     def wait_for_leases(self) -> None:
         while self.sql("SELECT FROM ops.jobs WHERE leased_until > clock_timestamp() LIMIT 1"):
             time.sleep(0.05)
+
+    def run_of(self, fork: Fork) -> str:
+        """The id of its run; nobody's where it has not begun."""
+        said = (line for line in fork.log() if line["event"] == "run.started")
+        return next((str(line["run_id"]) for line in said), NOBODY)
 
     def events(self) -> Counter[str]:
         rows = self.sql("SELECT event, count(*) FROM ops.job_events GROUP BY event")
