@@ -76,7 +76,8 @@ UNSEEN: list[tuple[str, str]] = [
     ),
     (
         "O7: held by nobody",
-        "UPDATE ops.job_keys SET locked_by = gen_random_uuid(), visible_at = now()",
+        "INSERT INTO ops.job_keys (queue, ordering_key, visible_at, locked_by)"
+        " VALUES ('storm', 'd', now(), gen_random_uuid())",
     ),
 ]
 

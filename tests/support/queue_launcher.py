@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from core.jobs.kinds import JobKind
 from handlers import job_desk
 from handlers.cli.main import main as command_line
 from handlers.job_kinds import job_kinds
-from handlers.opening import Opened
 from infra.postgres import engine, queries
 from infra.postgres.connect import Connection, connect
 from infra.postgres.url import DatabaseUrl
@@ -45,8 +45,8 @@ def prepare(name: str) -> None:
     patch.object(queries, "_read", partial(_read, queries._read)).start()
 
 
-def _kinds(ready: Opened) -> Mapping[str, JobKind]:
-    return {**job_kinds(ready), **KINDS}
+def _kinds(*about: Any) -> Mapping[str, JobKind]:
+    return {**job_kinds(*about), **KINDS}
 
 
 def _read(original: Callable[[str], str], path: str) -> str:
