@@ -76,8 +76,10 @@ UNSEEN: list[tuple[str, str]] = [
     ),
     (
         "O7: held by nobody",
-        "INSERT INTO ops.job_keys (queue, ordering_key, visible_at, locked_by)"
-        " VALUES ('storm', 'd', now(), gen_random_uuid())",
+        (
+            "INSERT INTO ops.job_keys (queue, ordering_key, visible_at, locked_by)"
+            " VALUES ('storm', 'd', now(), gen_random_uuid())"
+        ),
     ),
 ]
 
