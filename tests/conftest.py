@@ -21,6 +21,7 @@ from tests.support.postgres import (
 )
 
 CAUSED = "caused"
+LONG_FILES = {"test_embedded.py", "test_every_stream.py", "test_every_stream_garbage.py"}
 DATABASE_FIXTURES = {"postgres_server", "database_name", "empty_database_name"}
 
 
@@ -46,12 +47,22 @@ def forget_what_somebody_works_with() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What one worker does alone and what takes longest begins first, or all would wait for it.
+    items.sort(key=lambda item: (not _is_of_a_group(item), not _is_long(item)))
     for item in items:
         if DATABASE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("postgres")
         direct_only = item.get_closest_marker("direct_only")
         if direct_only and through_pooler():
             item.add_marker(pytest.mark.skip(reason=direct_only.kwargs["reason"]))
+
+
+def _is_of_a_group(item: pytest.Item) -> bool:
+    return item.get_closest_marker("xdist_group") is not None
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return item.path.parent.name == "chaos" or item.path.name in LONG_FILES
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

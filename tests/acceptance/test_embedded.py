@@ -319,6 +319,7 @@ def test_what_the_demonstration_suggests_reaches_its_own_database_only(folder: P
     assert "ebay-cycle" in ended[1].stdout
 
 
+@pytest.mark.slow
 def test_a_killed_demonstration_takes_its_ebay_along(folder: Path) -> None:
     with subprocess.Popen(
         command("demo", module=SMALL),

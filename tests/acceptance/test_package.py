@@ -47,6 +47,7 @@ def names(package: Path) -> list[str]:
         return archive.namelist()
 
 
+@pytest.mark.slow
 def test_the_package_is_the_same_bytes_each_time(package: Path, tmp_path: Path) -> None:
     again = build(tmp_path / "again.zip", "lambda")
 
@@ -238,6 +239,7 @@ def test_the_function_may_read_its_parameters_and_write_its_logs(
     assert [statement for statement in statements if statement["Resource"] == "*"] == []
 
 
+@pytest.mark.slow
 def test_the_route_and_the_schedule_can_be_switched_off(service: Path, tmp_path: Path) -> None:
     options = ("--param", "http=closed", "--param", "schedule=DISABLED")
 

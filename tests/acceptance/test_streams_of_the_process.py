@@ -43,8 +43,13 @@ def outcomes(site: Site) -> list[str]:
 
 
 @pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full", "<&- 2>&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize("settings", [{}, {"LOG_FORMAT": "text", "LOG_LEVEL": "debug"}], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, pytest.param({"LOG_FORMAT": "text", "LOG_LEVEL": "debug"}, marks=pytest.mark.slow)],
+    ids=str,
+)
 def test_a_run_needs_no_stderr(site: Site, stderr: str, settings: dict[str, str]) -> None:
+    """A log of another form and of many more lines: in `make slow`."""
     site.connect()
 
     done = shell(site, f"$RUN ebay --json {stderr}", **settings)
@@ -125,9 +130,16 @@ def test_an_answer_that_finds_no_room_is_an_error(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["ebay --account", "accounts test", "accounts pause", "workers pause", "runs"],
+    [
+        "ebay --account",
+        *(
+            pytest.param(command, marks=pytest.mark.slow)
+            for command in ("accounts test", "accounts pause", "workers pause", "runs")
+        ),
+    ],
 )
 def test_a_name_that_is_no_utf_8_is_refused(site: Site, arguments: str) -> None:
+    """One check in `main` serves all commands; the other ones are in `make slow`."""
     done = shell(site, f"$RUN {arguments} $'\\xff'")
 
     assert done.returncode == 65, done.stderr

@@ -25,7 +25,7 @@ SIDE_BY_SIDE = 4
 # Renewals come by the clock, and would shift the points from run to run.
 LONG_LEASE_S = 60.0
 SHORT_LEASE_S = 1.0
-SAMPLE = 12
+SAMPLE = 8
 
 OpenGround = Callable[[float], Ground]
 

@@ -12,7 +12,7 @@ from tests.support.sweep import wait_for_silence
 
 MESSAGES, DAY_MS = 25, 24 * 3600 * 1000
 LONG_LEASE_S = 60.0
-SAMPLE = 10
+SAMPLE = 6
 AS_NEW = """
 DELETE FROM ebay.messages; DELETE FROM ebay.best_offers; DELETE FROM ebay.snapshot_seen;
 DELETE FROM ebay.sync_states;
