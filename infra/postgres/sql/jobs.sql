@@ -238,7 +238,8 @@ found AS MATERIALIZED (
          updated_at = moment.now
     FROM moment
    WHERE job.ctid = ANY (ARRAY(SELECT tid FROM taken))
-  RETURNING job.*
+  RETURNING job.id, job.fence, kind, payload, ordering_key, priority, phase, attempts, max_attempts, idempotency_key,
+            created_at, leased_until, signal, origin, run_at, seq, status
 )
 SELECT CAST(json_agg(json_build_array(id, fence, kind, payload, ordering_key, priority, phase, attempts, max_attempts,
                                       idempotency_key, created_at, leased_until, signal, origin)
@@ -304,7 +305,8 @@ told AS (
          updated_at = moment.now
     FROM moment
    WHERE job.id = ANY (CAST(:ids AS uuid[])) AND job.due_at <= moment.now
-  RETURNING job.*
+  RETURNING job.id, job.fence, kind, payload, ordering_key, priority, phase, attempts, max_attempts, idempotency_key,
+            created_at, leased_until, signal, origin, run_at, seq, status
 )
 SELECT CAST(json_agg(json_build_array(id, fence, kind, payload, ordering_key, priority, phase, attempts, max_attempts,
                                       idempotency_key, created_at, leased_until, signal, origin)
