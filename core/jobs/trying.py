@@ -58,6 +58,8 @@ def try_job(job: Job, kind: JobKind | None, context: JobContext, run: str) -> Se
     if kind is None:
         told = f"there is no kind {job.kind!r}; the kinds are those of handlers/job_kinds.py"
         return _dead(job, UNKNOWN_KIND, told)
+    if not _is_object(job.payload):
+        return _dead(job, BAD_PAYLOAD, "its payload is no JSON object; somebody made it by hand")
     try:
         if _expired(job, kind, context.clock.now()):
             return _dead(job, EXPIRED, "its time was over before it could be done")
@@ -65,6 +67,10 @@ def try_job(job: Job, kind: JobKind | None, context: JobContext, run: str) -> Se
         return said(job, kind, kind.perform(job, context), context)
     except BaseException as error:  # noqa: BLE001  (also SystemExit: a thread's end is no verdict)
         return raised(job, kind, error, context, run)
+
+
+def _is_object(payload: object) -> bool:
+    return isinstance(payload, Mapping)
 
 
 def _expired(job: Job, kind: JobKind, now: datetime) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pg8000 import DatabaseError
 
 from core.jobs.model import Completed
 from core.report import Outcome, Reason, RunReport
@@ -692,3 +693,29 @@ class TestRunbook:
         assert [str(row[0]) for row in site.sql(RUNBOOK_WAITING)] == [waiting]
         assert [str(row[0]) for row in site.sql(RUNBOOK_STUCK)] == [stuck]
         assert heartbeat(site) == "degraded"
+
+
+BY_HAND = (
+    "INSERT INTO ops.jobs"
+    " (queue, kind, status, run_at, max_attempts, payload, created_at, updated_at)"
+    " VALUES ('default', 'test', 'pending', {run_at}, 3, '{payload}', now(), now())"
+)
+
+
+@pytest.mark.parametrize("payload", ["[1]", "null", '"text"'])
+def test_e12_a_payload_that_is_no_object_was_made_by_hand_and_is_dead(
+    payload: str, site: Site
+) -> None:
+    site.sql(BY_HAND.format(run_at="now()", payload=payload))
+
+    report = drain(site)
+
+    assert report["counts"]["dead"] == 1
+    code, detail = site.sql("SELECT error_code, error_detail FROM ops.jobs")[0]
+    assert (code, "no JSON object" in detail) == ("bad_payload", True)
+
+
+@pytest.mark.parametrize("run_at", ["infinity", "-infinity", "20000-01-01", "4000-01-01 BC"])
+def test_an_instant_that_nobody_could_read_is_not_stored(run_at: str, site: Site) -> None:
+    with pytest.raises(DatabaseError, match="jobs_run_at_readable"):
+        site.sql(BY_HAND.format(run_at=f"'{run_at}'", payload="{}"))

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from pg8000 import DatabaseError
 
 from handlers import api
 from infra.postgres.erasure import erase
@@ -440,6 +441,14 @@ def test_the_queues_tell_of_schedules_that_are_on(site: Site) -> None:
 
     assert "schedules" not in none
     assert f"schedules that are on: 1, next {at[:10]} {at[11:19]}Z; `" in told
+
+
+@pytest.mark.parametrize("at", ["infinity", "-infinity", "20000-01-01"])
+def test_an_instant_that_nobody_could_read_is_not_stored(at: str, site: Site) -> None:
+    schedules(site, "add", *NIGHTLY)
+
+    with pytest.raises(DatabaseError, match="schedules_next_fire_at_readable"):
+        site.sql(f"UPDATE ops.schedules SET next_fire_at = '{at}'")
 
 
 def test_a_dry_drain_fires_nothing(site: Site) -> None:
