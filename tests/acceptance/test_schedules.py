@@ -249,6 +249,21 @@ def test_what_was_passed_over_is_told_with_what_helps(site: Site) -> None:
     assert schedules(site, "show", "nightly")["last_sentence"] is None
 
 
+def test_one_that_is_not_understood_here_is_listed_and_can_be_put_right(site: Site) -> None:
+    schedules(site, "add", *NIGHTLY)
+    site.sql("UPDATE ops.schedules SET cron = 'of a newer release', zone = 'Mars/Phobos'")
+
+    shown = schedules(site, "show", "nightly")
+    told = refused(site, "next", "nightly")
+    right = schedules(site, "add", *NIGHTLY, "--replace")
+    removed = said(site, "remove", "nightly")
+
+    assert (shown["when"], shown["cron"]) == (None, "of a newer release")
+    assert "there is no zone 'Mars/Phobos'" in told
+    assert right["schedule"]["when"] == "At 03:00 every day"
+    assert removed.startswith("nightly: removed; next: `")
+
+
 def test_a_schedule_lives_its_life_over_http(site: Site) -> None:
     status, made = call(site, "POST", SCHEDULES, NEW)
     again = call(site, "POST", SCHEDULES, NEW)
