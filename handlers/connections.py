@@ -11,7 +11,7 @@ from core.connect.begin import BeginConsent
 from core.connect.disconnect import DisconnectAccount
 from core.connect.finish import FinishConsent
 from core.sync.model import Environment
-from handlers import ebay_clients, wiring
+from handlers import ebay_clients, selling
 from handlers.opening import STOP, Opened, WallClock, sleep
 from infra.ebay.client import EbayHttp
 from infra.ebay.consents import EbayConsents
@@ -96,4 +96,4 @@ def disconnect_account(ready: Opened) -> Iterator[DisconnectAccount]:
 
 
 def _store(ready: Opened) -> PostgresConnections:
-    return PostgresConnections(ready.database, wiring.account_store(ready))
+    return PostgresConnections(ready.database, selling.account_store(ready))

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from core.errors import ConfigurationError
 from core.events import Log
-from infra.ebay.streams.registry import STREAMS
 from infra.logs import make_log
 from infra.postgres.accounts import PostgresAccounts
 from infra.postgres.engine import make_engine
@@ -151,6 +150,8 @@ def _migrate_all(database: Database) -> list[str]:
     """However long it takes: cut off at each run's deadline, a long one would never be done."""
     database = replace(database, time_left=for_ever)
     applied = [f"{each.version:04} {each.name}" for each in migrate(database)]
+    from infra.ebay.streams.registry import STREAMS
+
     PostgresAccounts(database, STREAMS).add_missing_states()
     return applied
 

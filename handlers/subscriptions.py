@@ -7,7 +7,7 @@ from core.accounts.model import KnownAccount
 from core.errors import ConfigurationError, UsageError
 from core.notifications.subscribe import SubscribeAccount
 from core.sync.model import Environment
-from handlers import ebay_clients, opening, wiring
+from handlers import ebay_clients, opening, selling
 from handlers.notifications import Endpoint
 from handlers.opening import Opened
 from infra.ebay.client import EbayHttp
@@ -24,7 +24,7 @@ def subscribing(ready: Opened, name: str) -> Iterator[SubscribeAccount]:
             "EBAY_NOTIFICATION_VERIFICATION_TOKEN and EBAY_NOTIFICATION_ENDPOINT are not set;"
             " docs/webhooks.md says what they are"
         )
-    known = wiring.account_store(ready).find(name)
+    known = selling.account_store(ready).find(name)
     if known is None:
         raise UsageError(f"there is no account {name!r}; see `accounts list`")
     if known.environment != ready.settings.ebay_notification_environment:

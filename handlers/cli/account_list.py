@@ -10,7 +10,7 @@ from core.accounts.model import KnownAccount, Status
 from core.connect.scopes import lacks
 from core.report import SENTENCES, Reason
 from core.sellers import closed, why_closed
-from handlers import opening, wiring
+from handlers import opening, selling
 from handlers.account_views import account_json, missing_scopes
 from handlers.cli.ready import opened
 from handlers.cli.text import PROGRAM, as_typed, moment, table
@@ -26,7 +26,7 @@ def register(actions: Any) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     with opened() as ready:
-        known = wiring.account_store(ready).list()
+        known = selling.account_store(ready).list()
     if options.json:
         print(json.dumps({"accounts": [account_json(account) for account in known]}))
         return 0

@@ -13,7 +13,7 @@ from core.errors import AppError, UsageError
 from core.secret import Secret
 from core.sellers import closed
 from core.sync.model import Environment
-from handlers import opening, wiring
+from handlers import opening, selling
 from handlers.cli import account_list, connections, disconnect, moving
 from handlers.cli.given import read_file, read_stdin
 from handlers.cli.ready import opened
@@ -132,7 +132,7 @@ def _like_a_token(text: str) -> bool:
 
 def _add(options: argparse.Namespace) -> int:
     token = _token(options.refresh_token_file)
-    with opened() as ready, wiring.manage_accounts(ready) as manage:
+    with opened() as ready, selling.manage_accounts(ready) as manage:
         added = manage.add(
             options.name,
             options.environment,
@@ -147,7 +147,7 @@ def _add(options: argparse.Namespace) -> int:
 
 def _reconnect(options: argparse.Namespace) -> int:
     token = _token(options.refresh_token_file)
-    with opened() as ready, wiring.manage_accounts(ready) as manage:
+    with opened() as ready, selling.manage_accounts(ready) as manage:
         added = manage.reconnect(options.name, token, consent_lasts=_lasts(options.consent_ends))
     _welcome(added)
     return 0
@@ -166,8 +166,8 @@ def _welcome(added: KnownAccount) -> None:
 
 
 def _test(options: argparse.Namespace) -> int:
-    with opened() as ready, wiring.manage_accounts(ready) as manage:
-        refreshes = wiring.last_refreshes(ready, options.name)
+    with opened() as ready, selling.manage_accounts(ready) as manage:
+        refreshes = selling.last_refreshes(ready, options.name)
         try:
             identity = manage.test(options.name)
             known = manage.get(options.name)
@@ -229,5 +229,5 @@ def _resume(options: argparse.Namespace) -> int:
 
 
 def _switched(name: str, *, active: bool) -> KnownAccount:
-    with opened() as ready, wiring.manage_accounts(ready) as manage:
+    with opened() as ready, selling.manage_accounts(ready) as manage:
         return manage.resume(name) if active else manage.pause(name)

@@ -16,7 +16,7 @@ from typing import Any
 from core.errors import UpstreamUnavailableError
 from core.report import RunReport, Trigger
 from core.secret import Secret
-from handlers import opening, wiring
+from handlers import opening, selling, wiring
 from handlers.cli.progress import Progress
 from handlers.cli.ready import announce
 from handlers.cli.text import PROGRAM, as_typed, moment, report_text, table
@@ -129,9 +129,9 @@ def _connect_sellers(settings: Settings, ebay: EBay) -> None:
     log = opening.log_for(settings)
     with (
         opening.opened(settings, log) as ready,
-        wiring.manage_accounts(ready) as manage,
+        selling.manage_accounts(ready) as manage,
     ):
-        known = {account.name for account in wiring.account_store(ready).list()}
+        known = {account.name for account in selling.account_store(ready).list()}
         for name, token in ebay.tokens.items():
             if name not in known:
                 manage.add(name, "simulator", token, marketplace_ids=(), replace=False)
@@ -154,7 +154,7 @@ def _alone() -> Iterator[bool]:
 
 def _run(settings: Settings, parameters: Parameters) -> RunReport:
     progress = Progress()
-    call = Call(worker=wiring.EBAY_CYCLE, trigger=Trigger(via="cli"), parameters=parameters)
+    call = Call(worker=selling.EBAY_CYCLE, trigger=Trigger(via="cli"), parameters=parameters)
     try:
         return run_once(call, settings=settings, announce=announce, observe=progress.observe)
     finally:

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from core.tokens.rekey import Rekeyed
-from handlers import wiring
+from handlers import selling
 from handlers.answers import EX_CONFIG, EX_TEMPFAIL
 from handlers.cli.ready import opened
 
@@ -24,7 +24,7 @@ def register(commands: Any) -> None:
 
 def _rekey(options: argparse.Namespace) -> int:
     with opened() as ready:
-        rekeyed = wiring.rekey_tokens(ready).run(discard_lost=options.discard_lost)
+        rekeyed = selling.rekey_tokens(ready).run(discard_lost=options.discard_lost)
     if options.json:
         print(json.dumps(_as_json(rekeyed)))
     else:

@@ -8,7 +8,7 @@ from typing import Any
 from core.report import instant
 from core.signing.model import Cipher, KnownKey, Owner
 from core.sync.model import Environment
-from handlers import wiring
+from handlers import selling
 from handlers.cli.ready import opened
 from handlers.cli.text import PROGRAM, as_typed, moment, table
 from handlers.opening import Opened
@@ -42,7 +42,7 @@ def register(commands: Any) -> None:
 def _show(options: argparse.Namespace) -> int:
     with opened() as ready:
         signing = [
-            each for each in wiring.account_store(ready).list() if each.signed_because is not None
+            each for each in selling.account_store(ready).list() if each.signed_because is not None
         ]
         found = signing_keys(ready)
         asked = _asked(ready, found) if options.ebay else {}

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from handlers import wiring
+from handlers import selling
 from handlers.account_views import account_json
 from handlers.rest.answers import database, problems
 
@@ -40,4 +40,4 @@ class Accounts(BaseModel):
 def list_accounts() -> dict[str, Any]:
     """Every connected seller; no token is ever shown."""
     with database() as ready:
-        return {"accounts": [account_json(each) for each in wiring.account_store(ready).list()]}
+        return {"accounts": [account_json(each) for each in selling.account_store(ready).list()]}

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from core.report import Outcome, Reason
-from handlers import wiring
+from handlers import selling
 from infra.ebay.streams.registry import STREAMS
 from infra.simulator.listings import SHARED_ITEM_ID
 from infra.simulator.purchases import SHARED_PURCHASE
@@ -312,7 +312,7 @@ def test_r7_r11_a_list_above_the_ceiling_is_never_complete(site: Site) -> None:
     site.connect(1, streams=(LISTED,))
     site.simulator.world.behaviour.my_ebay_ceiling = 400
 
-    with patch.object(wiring, "STREAMS", tuple(small)):
+    with patch.object(selling, "STREAMS", tuple(small)):
         units = [read(site) for _ in range(3)]
 
     assert {(unit.outcome, unit.reason) for unit in units} == {(Outcome.FAILED, Reason.TOO_MANY)}

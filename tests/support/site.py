@@ -17,7 +17,7 @@ from pg8000 import DatabaseError
 
 from core.report import RunReport, Trigger
 from core.secret import Secret
-from handlers import opening, wiring
+from handlers import opening, selling
 from handlers.invoke import Call, run_once
 from handlers.parameters import Parameters
 from infra.postgres.transaction import Database
@@ -176,7 +176,7 @@ class Site:
         chosen = self.simulator.world.accounts[first : first + accounts]
         with (
             opening.opened(settings, log) as ready,
-            wiring.manage_accounts(ready) as manage,
+            selling.manage_accounts(ready) as manage,
         ):
             for account in chosen:
                 manage.add(
