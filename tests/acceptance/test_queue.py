@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -571,27 +572,28 @@ class TestStopping:
         assert [tuple(row) for row in rows] == [("pending", 0, None)] * 2
         assert len(jobs) == 3
 
-    def test_t9_a_job_that_does_not_end_with_its_run_is_cut_off_and_says_so(
+    def test_t9_a_job_that_takes_too_long_is_cut_off_says_so_and_is_tried_again(
         self, site: Site
     ) -> None:
         seen = Seen()
-        with odd_kinds(kind("slow", seen)):
+        with odd_kinds(kind("slow", seen, longest=timedelta(seconds=0.1))):
             stuck = enqueue(site, "slow")
-            report = drain(site, "--deadline", "2s")
+            report = drain(site)
             seen.gate.set()
 
         told = job(site, stuck)
-        assert (told["status"], told["attempts"], told["error_code"]) == ("pending", 1, "cut_off")
-        assert "the run's time was over" in told["error_detail"]
+        assert (told["status"], told["attempts"]) == ("pending", 1)
+        assert told["error_code"] == "timed_out"
+        assert "its kind has no more time" in told["error_detail"]
         assert report["counts"]["retried"] == 1
 
     def test_t9_a_process_ends_though_a_job_of_it_hangs(self, site: Site) -> None:
         stuck = enqueue(site, "hang")
 
-        ended = site.cli("queue", "--json", "--deadline", "2s", command=ODD)
+        ended = site.cli("queue", "--json", command=ODD)
 
         assert json.loads(ended.stdout)["counts"]["retried"] == 1
-        assert job(site, stuck)["error_code"] == "cut_off"
+        assert job(site, stuck)["error_code"] == "timed_out"
 
 
 def started(site: Site, **settings: str) -> subprocess.Popen[str]:

@@ -98,7 +98,7 @@ KINDS = (
     kind("boom", boom),
     kind("boom-once", boom, max_attempts=1),
     kind("die", die, max_attempts=3),
-    kind("hang", hang),
+    kind("hang", hang, longest=timedelta(seconds=0.1)),
     kind("hold", hold, queue="hold"),
     kind("broken-effect", broken_effect, Effect.DATABASE),
     kind("nothing", lambda _, __: None),
