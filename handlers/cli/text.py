@@ -112,7 +112,8 @@ def _done(report: RunReport) -> str:
     if "completed" not in counts:
         return f"{counts.get('written', 0)} {WRITTEN.get(report.worker, 'rows written')}"
     others = [f"{n} {word}" for word, n in counts.items() if word in ENDINGS and n]
-    return ", ".join([f"{counts['completed']} jobs completed", *others])
+    jobs = "job" if counts["completed"] == 1 else "jobs"
+    return ", ".join([f"{counts['completed']} {jobs} completed", *others])
 
 
 def _left(report: RunReport) -> list[str]:

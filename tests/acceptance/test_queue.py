@@ -83,7 +83,7 @@ def test_what_is_enqueued_is_done_and_told(site: Site) -> None:
 
     assert "core.run queue` does it" in made.stdout
     assert drained.returncode == 0
-    assert "queue-drain: done: 1 jobs completed in" in drained.stderr
+    assert "queue-drain: done: 1 job completed in" in drained.stderr
     assert "completed  test" in listed.stdout
     assert job(site, made.stdout[:8])["result"] == {"echo": {"text": "hello"}}
 
