@@ -85,17 +85,19 @@ def test_a_claim_reads_few_rows_of_thousands(database: Database, pile: object) -
 
 
 @pytest.fixture(scope="module", params=[16, 18], ids=["PostgreSQL 16", "PostgreSQL 18"])
-def servers(request: pytest.FixtureRequest) -> Iterator[EmbeddedPostgres]:
+def large(request: pytest.FixtureRequest) -> Iterator[Database]:
     with scratch() as folder, EmbeddedPostgres(folder, request.param, options=QUICK) as server:
-        yield server
+        opened = open_database(server.url, 2)
+        migrate(opened)
+        yield opened
+        opened.dispose()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("pile", BACKLOGS, ids=lambda pile: pile.__name__)
-def test_a_claim_reads_few_rows_of_a_million(servers: EmbeddedPostgres, pile: object) -> None:
-    database = open_database(servers.url, 2)
-    migrate(database)
+def test_a_claim_reads_few_rows_of_a_million(large: Database, pile: object) -> None:
+    database = large
     backlog.run(database, "TRUNCATE ops.jobs, ops.job_keys, ops.queues CASCADE")
     assert callable(pile)
 
@@ -107,4 +109,3 @@ def test_a_claim_reads_few_rows_of_a_million(servers: EmbeddedPostgres, pile: ob
     found, read = backlog.claim(database, 1)
     assert len(found.jobs) == 1
     assert read <= 20, read
-    database.dispose()
