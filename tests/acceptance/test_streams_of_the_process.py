@@ -64,7 +64,7 @@ def test_a_run_needs_no_stderr(site: Site, stderr: str, settings: dict[str, str]
 def test_a_failure_keeps_its_exit_code_where_nobody_can_be_told(site: Site, stderr: str) -> None:
     site.connect()
 
-    upstream = shell(site, f"$RUN ebay --deadline 2s {stderr}", EBAY_SIMULATOR_API_URL=NOWHERE)
+    upstream = shell(site, f"$RUN ebay --deadline 6s {stderr}", EBAY_SIMULATOR_API_URL=NOWHERE)
     unknown = shell(site, f"$RUN ebay --account nobody {stderr}")
     mistyped = shell(site, f"$RUN ebay --acount nobody {stderr}")
     database = shell(
@@ -111,7 +111,7 @@ def test_a_run_that_failed_says_so_also_to_a_reader_who_went_away(site: Site) ->
 
     with read_by_nobody() as pipe:
         done = subprocess.run(
-            [sys.executable, *COMMAND, "ebay", "--json", "--deadline", "2s"],
+            [sys.executable, *COMMAND, "ebay", "--json", "--deadline", "6s"],
             cwd=ROOT, env=site.environment(EBAY_SIMULATOR_API_URL=NOWHERE), stdout=pipe,
             stderr=subprocess.DEVNULL, timeout=100, check=False,
         )  # fmt: skip
@@ -121,7 +121,7 @@ def test_a_run_that_failed_says_so_also_to_a_reader_who_went_away(site: Site) ->
 
 def test_an_answer_that_finds_no_room_is_an_error(site: Site) -> None:
     listed = shell(site, "$RUN accounts list --json >/dev/full")
-    ran = shell(site, "$RUN ebay --json --deadline 2s >/dev/full", EBAY_SIMULATOR_API_URL=NOWHERE)
+    ran = shell(site, "$RUN ebay --json --deadline 6s >/dev/full", EBAY_SIMULATOR_API_URL=NOWHERE)
 
     assert listed.returncode == 1
     assert "error: stdout cannot be written: No space left on device" in listed.stderr
