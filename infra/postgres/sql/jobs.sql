@@ -335,6 +335,8 @@ SELECT 1 FROM ops.jobs WHERE id = :id FOR UPDATE SKIP LOCKED;
 SELECT 1 FROM ops.job_keys WHERE queue = :queue AND ordering_key = :ordering_key FOR UPDATE SKIP LOCKED;
 
 -- name: settle
+-- An id is looked up as an array of one: by `=` PostgreSQL may also go through the whole index and join, which seems
+-- cheap in a table that was empty when it was last analysed, as queues are.
 -- Each by its own fence: what another run has taken over stays as it is. Whoever asked for its end gets it,
 -- whatever the job came to.
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
@@ -359,7 +361,7 @@ change AS MATERIALIZED (
          finished_at = CASE WHEN cancel_asked_at IS NOT NULL OR change.status IN ('completed', 'failed', 'dead', 'cancelled') THEN moment.now END,
          updated_at = moment.now
     FROM change CROSS JOIN moment
-   WHERE job.id = change.id AND job.fence = change.fence AND job.status = 'processing'
+   WHERE job.id = ANY (ARRAY[change.id]) AND job.fence = change.fence AND job.status = 'processing'
   RETURNING job.id, job.cancel_asked_at IS NOT NULL AS cancelled, change.told, change.error_code, change.detail
 ), told AS (
   INSERT INTO ops.job_events (job_id, run_id, at, event, code, detail)
@@ -381,7 +383,7 @@ settled AS (
          locked_by = NULL, locked_at = NULL, leased_until = NULL, signal = NULL, error_code = NULL, error_detail = NULL,
          finished_at = moment.now, updated_at = moment.now
     FROM unnest(CAST(:ids AS uuid[]), CAST(:fences AS bigint[])) AS change (id, fence) CROSS JOIN moment
-   WHERE job.id = change.id AND job.fence = change.fence AND job.status = 'processing'
+   WHERE job.id = ANY (ARRAY[change.id]) AND job.fence = change.fence AND job.status = 'processing'
   RETURNING job.id, job.cancel_asked_at IS NOT NULL AS cancelled
 ), told AS (
   INSERT INTO ops.job_events (job_id, run_id, at, event)
