@@ -107,9 +107,6 @@ def large(request: pytest.FixtureRequest) -> Iterator[Database]:
     with scratch() as folder, EmbeddedPostgres(folder, request.param, options=QUICK) as server:
         opened = open_database(server.url, 2)
         migrate(opened)
-        # Looked at in the middle of a long INSERT a table seems empty, and any plan for it cheap.
-        for table in ("jobs", "job_keys"):
-            backlog.run(opened, f"ALTER TABLE ops.{table} SET (autovacuum_enabled = false)")
         yield opened
         opened.dispose()
 
