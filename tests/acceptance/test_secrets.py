@@ -162,7 +162,7 @@ def test_an_ebay_that_repeats_what_it_was_sent_does_not_spread_it(
 ) -> None:
     simulator = ground.site.simulator
     # Tried again until then, where it may help.
-    deadline_s = 3.0 if status in {200, 503} else None
+    deadline_s = 6.0 if status in {200, 503} else None
 
     with Echo(simulator, "getOrders", status) as orders:
         ground.run(deadline_s)
@@ -208,7 +208,7 @@ def test_r44_token_care_tells_no_secret_whatever_fails(ground: Ground, tmp_path:
     for status in (200, 400, 401, 418, 429, 503):
         with Echo(simulator, "token", status) as token:
             ground.site.sql("UPDATE ebay.tokens SET retry_at = NULL")
-            ground.cli("tokens", "--json", "--account", "seller-1", "--deadline", "2s")
+            ground.cli("tokens", "--json", "--account", "seller-1", "--deadline", "4s")
             ground.cli(*reconnect, str(tmp_path / "token"))
         assert token.times > 0
     ground.site.sql(
