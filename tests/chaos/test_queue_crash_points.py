@@ -8,12 +8,21 @@ import pytest
 from tests.support.caused import Caused
 from tests.support.postgres import Server
 from tests.support.queue_site import DRAIN, QueueSite, queue_site
-from tests.support.queue_sweep import PRODUCE, freeze, kill, kill_producer, points_of, swept
+from tests.support.queue_sweep import (
+    NOT_REACHED,
+    PRODUCE,
+    freeze,
+    kill,
+    kill_producer,
+    points_of,
+    swept,
+)
 
 SIDE_BY_SIDE = 4
 # Renewals come by the clock, and would shift the points from run to run.
 LEASE_S = 60.0
 SAMPLE = 5
+MISSED_AT_MOST = 0.1
 
 OpenSite = Callable[[], QueueSite]
 
@@ -43,8 +52,8 @@ def test_killed_at_every_crash_point_of_a_drain_each_job_is_done_once(
     kinds = swept(sites, points, kill)
 
     caused(f"crash points of a drain: N = {len(points)}; {dict(kinds)}")
-    assert len(points) >= 40
-    assert kinds["killed"] == len(points)
+    assert kinds["killed"] + kinds[NOT_REACHED] == len(points) >= 40
+    assert kinds[NOT_REACHED] <= len(points) * MISSED_AT_MOST
 
 
 @pytest.mark.chaos
@@ -59,6 +68,7 @@ def test_frozen_past_its_leases_at_every_crash_point_a_drain_that_wakes_writes_n
 
     caused(f"crash points of a drain: N = {len(points)}; woken and {dict(kinds)}")
     assert sum(kinds.values()) == len(points) >= 40
+    assert kinds[NOT_REACHED] <= len(points) * MISSED_AT_MOST
     assert kinds["lease_lost"] > 5
 
 
@@ -84,7 +94,7 @@ def test_at_a_sample_of_crash_points_each_job_is_done_once(
     site = open_site()
     points = points_of(site, *DRAIN)
 
-    for point in points[SAMPLE // 2 :: len(points) // SAMPLE + 1]:
-        fate(site, point)
+    fates = [fate(site, point) for point in points[SAMPLE // 2 :: len(points) // SAMPLE + 1]]
 
     assert len(points) >= 40
+    assert fates.count(NOT_REACHED) < len(fates)
