@@ -1,5 +1,6 @@
 """Drains and producers killed, drains frozen, at every crash point: each job is done once."""
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -22,6 +23,8 @@ SIDE_BY_SIDE = 4
 # Renewals come by the clock, and would shift the points from run to run.
 LEASE_S = 60.0
 SAMPLE = 5
+EACH = 3
+"""Which third it is, the seed says."""
 MISSED_AT_MOST = 0.1
 
 OpenSite = Callable[[], QueueSite]
@@ -43,11 +46,11 @@ def open_site(postgres_server: Server, _template: str) -> Iterator[OpenSite]:
 
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
-def test_killed_at_every_crash_point_of_a_drain_each_job_is_done_once(
+def test_killed_at_every_third_crash_point_of_a_drain_each_job_is_done_once(
     open_site: OpenSite, caused: Caused
 ) -> None:
     sites = [open_site() for _ in range(SIDE_BY_SIDE)]
-    points = points_of(sites[0], *DRAIN)
+    points = points_of(sites[0], *DRAIN)[random.randrange(EACH) :: EACH]
 
     kinds = swept(sites, points, kill)
 
@@ -58,11 +61,11 @@ def test_killed_at_every_crash_point_of_a_drain_each_job_is_done_once(
 
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
-def test_frozen_past_its_leases_at_every_crash_point_a_drain_that_wakes_writes_nothing(
+def test_frozen_past_its_leases_at_every_third_crash_point_a_drain_that_wakes_writes_nothing(
     open_site: OpenSite, caused: Caused
 ) -> None:
     sites = [open_site() for _ in range(SIDE_BY_SIDE)]
-    points = points_of(sites[0], *DRAIN)
+    points = points_of(sites[0], *DRAIN)[random.randrange(EACH) :: EACH]
 
     kinds = swept(sites, points, freeze)
 
