@@ -20,6 +20,7 @@ import pytest
 from core.jobs.control import JobConflictError
 from core.jobs.model import JobId, NewJob, Priority
 from infra.postgres.embedded import EmbeddedPostgres
+from infra.postgres.errors import LockTimeoutError
 from infra.postgres.job_control import PostgresJobControl
 from infra.postgres.jobs import PostgresJobs
 from infra.postgres.transaction import Database
@@ -325,8 +326,9 @@ class Storm:
         try:
             PostgresJobControl(self.database, KINDS).cancel(JobId(job_id))
             self._count("cancels")
-        except JobConflictError:
-            pass
+        except (JobConflictError, LockTimeoutError):
+            # It has ended, or a frozen process holds its key: a person is told, and tries again.
+            self._count("cancels refused")
 
     def _what_was_committed_is_there(self) -> None:
         """Of what producers said: all that they committed, nothing that they rolled back."""
