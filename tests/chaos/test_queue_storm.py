@@ -49,16 +49,16 @@ def plan(seconds: float) -> Plan:
     """How often each kind of fault is caused at least, for the time that there is."""
     share = seconds / 300
     often = {
-        "killed": 200,
-        "killed by poison": 60,
-        "frozen": 40,
-        "frozen with a lease": 15,
-        "asked to stop": 20,
-        "cut off": 40,
-        "producers killed": 10,
-        "transactions held open": 200,
-        "transactions rolled back": 40,
-        "cancels": 40,
+        "killed": 60,
+        "killed by poison": 20,
+        "frozen": 15,
+        "frozen with a lease": 5,
+        "asked to stop": 8,
+        "cut off": 15,
+        "producers killed": 4,
+        "transactions held open": 60,
+        "transactions rolled back": 15,
+        "cancels": 10,
     }
     return {kind: max(1, math.ceil(times * share)) for kind, times in often.items()}
 
@@ -136,7 +136,7 @@ class Storm:
     _running: set[str] = field(default_factory=set)
 
     def blow(self) -> None:
-        """Until its time is over and everything has been caused; at most three times as long."""
+        """Until its time is over and everything has been caused; at most twice as long."""
         began = time.monotonic()
         workers: list[Callable[[int], None]] = [self._drains] * DRAINS
         workers += [self._produces] * PRODUCERS + [self._disturbs]
@@ -157,7 +157,7 @@ class Storm:
         self._seen_in_the_end()
 
     def _goes_on(self, took: float) -> bool:
-        if took > 3 * self.seconds + 60:
+        if took > 2 * self.seconds + 60:
             return False
         return took < self.seconds or self._is_something_missing()
 
