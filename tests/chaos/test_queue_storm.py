@@ -41,6 +41,7 @@ SERVER = ("fsync=off", "full_page_writes=off", "max_connections=200")
 # was frozen finds that its run was given up.
 HONEST = frozenset({0, 1, 69, 75})
 BEHIND_POISON = 3
+DISTURBED_EVERY_S = 2.0
 
 Plan = dict[str, int]
 
@@ -52,7 +53,7 @@ def plan(seconds: float) -> Plan:
         "killed": 60,
         "killed by poison": 20,
         "frozen": 15,
-        "frozen with a lease": 5,
+        "frozen with a lease": 3,
         "asked to stop": 8,
         "cut off": 15,
         "producers killed": 4,
@@ -274,11 +275,11 @@ class Storm:
         for number in itertools.count():
             if number < poisons or self.counts["killed by poison"] < wanted["killed by poison"]:
                 self._poison(jobs, number)
-            if number < poisons or not self.counts["frozen with a lease"]:
+            if self.counts["frozen with a lease"] < wanted["frozen with a lease"]:
                 self._trouble(jobs, rng.choice((None, f"cold-{number}")))
             self._cut_off(rng)
             self._cancel(rng)
-            if self.over.wait(max(self.seconds / poisons, 1.0)):
+            if self.over.wait(DISTURBED_EVERY_S):
                 return
 
     def _poison(self, jobs: PostgresJobs, number: int) -> None:
