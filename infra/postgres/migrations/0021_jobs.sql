@@ -68,6 +68,10 @@ CREATE TABLE ops.jobs (
   due_at           timestamptz GENERATED ALWAYS AS (CASE status
                      WHEN 'pending' THEN run_at WHEN 'processing' THEN leased_until WHEN 'waiting' THEN wait_until
                    END) STORED,
+  -- Rows are made by hand as well. What no program of ours could read must not stop everybody who reads it: an
+  -- infinity, a year before the first or of five digits.
+  CONSTRAINT jobs_run_at_readable CHECK (run_at >= TIMESTAMPTZ '0001-01-01 Z' AND run_at < TIMESTAMPTZ '10000-01-01 Z'),
+  CONSTRAINT jobs_wait_until_readable CHECK (wait_until >= TIMESTAMPTZ '0001-01-01 Z' AND wait_until < TIMESTAMPTZ '10000-01-01 Z'),
   -- Nothing can be stored that is neither claimable, leased, waiting with an end, a draft, nor at its end.
   CHECK ((status = 'processing') = (leased_until IS NOT NULL)),
   CHECK ((leased_until IS NULL) = (locked_by IS NULL) AND (leased_until IS NULL) = (locked_at IS NULL)),

@@ -22,7 +22,7 @@ CREATE TABLE ops.tasks (
 COMMENT ON COLUMN ops.tasks.description IS 'Without what is personal.';
 COMMENT ON COLUMN ops.tasks.original_text IS 'As it came; only where `preserve_original_text` asked for it.';
 COMMENT ON COLUMN ops.tasks.redacted IS 'How much of which kind was taken out.';
-COMMENT ON COLUMN ops.tasks.digest IS 'Of what makes it the same task as another one.';
+COMMENT ON COLUMN ops.tasks.digest IS 'Of what makes it the same task as another one, by the key of this database.';
 CREATE INDEX tasks_newest ON ops.tasks (created_at, job_id);
 CREATE INDEX tasks_changed ON ops.tasks (changed_at, job_id);
 -- All that it says in words; a person is found in it by them.
@@ -44,3 +44,9 @@ CREATE TRIGGER task_changed AFTER UPDATE ON ops.jobs FOR EACH ROW
   WHEN (NEW.is_task AND (OLD.status, OLD.phase, OLD.attempts, OLD.run_at, OLD.priority, OLD.cancel_asked_at)
                         IS DISTINCT FROM (NEW.status, NEW.phase, NEW.attempts, NEW.run_at, NEW.priority, NEW.cancel_asked_at))
   EXECUTE FUNCTION ops.task_changed();
+
+-- Digests of what callers sent, by this database's own key: of a phone number all that there are can be tried.
+
+CREATE FUNCTION ops.task_digest(told bytea) RETURNS bytea
+  LANGUAGE sql STABLE STRICT
+  RETURN (SELECT sha256(key || sha256(key || told)) FROM ebay.erasure_key);

@@ -5,8 +5,9 @@ COMMENT ON COLUMN ops.runs.whole IS 'It did its worker''s whole work, beside oth
 CREATE INDEX runs_whole ON ops.runs (worker, started_at DESC) WHERE fence IS NOT NULL OR whole;
 DROP INDEX ops.runs_of_the_worker;
 
--- Whether a job could have been claimed before that instant, and still can: in an open queue, of a key that is not
--- paused and not held. From queue to queue and priority to priority, for a backlog of what is due later may be deep.
+-- Whether a job could have been claimed before that instant, and still can (in an open queue, of a key that is not
+-- paused and not held), or a schedule's instant went by. From queue to queue and priority to priority, for a backlog of
+-- what is due later may be deep.
 CREATE FUNCTION ops.work_waits(before timestamptz) RETURNS boolean
   LANGUAGE sql STABLE STRICT
   RETURN (
@@ -49,7 +50,11 @@ CREATE FUNCTION ops.work_waits(before timestamptz) RETURNS boolean
                 AND EXISTS (SELECT FROM ops.job_keys
                              WHERE queue = keyed.queue AND priority = keyed.priority AND NOT paused
                                AND visible_at < before))
+        OR EXISTS (SELECT FROM ops.schedules WHERE next_fire_at < before)
   );
+
+-- Keys at rest are forgotten with each drain.
+CREATE INDEX job_keys_quiet ON ops.job_keys (queue) WHERE visible_at IS NULL AND NOT paused;
 
 -- A drain is late only where work waits for it: who has no jobs need not call it. One that is called and takes nothing
 -- of what waits is not well either.

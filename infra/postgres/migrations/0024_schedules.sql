@@ -22,6 +22,11 @@ CREATE TABLE ops.schedules (
   last_job_id   uuid,
   created_at    timestamptz NOT NULL,
   updated_at    timestamptz NOT NULL,
+  -- As in ops.jobs.
+  CONSTRAINT schedules_next_fire_at_readable
+    CHECK (next_fire_at >= TIMESTAMPTZ '0001-01-01 Z' AND next_fire_at < TIMESTAMPTZ '10000-01-01 Z'),
+  CONSTRAINT schedules_last_fire_at_readable
+    CHECK (last_fire_at >= TIMESTAMPTZ '0001-01-01 Z' AND last_fire_at < TIMESTAMPTZ '10000-01-01 Z'),
   -- One that is on comes again, and one that is paused does not.
   CHECK (enabled = (next_fire_at IS NOT NULL)),
   CHECK ((misfire = 'catch_up') = (catch_up IS NOT NULL)),
