@@ -80,8 +80,10 @@ def begin(page: Any, here: str, name: str) -> None:
 
 
 def sign_in(page: Any, seller: str, answer: str = "agree") -> None:
+    """Up to the page that eBay sends him back to: a click does not wait for where it leads."""
     page.click(f"button[value={seller}]")
     page.click(f"button[value={answer}]")
+    page.wait_for_url("**/shop/ebay/callback?*")
 
 
 def accounts(site: Site) -> list[list[Any]]:
