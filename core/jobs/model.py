@@ -112,22 +112,28 @@ class Transaction(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
-    """`effect` and `then` are written with it, in one transaction: all of them or nothing."""
+class Settling:
+    """`effect` and `then` are written with the verdict, in one transaction: all of them or nothing.
 
-    result: Mapping[str, object] | None = None
-    outcome: str | None = None
+    Nothing of them is where the job was lost, or its end was asked for.
+    """
+
     effect: Callable[[Transaction], None] | None = None
     then: Sequence[NewJob] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Completed(Settling):
+    result: Mapping[str, object] | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed(Settling):
     """The handler's verdict: it would fail again. Ends as `failed`."""
 
     code: str
     detail: str
-    then: Sequence[NewJob] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +159,7 @@ class Snooze:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Waiting(Settling):
     """Holds its key, not its lease, until a signal `name` comes or the instant `until` does."""
 
     name: str
@@ -162,7 +168,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cancelled:
+class Cancelled(Settling):
     """`outcome`, for one: `rolled_back`."""
 
     outcome: str | None = None

@@ -126,7 +126,8 @@ class JobStore(Protocol):
     ) -> Ended:
         """The effect and its settling, both or neither; the fence is looked at first.
 
-        LOST and CANCELLED: the effect was not called. What it raises is raised, nothing written.
+        LOST, CANCELLED and DEAD: the effect was not called. What it raises is raised, nothing
+        written.
         """
         ...
 

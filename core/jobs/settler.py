@@ -8,7 +8,7 @@ from core.clock import Sleeper
 from core.context import RunContext
 from core.errors import StoreUnavailableError
 from core.jobs.kinds import JobKind
-from core.jobs.model import Completed
+from core.jobs.model import Settling
 from core.jobs.ports import Ended, JobStore, Settled
 from core.jobs.trying import raised
 from core.retry import RetryPolicy
@@ -63,7 +63,7 @@ class Settler:
             return instead, self._write(instead)
 
     def _write(self, each: Settled) -> Ended:
-        effect = each.verdict.effect if isinstance(each.verdict, Completed) else None
+        effect = each.verdict.effect if isinstance(each.verdict, Settling) else None
         if effect is None:
             return self._tried(lambda: self.jobs.settle(self.run.run_id, [each])[0])
         return self._tried(lambda: self.jobs.settle_with(self.run.run_id, each, effect))
@@ -83,4 +83,4 @@ class Settler:
 
 
 def _has_effect(each: Settled) -> bool:
-    return isinstance(each.verdict, Completed) and each.verdict.effect is not None
+    return isinstance(each.verdict, Settling) and each.verdict.effect is not None

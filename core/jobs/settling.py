@@ -1,7 +1,7 @@
 """What a verdict writes: the same for every store."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -14,6 +14,7 @@ from core.jobs.model import (
     Failed,
     Job,
     Retry,
+    Settling,
     Snooze,
     Status,
     Waiting,
@@ -61,16 +62,16 @@ def changes(settled: Sequence[Settled], kinds: Kinds) -> list[Change]:
 
 def _change(settled: Settled, kinds: Kinds) -> Change:
     verdict = settled.verdict
-    if not isinstance(verdict, Completed | Failed) or not verdict.then:
-        return _plain(settled, ())
+    if not isinstance(verdict, Settling) or not verdict.then:
+        return _plain(settled)
     try:
-        return _plain(settled, admit(verdict.then, kinds))
+        return replace(_plain(settled), then=admit(verdict.then, kinds))
     except UsageError as error:
         # The job may not stand for ever for what it wants done next: a person must look.
         return _dead(settled.job, BAD_FOLLOW_UP, str(error))
 
 
-def _plain(settled: Settled, then: Sequence[Admitted]) -> Change:
+def _plain(settled: Settled) -> Change:
     job, verdict = settled.job, settled.verdict
     if isinstance(verdict, Retry):
         return _retried(job, verdict, settled.retry_at)
@@ -78,18 +79,14 @@ def _plain(settled: Settled, then: Sequence[Admitted]) -> Change:
         return _snoozed(job, verdict)
     if isinstance(verdict, Waiting):
         return _waiting(job, verdict)
-    return _final(job, verdict, then)
+    return _final(job, verdict)
 
 
-def _final(
-    job: Job, verdict: Completed | Failed | Dead | Cancelled, then: Sequence[Admitted]
-) -> Change:
+def _final(job: Job, verdict: Completed | Failed | Dead | Cancelled) -> Change:
     match verdict:
         case Completed(result=result, outcome=outcome):
             ended, status = Ended.COMPLETED, Status.COMPLETED
-            return Change(
-                job=job, ended=ended, status=status, result=result, outcome=outcome, then=then
-            )
+            return Change(job=job, ended=ended, status=status, result=result, outcome=outcome)
         case Cancelled(outcome=outcome):
             ended, status = Ended.CANCELLED, Status.CANCELLED
             return Change(job=job, ended=ended, status=status, outcome=outcome)
@@ -97,9 +94,7 @@ def _final(
             return _dead(job, code, detail)
         case Failed(code=code, detail=detail):
             ended, status = Ended.FAILED, Status.FAILED
-            return Change(
-                job=job, ended=ended, status=status, error_code=code, error_detail=detail, then=then
-            )
+            return Change(job=job, ended=ended, status=status, error_code=code, error_detail=detail)
     assert_never(verdict)
 
 

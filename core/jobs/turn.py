@@ -11,7 +11,7 @@ from core.context import RunContext
 from core.deadline import Deadline
 from core.errors import StoreUnavailableError
 from core.jobs.kinds import Effect, JobContext, JobKind
-from core.jobs.model import Completed, Job, JobId
+from core.jobs.model import Job, JobId, Settling
 from core.jobs.ports import JobStore, Settled
 from core.jobs.settler import Settlement, Settler
 from core.jobs.trying import frames, try_job
@@ -222,7 +222,7 @@ class Turn:
         """At once after an effect; cheap ones together, but not long after they were done."""
         kind = self.tools.kinds.get(done.job.kind)
         has_effect = kind is not None and kind.effect is not Effect.NONE
-        writes = isinstance(done.verdict, Completed) and done.verdict.effect is not None
+        writes = isinstance(done.verdict, Settling) and done.verdict.effect is not None
         return has_effect or writes or self._ticks() - self._kept_at > KEPT_S
 
     def _settle(self) -> None:

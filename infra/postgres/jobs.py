@@ -95,7 +95,7 @@ class PostgresJobs:
         with self.database.transaction(by_index=True) as connection:
             lock_lines_of(connection, [job])
             held = run(connection, "fence", id=job.id, fence=job.fence).first()
-            if held is not None and not held.cancelled:
+            if held is not None and not held.cancelled and made[0].ended is not Ended.DEAD:
                 effect(NamedStatements(connection))
             return settle_in(connection, run_id, made)[0]
 

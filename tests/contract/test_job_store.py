@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -770,6 +770,35 @@ def test_o6_an_effect_is_written_with_its_settling(ground: Ground) -> None:
 
     assert (ended, ground.effects()) == (Ended.COMPLETED, 1)
     assert status(ground, job_id) is Status.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("verdict", "becomes"),
+    [
+        (Waiting(name="answer", until=datetime(2100, 1, 1, tzinfo=UTC)), Status.WAITING),
+        (Failed(code="no", detail="no"), Status.FAILED),
+        (Cancelled(outcome="rolled_back"), Status.CANCELLED),
+    ],
+)
+def test_o6_what_goes_with_a_verdict_is_written_with_it(
+    ground: Ground, verdict: Waiting | Failed | Cancelled, becomes: Status
+) -> None:
+    [job_id] = add(ground, echo())
+    told = replace(verdict, then=[echo(queue="told")])
+
+    ground.store.settle_with(RUN, Settled(job=one(ground), verdict=told), write)
+
+    assert (status(ground, job_id), ground.effects()) == (becomes, 1)
+    assert [job.queue for job in claim(ground, queue="told")] == ["told"]
+
+
+def test_o6_a_job_that_is_dead_for_its_follow_up_has_no_effect(ground: Ground) -> None:
+    add(ground, echo())
+    verdict = Completed(then=[NewJob(kind="nobody")])
+
+    ended = ground.store.settle_with(RUN, Settled(job=one(ground), verdict=verdict), write)
+
+    assert (ended, ground.effects()) == (Ended.DEAD, 0)
 
 
 def test_o6_an_effect_that_fails_settles_nothing(ground: Ground) -> None:

@@ -333,7 +333,8 @@ class MemoryJobs:
         with self.lock:
             [change] = changes([settled], self.kinds)
             row = self._held(change.job)
-            if row is not None and not row.cancel_asked:
+            sound = change.ended is not Ended.DEAD
+            if row is not None and not row.cancel_asked and sound:
                 transaction = MemoryTransaction()
                 effect(transaction)
                 self.effects += transaction.executed

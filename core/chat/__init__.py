@@ -1,0 +1,1 @@
+"""Sessions of a chat: one task at a time, in order, plans that wait for a yes."""

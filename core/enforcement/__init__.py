@@ -1,0 +1,1 @@
+"""What is planned for a judgment: a second example of a kind that a team adds."""
