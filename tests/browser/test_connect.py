@@ -114,6 +114,7 @@ def test_a_second_seller_comes_out_of_the_same_browser(
         begin(page, here, "one")
         sign_in(page, "seller-1")
         page.get_by_role("link", name="Connect another account").click()
+        page.wait_for_url("**/shop/ebay/connect*")
         begin(page, page.url, "two")
         sign_in(page, "seller-2")
 
