@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     notify_webhook_secret: SecretStr | None = None
     notify_webhook_secret_previous: SecretStr | None = None
     alert_webhook_url: SecretStr | None = None
+    intake_folders: str = ""
+    intake_buckets: str = ""
     smtp_url: SecretStr | None = None
     smtp_from: str | None = None
     public_url: str | None = None
@@ -133,6 +135,14 @@ class Settings(BaseSettings):
         from infra.outward_settings import checked  # noqa: PLC0415  (as said above)
 
         return checked(about.field_name, given)
+
+    @field_validator("intake_folders", "intake_buckets")
+    @classmethod
+    def _of_the_intake(cls, listed: str, about: ValidationInfo) -> str:
+        from infra.intake.allowed import READERS  # noqa: PLC0415  (as above)
+
+        READERS[about.field_name or ""](listed)
+        return listed
 
     @field_validator("public_url")
     @classmethod

@@ -1,0 +1,1 @@
+"""Where the files of the intake are: folders of this machine."""
