@@ -7,11 +7,11 @@ from queue import Empty
 
 from core.errors import StoreUnavailableError
 from core.jobs.lanes import Lanes, Selection, key_budget
-from core.jobs.model import Job, Retry
+from core.jobs.model import Job
 from core.jobs.ports import Ended, Queues, QueueState, Settled
 from core.jobs.settler import Settlement
 from core.jobs.tally import Tally, streak_of
-from core.jobs.trying import settled
+from core.jobs.telling import CUT_OFF, TIMED_OUT, cut_short, tell_dead, tell_lost
 from core.jobs.turn import News, Tools, Turn
 from core.renewal import Renewal
 
@@ -19,10 +19,8 @@ NEEDS_S, POLL_S, LOOK_EVERY_S, GRACE_S = 1.0, 0.25, 1.0, 5.0
 SHARE, LAST_SHARE = 0.5, 0.8
 """Of the deadline's margin: then a job that is still at work is cut off."""
 CRASH_LOOP = "Crash loop detected"
-TIMED_OUT, CUT_OFF = "timed_out", "cut_off"
 HELD = {"running": "locked"}
 """Other runs are at them."""
-EVENTS = {TIMED_OUT: "job.timed_out", CUT_OFF: "job.cut_off"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -198,19 +196,15 @@ class Shift:
         self.lanes.given_back(turn.queue)
         for job_id in turn.lost:
             self.tally.counts[Ended.LOST.value] += 1
-            self._tell_lost(job_id)
+            tell_lost(job_id, self.tools.run)
         self._news_since_look = True
-
-    def _tell_lost(self, job_id: object) -> None:
-        self.tools.run.log.warning(
-            "job.lease_lost", run_id=str(self.tools.run.run_id), job_id=str(job_id)
-        )
 
     def _noted(self, turn: Turn, ended: Settlement) -> None:
         marks = []
         for each, how in ended:
             self.tally.ended(each, how)
-            self._tell_dead(each, how)
+            if how is Ended.DEAD:
+                tell_dead(each, self.tools.run)
             self.lanes.took(each.job, turn.took.get(each.job.id, 0.0))
             if each.job.ordering_key is not None:
                 self.lanes.refilled(turn.queue)
@@ -222,20 +216,6 @@ class Shift:
             if each.fault or how is Ended.COMPLETED:
                 marks.append(each.fault)
         self._judge(turn.queue, marks)
-
-    def _tell_dead(self, settled: Settled, ended: Ended) -> None:
-        """Somebody may look at it; what was in it is nobody's business here."""
-        if ended is Ended.DEAD:
-            job, verdict = settled.job, settled.verdict
-            self.tools.run.log.warning(
-                "job.dead_lettered",
-                run_id=str(self.tools.run.run_id),
-                job_id=str(job.id),
-                kind=job.kind,
-                queue=job.queue,
-                attempt=job.attempt,
-                code=getattr(verdict, "code", None),
-            )
 
     def _judge(self, queue: str, marks: Sequence[bool]) -> None:
         """Only where it changes something: most runs have no fault, and forgive none."""
@@ -285,7 +265,7 @@ class Shift:
 
     def _cut(self, turn: Turn, code: str) -> None:
         cut = turn.cut()
-        done = [*cut.kept, *(self._late(job, cut.for_s, code) for job in cut.current)]
+        done = [*cut.kept, *(self._cut_short(job, cut.for_s, code) for job in cut.current)]
         try:
             if cut.waiting:
                 self.tools.jobs.release(cut.waiting)
@@ -294,20 +274,8 @@ class Shift:
         finally:
             self._over(turn)
 
-    def _late(self, job: Job, for_s: float, code: str) -> Settled:
-        run, kind = self.tools.run, self.tools.kinds[job.kind]
-        why = "its kind has no more time" if code == TIMED_OUT else "the run's time was over"
-        detail = f"cut off after {for_s:.0f} s: {why}"
-        run.log.warning(
-            EVENTS[code],
-            run_id=str(run.run_id),
-            job_id=str(job.id),
-            kind=job.kind,
-            attempt=job.attempt,
-            after_s=round(for_s, 1),
-        )
-        verdict = Retry(code=code, detail=detail)
-        return settled(job, kind, verdict, run, fault=code == TIMED_OUT)
+    def _cut_short(self, job: Job, for_s: float, code: str) -> Settled:
+        return cut_short(job, self.tools.kinds[job.kind], for_s, code, self.tools.run)
 
     def _ticks(self) -> float:
         return self.tools.run.clock.monotonic()

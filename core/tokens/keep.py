@@ -31,6 +31,7 @@ from core.tokens.model import (
     StoredToken,
     spare,
 )
+from core.tokens.ours import OurKeys
 from core.tokens.ports import Cipher, TokenEndpoint, TokenStore
 
 LOOK_AGAIN_S = 0.1
@@ -39,8 +40,6 @@ LAST_MINUTE_S = 60.0
 TRY_AGAIN_S = 60.0
 REQUEST_S = 20.0
 WRITES, WRITE_AGAIN_S = 3, 0.3
-VOUCHED_S = 2.0
-"""How long the first refreshes of a run wait for one of them to show that our keys are good."""
 NOT_OPENED = Secret("")
 """Somebody else's new token, for those who only want it to be there."""
 
@@ -69,9 +68,7 @@ class KeepTokens:
     _asked: Counter[AccountId] = field(default_factory=Counter)
     _opened: dict[AccountId, tuple[Secret, float]] = field(default_factory=dict)
     _locks: defaultdict[AccountId, Lock] = field(default_factory=lambda: defaultdict(Lock))
-    _refused: dict[str, ApplicationRefusedError] = field(default_factory=dict)
-    _accepted: set[str] = field(default_factory=set)
-    _first: defaultdict[str, Lock] = field(default_factory=lambda: defaultdict(Lock))
+    _ours: OurKeys = field(default_factory=OurKeys)
 
     def get(
         self, account_id: AccountId, environment: str, *, rejected: Secret | None, timeout: float
@@ -196,7 +193,7 @@ class KeepTokens:
         refresh_token = self.cipher.open(
             stored.refresh_token, account_id=account_id, field=REFRESH_TOKEN
         )
-        with self._vouched_for(environment, ends):
+        with self._ours.vouched_for(environment, ends - self.ticks()):
             refresh = self.store.start(account_id, stored.version, REFRESH_LEASE, self.triggered_by)
             if refresh is None:
                 return None
@@ -207,19 +204,6 @@ class KeepTokens:
         good_for = grant.expires_in - spare(grant.expires_in)
         self._opened[account_id] = (grant.access_token, self.ticks() + good_for.total_seconds())
         return grant.access_token
-
-    @contextmanager
-    def _vouched_for(self, environment: str, ends: float) -> Iterator[None]:
-        """Raises ApplicationRefusedError where eBay has refused our keys already."""
-        waits = 0.0 if environment in self._accepted else min(VOUCHED_S, ends - self.ticks())
-        alone = self._first[environment].acquire(timeout=waits) if waits > 0 else False
-        try:
-            if environment in self._refused:
-                raise self._refused[environment]
-            yield
-        finally:
-            if alone:
-                self._first[environment].release()
 
     def _ask(
         self,
@@ -234,17 +218,17 @@ class KeepTokens:
         try:
             grant = self.endpoint.refresh(environment, refresh_token, timeout=timeout)
         except ReauthorizationRequiredError as error:
-            self._accepted.add(environment)
+            self._ours.accept(environment)
             self._fail(account_id, refresh, error, "invalid_grant", ends, revoked=True)
             raise
         except ApplicationRefusedError as error:
-            self._refused[environment] = error
+            self._ours.refuse(environment, error)
             self._fail(account_id, refresh, error, "invalid_client", ends, revoked=False)
             raise
         except AppError as error:
             self._fail(account_id, refresh, error, type(error).__name__, ends, revoked=False)
             raise
-        self._accepted.add(environment)
+        self._ours.accept(environment)
         return grant
 
     def _fail(

@@ -19,7 +19,7 @@ from core.errors import (
 )
 from core.ids import AccountId
 from core.secret import Secret
-from core.tokens import keep
+from core.tokens import ours
 from core.tokens.keep import BeingRefreshedError, KeepTokens
 from core.tokens.model import Grant, StoredToken
 from tests.support.log import ListLog
@@ -463,7 +463,7 @@ def test_two_accounts_do_not_wait_for_each_others_refresh() -> None:
 def test_a_first_refresh_that_hangs_holds_the_others_up_for_a_moment_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(keep, "VOUCHED_S", 0.05)
+    monkeypatch.setattr(ours, "VOUCHED_S", 0.05)
     keeping = Keeping()
     arrived, go_on = Event(), Event()
 
