@@ -82,7 +82,8 @@ class Job:
 
     `attempt` counts this one. `returned`: its last holder's lease expired. `signal`: what ended its
     last waiting, `{"name", "data"}`, or `{"name", "timed_out": True}`; kept until it settles for
-    good or waits again. `origin`: the job that it tries again.
+    good or waits again. `origin`: the job that it tries again. `tried_since`: its first try, this
+    one or before it.
     """
 
     id: JobId
@@ -97,6 +98,7 @@ class Job:
     max_attempts: int
     idempotency_key: str | None
     created_at: datetime
+    tried_since: datetime
     leased_until: datetime
     returned: bool = False
     signal: Mapping[str, object] | None = None

@@ -27,6 +27,7 @@ from core.jobs.model import (
     Waiting,
 )
 from core.jobs.ports import Dead, Settled
+from core.jobs.throttling import throttled
 
 UNKNOWN_KIND, BAD_PAYLOAD, EXPIRED = "unknown_kind", "bad_payload", "expired"
 NO_VERDICT, BAD_RESULT = "no_verdict", "bad_result"
@@ -99,7 +100,7 @@ def raised(job: Job, kind: JobKind, error: BaseException, context: Around, run: 
     if isinstance(error, BadPayloadError):
         return _dead(job, BAD_PAYLOAD, str(error))
     if isinstance(error, RateLimitedError):
-        return settled(job, kind, _snooze(job, kind, error, context), context)
+        return settled(job, kind, _later(job, kind, error, context), context)
     if isinstance(error, FINAL):
         return settled(job, kind, Failed(code=code, detail=clean(str(error))), context)
     if isinstance(error, AppError):
@@ -146,10 +147,10 @@ def _place(error: BaseException) -> str:
     return f"{Path(last.filename).name}:{last.lineno}"
 
 
-def _snooze(job: Job, kind: JobKind, error: RateLimitedError, context: Around) -> Snooze:
+def _later(job: Job, kind: JobKind, error: RateLimitedError, context: Around) -> Snooze | Retry:
+    now, told = context.clock.now(), clean(str(error))
     delay = timedelta(seconds=kind.backoff.jittered(job.attempt, context.rng))
-    until = error.retry_at or context.clock.now() + delay
-    return Snooze(until=until, reason=clean(str(error)))
+    return throttled(job, error.retry_at or now + delay, now, detail=told, reason=told)
 
 
 def _dead(job: Job, code: str, detail: str, *, fault: bool = False) -> Settled:

@@ -127,7 +127,7 @@ def claim_of(row: sa.Row[Any], queue: str, *, returned: bool) -> Claim:
 def _job(fields: Sequence[Any], queue: str, *, returned: bool) -> Job:
     (
         id_, fence, kind, payload, ordering_key, priority, phase, attempts, max_attempts,
-        idempotency_key, created_at, leased_until, signal, origin,
+        idempotency_key, created_at, started_at, leased_until, signal, origin,
     ) = fields  # fmt: skip
     return Job(
         id=JobId(UUID(id_)),
@@ -142,6 +142,7 @@ def _job(fields: Sequence[Any], queue: str, *, returned: bool) -> Job:
         max_attempts=max_attempts,
         idempotency_key=idempotency_key,
         created_at=datetime.fromisoformat(created_at),
+        tried_since=datetime.fromisoformat(started_at),
         leased_until=datetime.fromisoformat(leased_until),
         returned=returned,
         signal=signal,

@@ -51,6 +51,8 @@ class PostgresQueues:
             "probe_s": PROBE_EVERY.total_seconds(),
         }
         with self.database.transaction(by_index=True) as connection:
+            if streak.longest:
+                _run(connection, "note_fault", queue=queue)
             row = _run(connection, "judge", **values).first()
             return row is not None and bool(row.just)
 

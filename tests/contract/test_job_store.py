@@ -561,6 +561,19 @@ def test_a_fresh_job_is_not_batched_with_one_that_returned(ground: Ground) -> No
     assert [numbers(claim(ground)) for _ in range(3)] == [[1], [2], []]
 
 
+def test_a_job_knows_since_when_it_is_tried(ground: Ground) -> None:
+    add(ground, echo())
+    ground.go_by(HOUR)
+    first = one(ground)
+    fail(ground, first)
+    ground.go_by(HOUR)
+
+    second = one(ground)
+
+    assert first.tried_since - first.created_at >= HOUR
+    assert second.tried_since == first.tried_since - (first.created_at - second.created_at)
+
+
 def test_e5_what_ends_its_worker_ends_as_dead_after_its_attempts(ground: Ground) -> None:
     keyless, keyed = add(ground, echo(1), echo(2, ordering_key="k"))
     for _ in range(3):

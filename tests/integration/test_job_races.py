@@ -15,8 +15,9 @@ import sqlalchemy as sa
 
 from core.ids import RunId
 from core.jobs.model import Completed, Enqueued, Job, JobId, NewJob, Status, Waiting
-from core.jobs.ports import Ended, Lane, Settled
+from core.jobs.ports import Ended, Lane, Settled, Streak
 from infra.postgres.job_control import PostgresJobControl
+from infra.postgres.job_queues import PostgresQueues
 from infra.postgres.job_rows import enqueue
 from infra.postgres.jobs import PostgresJobs
 from infra.postgres.transaction import Database
@@ -422,3 +423,17 @@ def test_forgetting_takes_no_key_that_is_about_to_be_used(yard: Yard) -> None:
 
     yard.settled_down()
     assert [job.payload["n"] for job in yard.claim()] == [2]
+
+
+def test_df8_two_first_faults_of_a_queue_at_once_are_two(yard: Yard) -> None:
+    queues = PostgresQueues(yard.database, frozenset())
+    fault = Streak(before=1, after=1, longest=1, sound=False)
+
+    yard.while_blocked(
+        lambda connection: connection.execute(
+            sa.text("INSERT INTO ops.queues (queue, faults) VALUES (:queue, 1)"), {"queue": Q}
+        ),
+        lambda: queues.judge(Q, fault),
+    )
+
+    assert yard.sql("SELECT faults FROM ops.queues") == [2]

@@ -282,6 +282,7 @@ class MemoryJobs:
 
     def _job(self, row: Row, *, returned: bool) -> Job:
         assert row.leased_until is not None
+        assert row.started_at is not None
         return Job(
             id=row.id,
             fence=row.fence,
@@ -295,6 +296,7 @@ class MemoryJobs:
             max_attempts=row.max_attempts,
             idempotency_key=row.job.idempotency_key,
             created_at=row.created_at,
+            tried_since=row.started_at,
             leased_until=row.leased_until,
             returned=returned,
             signal=deepcopy(row.signal),

@@ -33,6 +33,7 @@ def job(payload: Mapping[str, object], kind: str = "a kind", **overrides: Any) -
         max_attempts=8,
         idempotency_key=None,
         created_at=NOW,
+        tried_since=NOW,
         leased_until=NOW + timedelta(minutes=1),
     )
     return replace(made, **overrides)

@@ -253,6 +253,17 @@ class TestVerdicts:
         expected = at if named else ground.run.clock.now() + timedelta(seconds=60)
         assert (row.status, row.attempts, row.run_at) == (Status.PENDING, 0, expected)
 
+    def test_a_rate_limit_that_never_ends_ends_as_dead(self) -> None:
+        slow = RateLimitedError("slow", retry_at=None, quota=False, facts=UpstreamFacts())
+        ground, job = self.one(fails(slow), max_attempts=2)
+
+        for _ in range(2):
+            ground.run.clock.advance(timedelta(days=4).total_seconds())
+            ground.drain()
+
+        row = ground.row(job)
+        assert (row.status, row.error_code, row.attempts) == (Status.DEAD, "throttled", 2)
+
     def test_e11_an_unknown_kind_is_dead_and_no_success(self) -> None:
         ground = yard(kind("test"))
         job = ground.put("test")

@@ -212,16 +212,40 @@ def test_a_throttle_is_waited_out_and_takes_no_attempt(
     ("age", "after"),
     [
         (timedelta(minutes=7), timedelta(minutes=7)),
-        (timedelta(days=3), timedelta(hours=1)),
+        (timedelta(days=2), timedelta(hours=1)),
         (-timedelta(seconds=5), timedelta(minutes=1)),
     ],
 )
 def test_who_throttles_and_names_no_time_is_left_alone_for_ever_longer(
     age: timedelta, after: timedelta
 ) -> None:
-    verdict, _ = performed({}, HttpAnswer(status=429), created_at=NOW - age)
+    verdict, _ = performed({}, HttpAnswer(status=429), tried_since=NOW - age)
 
     assert verdict == Snooze(until=NOW + after, reason="throttled")
+
+
+def test_a_job_that_was_made_long_before_its_first_try_is_not_left_alone_longer() -> None:
+    verdict, _ = performed({}, HttpAnswer(status=429), created_at=NOW - timedelta(days=30))
+
+    assert verdict == Snooze(until=NOW + timedelta(minutes=1), reason="throttled")
+
+
+@pytest.mark.parametrize(
+    ("answer", "after"),
+    [
+        (HttpAnswer(status=429), timedelta(hours=1)),
+        (HttpAnswer(status=503, retry_after="30"), timedelta(seconds=30)),
+    ],
+)
+def test_who_throttles_for_more_than_three_days_takes_attempts(
+    answer: HttpAnswer, after: timedelta
+) -> None:
+    verdict, _ = performed({}, answer, tried_since=NOW - timedelta(days=3, seconds=1))
+
+    assert isinstance(verdict, Retry)
+    assert (verdict.code, verdict.after) == ("throttled", after)
+    assert "answered" in verdict.detail
+    assert "3 days" in verdict.detail
 
 
 def test_without_time_nothing_is_sent_and_this_run_does_not_claim_it_again() -> None:

@@ -107,6 +107,16 @@ def test_a_throttle_without_a_time_of_use_has_one_of_ours(
     assert verdict == Snooze(until=NOW + after, reason="throttled", phase="sent 0")
 
 
+def test_a_chat_that_is_throttled_for_more_than_three_days_takes_attempts() -> None:
+    long_ago = NOW - timedelta(days=4)
+
+    verdict, _ = performed(LONG, TAKEN, BotAnswer(code=429, retry_after_s=35), tried_since=long_ago)
+
+    assert isinstance(verdict, Retry)
+    assert (verdict.code, verdict.phase) == ("throttled", "sent 1")
+    assert verdict.after == timedelta(seconds=35)
+
+
 def test_what_may_have_arrived_is_sent_again_with_a_mark() -> None:
     verdict, _ = performed(LONG, TAKEN, NoAnswer(why="gave none"))
 

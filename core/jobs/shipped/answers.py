@@ -15,6 +15,7 @@ from core.jobs.kinds import JobContext
 from core.jobs.model import Cancelled, Failed, Job, Retry, Snooze
 from core.jobs.shipped.fields import parsed, quoted
 from core.jobs.shipped.target import Target
+from core.jobs.throttling import throttled
 from core.retry import retry_after
 from core.secret import Secret
 
@@ -141,7 +142,7 @@ def refusal(answer: HttpAnswer, place: str, job: Job, now: datetime) -> Retry | 
     detail = f"{place} answered {status}{said(answer.text)}"
     told = retry_after(answer.retry_after, now)
     if status == _TOO_MANY or (status == _UNAVAILABLE and told is not None):
-        return Snooze(until=told or untold(job, now), reason="throttled")
+        return throttled(job, told or untold(job, now), now, detail=detail)
     if status in _AGAIN:
         return Retry(code=code, detail=detail)
     if status in _REDIRECTS:
@@ -154,7 +155,7 @@ def refusal(answer: HttpAnswer, place: str, job: Job, now: datetime) -> Retry | 
 
 def untold(job: Job, now: datetime) -> datetime:
     """When to come back to who throttles and does not say: as long again as it already takes."""
-    return now + min(max(now - job.created_at, SHORTEST_WAIT), LONGEST_WAIT)
+    return now + min(max(now - job.tried_since, SHORTEST_WAIT), LONGEST_WAIT)
 
 
 def said(text: str) -> str:

@@ -12,9 +12,10 @@ from enum import StrEnum
 from typing import Protocol
 
 from core.jobs.kinds import PATIENT, BadPayloadError, Effect, JobContext, JobKind
-from core.jobs.model import Completed, Failed, Job, Retry, Snooze, Verdict
+from core.jobs.model import Completed, Failed, Job, Retry, Verdict
 from core.jobs.shipped import answers, fields
 from core.jobs.shipped.answers import NoAnswer, NotSent
+from core.jobs.throttling import throttled
 from core.retry import MAX_RETRY_AFTER
 
 NAME = "notify.telegram"
@@ -156,7 +157,8 @@ def _refused(answer: BotAnswer, progress: Progress, job: Job, now: datetime) -> 
     code = f"telegram_{answer.code}"
     detail = f"{PLACE} answered {answer.code}: {fields.quoted(answer.description, 300)}"
     if answer.code == _TOO_MANY:
-        return Snooze(until=_free_at(answer, job, now), reason="throttled", phase=str(progress))
+        until = _free_at(answer, job, now)
+        return throttled(job, until, now, detail=detail, phase=str(progress))
     if answer.code in _BAD_TOKEN:
         return Retry(code=code, detail=f"{detail}; check {TOKEN}", phase=str(progress))
     if answer.code >= 500:  # noqa: PLR2004  (HTTP's own classes)

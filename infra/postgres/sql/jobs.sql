@@ -239,10 +239,10 @@ found AS MATERIALIZED (
     FROM moment
    WHERE job.ctid = ANY (ARRAY(SELECT tid FROM taken))
   RETURNING job.id, job.fence, kind, payload, ordering_key, priority, phase, attempts, max_attempts, idempotency_key,
-            created_at, leased_until, signal, origin, run_at, seq, status
+            created_at, started_at, leased_until, signal, origin, run_at, seq, status
 )
 SELECT CAST(json_agg(json_build_array(id, fence, kind, payload, ordering_key, priority, phase, attempts, max_attempts,
-                                      idempotency_key, created_at, leased_until, signal, origin)
+                                      idempotency_key, created_at, started_at, leased_until, signal, origin)
                      ORDER BY priority DESC, run_at, seq) FILTER (WHERE status = 'processing') AS text) AS jobs,
        count(*) FILTER (WHERE status = 'dead') AS dead,
        count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
@@ -306,10 +306,10 @@ told AS (
     FROM moment
    WHERE job.id = ANY (CAST(:ids AS uuid[])) AND job.due_at <= moment.now
   RETURNING job.id, job.fence, kind, payload, ordering_key, priority, phase, attempts, max_attempts, idempotency_key,
-            created_at, leased_until, signal, origin, run_at, seq, status
+            created_at, started_at, leased_until, signal, origin, run_at, seq, status
 )
 SELECT CAST(json_agg(json_build_array(id, fence, kind, payload, ordering_key, priority, phase, attempts, max_attempts,
-                                      idempotency_key, created_at, leased_until, signal, origin)
+                                      idempotency_key, created_at, started_at, leased_until, signal, origin)
                      ORDER BY priority DESC, run_at, seq) FILTER (WHERE status = 'processing') AS text) AS jobs,
        count(*) FILTER (WHERE status = 'dead') AS dead,
        count(*) FILTER (WHERE status = 'cancelled') AS cancelled

@@ -54,6 +54,10 @@ UPDATE ops.queues SET probe_at = clock_timestamp() + make_interval(secs => :prob
  WHERE queue = :queue AND probe_at <= clock_timestamp()
 RETURNING 1;
 
+-- name: note_fault
+-- A row to lock: two that count the first fault at once would both begin at none.
+INSERT INTO ops.queues (queue) VALUES (:queue) ON CONFLICT (queue) DO NOTHING;
+
 -- name: judge
 -- A queue that never had a fault needs no row. A probe that works out forgives what was counted before.
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
