@@ -95,9 +95,15 @@ KEPT: Mapping[str, str] = MappingProxyType(
         "ops.schedules": "`schedules list --json` shows them",
         "ops.tasks": "`GET /api/v1/tasks` shows them",
         "ops.key_canary": "keys never leave the database",
+        "intake.batches": "`psql` shows them",
+        "intake.row_errors": "`psql` shows them",
+        "intake.staged_rows": "they are the intake's own, for as long as it reads a file",
+        "intake.judgments": "`psql` shows them",
         "ops.schema_migrations": "`migrate --check` says what they come to",
     }
 )
+
+_SCHEMAS = (SCHEMA, "ops", "intake")
 
 # Named as their stream is.
 _STREAMS = {"active_inventory": "listings", "buyer": "purchases"}
@@ -114,7 +120,7 @@ def find(asked: str) -> Table:
 
 def _unknown(asked: str, name: str) -> str:
     known = f"There are: {', '.join(TABLES)}"
-    for full_name in (name, f"{SCHEMA}.{name}", f"ops.{name}"):
+    for full_name in (name, *(f"{schema}.{name}" for schema in _SCHEMAS)):
         if full_name in KEPT:
             return f"{full_name} is not exported: {KEPT[full_name]}. {known}"
     nearest = get_close_matches(name, TABLES, n=1)

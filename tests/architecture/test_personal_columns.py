@@ -37,6 +37,15 @@ PERSONAL = {
     "ops.run_units": {"error"},
     "ops.runs": {"detail", "report"},
 }  # fmt: skip
+OTHERS = {
+    "intake.judgments": {"case_number", "plaintiff", "defendant", "source_reference"},
+    "intake.staged_rows": {"case_number", "plaintiff", "defendant"},
+    "intake.row_errors": {"value"},
+    "intake.batches": {"file_path", "source_reference", "layout", "rejection_reason"},
+}
+"""People whom courts have judged, not eBay's: a notice of eBay's erases nobody there. Who keeps
+such a register answers for it: docs/intake.md says how somebody is erased.
+"""
 NOBODY = {
     "ebay.api_breakers": "names of ours",
     "ebay.api_budgets": "names of ours",
@@ -64,17 +73,18 @@ NOBODY = {
 IDENTIFIERS = """
 account_name address_id best_offer_code_type best_offer_id booking_entry buyer_paid_status
 cancel_close_reason cancel_id cancel_reason cancel_state cancel_status case_id case_status_enum
-checksum code country counts creation_reason cron current_type dedupe_key delivery_id direction
-environment error_code event external_message_id fee_type folder_id idempotency_key initiator
-inquiry_id inquiry_status_enum item_id item_title key kind last_outcome last_reason legacy_item_id
-legacy_order_id legacy_variation_id level line_item_fulfillment_status line_item_id listing_duration
-listing_marketplace_id listing_type marketplace_id marketplace_ids message_id message_type misfire
-name order_fulfillment_status order_id order_line_item_id order_payment_status ordering_key outcome
-parameters pass payment_dispute_id payment_dispute_status payment_status payments_entity payout_id
-phase purchase_marketplace_id question_type queue reason reason_type registration_marketplace_id
+checksum code column_name country county court counts creation_reason cron current_type dedupe_key
+delivery_id direction environment error_code event external_message_id fee_type file_hash folder_id
+format idempotency_key initiator inquiry_id inquiry_status_enum item_id item_title key kind
+last_outcome last_reason legacy_item_id legacy_order_id legacy_variation_id level
+line_item_fulfillment_status line_item_id listing_duration listing_marketplace_id listing_type
+marketplace_id marketplace_ids message_id message_type misfire name order_fulfillment_status
+order_id order_line_item_id order_payment_status ordering_key outcome parameters pass
+payment_dispute_id payment_dispute_status payment_status payments_entity payout_id phase
+purchase_marketplace_id question_type queue reason reason_type registration_marketplace_id
 request_hash requestor_type return_close_reason return_id role row_hash sales_record_reference
-scopes seller_activity_due seller_id ship_to_country_code signed_because sku sold_format sqlstate
-state status status_reason step stream switched_via title transaction_id transaction_status
+scopes seller_activity_due seller_id severity ship_to_country_code signed_because sku sold_format
+sqlstate state status status_reason step stream switched_via title transaction_id transaction_status
 transaction_type variation_title via view_item_url wait_name worker zone
 """
 """Words of eBay's lists, ids of things, articles, and names of ours."""
@@ -87,7 +97,7 @@ def text_columns(database: Database) -> dict[str, set[str]]:
             "SELECT table_schema || '.' || table_name, column_name"
             " FROM information_schema.columns"
             " JOIN information_schema.tables USING (table_catalog, table_schema, table_name)"
-            " WHERE table_schema IN ('ebay', 'ops') AND table_type = 'BASE TABLE'"
+            " WHERE table_schema IN ('ebay', 'ops', 'intake') AND table_type = 'BASE TABLE'"
             " AND data_type IN ('text', 'jsonb', 'ARRAY', 'bytea', 'character varying', 'json')"
         )
         for table, column in rows:
@@ -103,7 +113,7 @@ def test_every_column_that_can_hold_a_person_is_erased_or_holds_nobody(database:
     unknown = {
         f"{table}.{column}"
         for table, columns in text_columns(database).items()
-        for column in columns - PERSONAL.get(table, set())
+        for column in columns - PERSONAL.get(table, set()) - OTHERS.get(table, set())
         if not harmless(table, column)
     }
 
@@ -113,8 +123,8 @@ def test_every_column_that_can_hold_a_person_is_erased_or_holds_nobody(database:
 def test_nothing_is_declared_that_is_not_there(database: Database) -> None:
     there = text_columns(database)
 
-    assert set(PERSONAL) | set(NOBODY) <= set(there)
-    for table, columns in PERSONAL.items():
+    assert set(PERSONAL) | set(OTHERS) | set(NOBODY) <= set(there)
+    for table, columns in [*PERSONAL.items(), *OTHERS.items()]:
         assert columns <= there[table], table
 
 

@@ -180,7 +180,10 @@ def test_a_role_that_owns_the_schemas_migrates_without_the_right_to_make_one(
     role = f"limited_{empty_database_name}"
     with empty_database.transaction() as connection:
         connection.exec_driver_sql(
-            f"CREATE SCHEMA ops AUTHORIZATION {role}; CREATE SCHEMA ebay AUTHORIZATION {role}"
+            "".join(
+                f"CREATE SCHEMA {schema} AUTHORIZATION {role};"
+                for schema in ("ops", "ebay", "intake")
+            )
         )
 
     migrate(limited)

@@ -270,7 +270,8 @@ class Oracle:
                 assert secret not in text, "O9: a secret was printed"
         tables = self.sql(
             "SELECT table_schema || '.' || table_name FROM information_schema.tables"
-            " WHERE table_schema IN ('ops', 'ebay', 'public') AND table_type = 'BASE TABLE'"
+            " WHERE table_schema IN ('ops', 'ebay', 'intake', 'public')"
+            " AND table_type = 'BASE TABLE'"
         )
         for (table,) in tables:
             stored = "\n".join(
