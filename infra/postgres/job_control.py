@@ -75,17 +75,13 @@ class PostgresJobControl:
         self, job_id: JobId, name: str, data: Mapping[str, object], *, key: str | None = None
     ) -> bool:
         text = json_text(f"the data of the signal {name!r}", data)
-        values = {"name": name, "key": key, "data": text}
 
         def send(connection: sa.Connection) -> bool:
             lines = _lock(connection, job_id)
             _demand_unfinished(connection, job_id)
-            if _run(connection, "keep_signal", id=job_id, **values).first() is None:
-                return False
-            _run(connection, "tell_signal", id=job_id, name=name)
-            run(connection, "wake", ids=[job_id])
+            kept = keep_signal(connection, job_id, name, text, key=key)
             refresh(connection, lines)
-            return True
+            return kept
 
         return self.database.run(send, by_index=True)
 
@@ -98,6 +94,17 @@ class PostgresJobControl:
     def forget(self, before: datetime, most: int) -> int:
         with self.database.transaction(by_index=True) as connection:
             return int(_run(connection, "forget", before=before, most=most).scalar_one())
+
+
+def keep_signal(
+    connection: sa.Connection, job_id: JobId, name: str, data: str, *, key: str | None = None
+) -> bool:
+    """On the caller's transaction, which holds its line and its row, and refreshes the line."""
+    if _run(connection, "keep_signal", id=job_id, name=name, key=key, data=data).first() is None:
+        return False
+    _run(connection, "tell_signal", id=job_id, name=name)
+    run(connection, "wake", ids=[job_id])
+    return True
 
 
 def cancel(connection: sa.Connection, job_id: JobId) -> Status:

@@ -35,7 +35,7 @@ class PostgresJobView:
     kinds: Kinds
 
     def find(self, given: str) -> JobView:
-        first, last = _range(given)
+        first, last = range_of(given)
         with self.database.transaction() as connection:
             rows = _run(connection, "between", first=first, last=last, most=CANDIDATES).all()
         if not rows:
@@ -73,7 +73,7 @@ class PostgresJobView:
             return [DeadGroup(**row) for row in rows]
 
 
-def _range(given: str) -> tuple[UUID, UUID]:
+def range_of(given: str) -> tuple[UUID, UUID]:
     """The first and the last id that begin with this. Raises NoSuchJobError where none can."""
     digits = given.strip().lower().replace("-", "")
     if not digits or len(digits) > ID_DIGITS or not HEX.issuperset(digits):

@@ -21,6 +21,7 @@ MIGRATIONS = sorted((FOLDER.parent / "migrations").glob("*.sql"))
 # Everything else takes the run's `:now`.
 ASKS_THE_CLOCK = {
     "accounts": "a person's command belongs to no run, so it has no `:now`",
+    "chats": "a message belongs to no run, and a wait ends by the clock that ends it",
     "connections": "a person's command, or a browser's request, belongs to no run",
     "erasure": "as notifications",
     "notifications": "a notification of eBay's belongs to no run",

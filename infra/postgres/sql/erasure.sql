@@ -222,6 +222,19 @@ WITH told AS MATERIALIZED (
    WHERE EXISTS (SELECT FROM unnest(CAST(:named AS text[])) AS word
                   WHERE strpos(lower(CAST(data AS text) COLLATE "C"), lower(word COLLATE "C")) > 0)
   RETURNING 1
+), chats AS (
+  UPDATE ops.chat_tasks
+     SET plan = CASE WHEN plan IS NOT NULL THEN COALESCE(ebay.without_names(plan, CAST(:named AS text[])), 'erased') END,
+         steps = CASE WHEN steps IS NOT NULL THEN COALESCE(ebay.without_person(steps, '{}', CAST(:named AS text[])), '{}') END,
+         reply = ebay.without_names(reply, CAST(:named AS text[]))
+   WHERE EXISTS (SELECT FROM unnest(CAST(:named AS text[])) AS word
+                  WHERE strpos(lower(concat_ws(' ', plan, CAST(steps AS text), reply) COLLATE "C"), lower(word COLLATE "C")) > 0)
+  RETURNING 1
+), refusals AS (
+  UPDATE ops.chats SET blocked_reason = COALESCE(ebay.without_names(blocked_reason, CAST(:named AS text[])), 'erased')
+   WHERE EXISTS (SELECT FROM unnest(CAST(:named AS text[])) AS word
+                  WHERE strpos(lower(blocked_reason COLLATE "C"), lower(word COLLATE "C")) > 0)
+  RETURNING 1
 ), jobs AS (
   UPDATE ops.jobs
      SET payload = ebay.without_person(payload, '{}', CAST(:named AS text[])),
@@ -232,7 +245,8 @@ WITH told AS MATERIALIZED (
    WHERE id IN (SELECT id FROM told)
   RETURNING 1
 )
-SELECT 1 FROM jobs UNION ALL SELECT 1 FROM events UNION ALL SELECT 1 FROM signals;
+SELECT 1 FROM jobs UNION ALL SELECT 1 FROM events UNION ALL SELECT 1 FROM signals
+UNION ALL SELECT 1 FROM chats UNION ALL SELECT 1 FROM refusals;
 
 -- name: erase_schedules
 -- What is left of one does not come any more: it would do something to somebody else.
