@@ -60,7 +60,7 @@ class Tally:
         return any(self.counts.values())
 
     def report(self) -> WorkReport:
-        """1. Another run took over. 2. The database went away. 3. Jobs that somebody must look at.
+        """1. Another run took over. 2. The database went away. 3. What somebody must look at.
 
         4. Time ran out. 5. Every queue asked for is closed. 6. Nothing was due. 7. Done.
         """
@@ -79,7 +79,7 @@ class Tally:
             return Outcome.PARTIAL, Reason.LEASE_LOST
         if self.away is not None:
             return Outcome.FAILED, Reason.DATABASE
-        if self.trouble:
+        if self.trouble or self.passed_over[Reason.INTERNAL]:
             return Outcome.DEGRADED, None
         if self.out_of_time:
             return Outcome.PARTIAL, Reason.DEADLINE

@@ -16,8 +16,9 @@ from core.jobs.ports import JobStore, Queues, Schedules
 from core.jobs.settler import Settler
 from core.jobs.shift import Shift
 from core.jobs.tally import Tally
+from core.jobs.trying import frames
 from core.jobs.turn import Tools
-from core.report import WorkReport
+from core.report import Reason, WorkReport
 
 STAGED_AT_MOST = 1000
 FORGOTTEN_AT_ONCE, FORGET_S = 500, 2.0
@@ -51,7 +52,7 @@ class DrainQueue:
         tally = Tally()
         try:
             # In this order: what schedules make for a line is staged.
-            tally.scheduled(self.schedules.fire(context))
+            self._fire(context, tally)
             tally.counts["moved"] = self.jobs.move_staged(STAGED_AT_MOST)
         except StoreUnavailableError as error:
             tally.away = str(error)
@@ -65,6 +66,15 @@ class DrainQueue:
         shift.sum_up()
         self._forget(context, tally)
         return tally.report()
+
+    def _fire(self, context: RunContext, tally: Tally) -> None:
+        try:
+            tally.scheduled(self.schedules.fire(context))
+        except StoreUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001  (jobs that stand there already do not wait)
+            tally.passed_over[Reason.INTERNAL] += 1
+            _tell_broken_clock(context, error)
 
     def _forget(self, context: RunContext, tally: Tally) -> None:
         """In what time is left: nothing waits for it, and a run that cannot has not failed."""
@@ -106,3 +116,12 @@ class DrainQueue:
             tally=tally,
             staged_at_most=STAGED_AT_MOST,
         )
+
+
+def _tell_broken_clock(context: RunContext, error: Exception) -> None:
+    context.log.error(
+        "schedules.failed",
+        run_id=str(context.run_id),
+        error=type(error).__name__,
+        traceback=frames(error),
+    )

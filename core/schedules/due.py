@@ -26,18 +26,21 @@ def plan(due: Due, now: datetime) -> Plan:
         cron, zone = Cron(schedule.definition.cron), zone_called(schedule.definition.zone)
         next_fire_at, instants = cron.after(now, zone), missed(schedule, cron, zone, now)
     except UsageError:
-        return Plan(
-            instants=(),
-            skipped=Reason.BAD_DEFINITION,
-            last_fire_at=schedule.next_fire_at,
-            next_fire_at=now + AGAIN,
-        )
+        return put_off(schedule, Reason.BAD_DEFINITION, now)
     skipped = _refusal(due, now - instants[-1])
     return Plan(
         instants=() if skipped else instants,
         skipped=skipped,
         last_fire_at=instants[-1],
         next_fire_at=next_fire_at,
+    )
+
+
+def put_off(schedule: Schedule, why: Reason, now: datetime) -> Plan:
+    """Nothing can be said of it now: in an hour, perhaps by another release."""
+    assert schedule.next_fire_at is not None
+    return Plan(
+        instants=(), skipped=why, last_fire_at=schedule.next_fire_at, next_fire_at=now + AGAIN
     )
 
 

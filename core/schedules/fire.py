@@ -27,6 +27,8 @@ class FireSchedules:
             done = self.store.fire(context.clock.now(), min(self.batch, left))
             jobs, left, more = jobs + done.jobs, left - done.schedules, done.more
             skipped += done.skipped
+            for name, traceback in done.broken:
+                context.log.error("schedule.failed", schedule=name, traceback=traceback)
             if not more:
                 break
         _tell(context, skipped)

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     OVERLAP = "overlap"
     REFUSED = "refused"
     BAD_DEFINITION = "bad_definition"
+    INTERNAL = "internal"
 
 
 SENTENCES: Mapping[Reason, str] = {
@@ -56,6 +57,7 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.OVERLAP: "The job before has not ended yet.",
     Reason.REFUSED: "Its queue did not take the job: too many of its ordering key have not ended.",
     Reason.BAD_DEFINITION: "Its expression or zone is not understood here; it is tried hourly.",
+    Reason.INTERNAL: "A mistake of ours stopped it, the log says which; it is tried hourly.",
 }
 
 
@@ -123,11 +125,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One transaction's firing: how many schedules, and whether others are due."""
+    """One transaction's firing: how many schedules, and whether others are due.
+
+    `broken`: those that a mistake of ours stopped, with its traceback.
+    """
 
     schedules: int = 0
     jobs: int = 0
     skipped: Sequence[tuple[str, Reason]] = ()
+    broken: Sequence[tuple[str, str]] = ()
     more: bool = False
 
 

@@ -10,11 +10,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from core.errors import UsageError
+from core.errors import StoreUnavailableError, UsageError
 from core.jobs.admission import Kinds
 from core.jobs.model import Enqueued
-from core.schedules.due import plan
-from core.schedules.model import Batch, Ended, Plan, Reason, Schedule
+from core.jobs.trying import frames
+from core.schedules.due import plan, put_off
+from core.schedules.model import Batch, Due, Ended, Plan, Reason, Schedule
 from infra.postgres.job_rows import enqueue
 from infra.postgres.queries import load
 from infra.postgres.schedule_jobs import facts, job_of
@@ -28,12 +29,16 @@ Planned = tuple[Schedule, Plan]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What became of one: `job_id` is its last job's, `jobs` how many were made."""
+    """What became of one: `job_id` is its last job's, `jobs` how many were made.
+
+    `broken`: the traceback of a mistake of ours that stopped it.
+    """
 
     schedule: Schedule
     plan: Plan
     job_id: UUID | None = None
     jobs: int = 0
+    broken: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +51,10 @@ class PostgresFiring:
     def fire(self, now: datetime, limit: int) -> Batch:
         try:
             return self.database.run(lambda connection: self._fire(connection, now, limit))
-        except UsageError:
-            # One that its queue does not take must not hold up the others.
+        except StoreUnavailableError:
+            raise
+        except Exception:  # noqa: BLE001  (told where each of them is tried by itself)
+            # One that its queue does not take, or that a kind breaks, must not hold up the others.
             return self.database.run(
                 lambda connection: self._fire(connection, now, limit, alone=True)
             )
@@ -59,30 +66,27 @@ class PostgresFiring:
         if not rows:
             return Batch()
         dues = facts(connection, [as_schedule(row) for row in rows], self.kinds)
-        planned = _few([(due.schedule, plan(due, now)) for due in dues])
-        made = self._alone if alone else self._enqueued
-        done = made(connection, planned)
+        found = [_planned(due, now) for due in dues]
+        done = [each for each in found if isinstance(each, Done)]
+        planned = _few([each for each in found if not isinstance(each, Done)])
+        if alone:
+            done += [self._alone(connection, each, now) for each in planned]
+        else:
+            done += self._enqueued(connection, planned)
         _run(connection, "advance", done=json.dumps([_row(each) for each in done]))
-        return Batch(
-            schedules=len(done),
-            jobs=sum(each.jobs for each in done),
-            skipped=[
-                (each.schedule.definition.name, each.plan.skipped)
-                for each in done
-                if each.plan.skipped is not None
-            ],
-            more=len(rows) == limit or len(done) < len(rows),
-        )
+        return _batch(done, more=len(rows) == limit or len(done) < len(rows))
 
-    def _alone(self, connection: sa.Connection, planned: Sequence[Planned]) -> list[Done]:
-        done = []
-        for each in planned:
-            try:
-                with connection.begin_nested():
-                    done += self._enqueued(connection, [each])
-            except UsageError:
-                done.append(Done(schedule=each[0], plan=_passed_over(each[1], Reason.REFUSED)))
-        return done
+    def _alone(self, connection: sa.Connection, planned: Planned, now: datetime) -> Done:
+        schedule, wanted = planned
+        try:
+            with connection.begin_nested():
+                return self._enqueued(connection, [planned])[0]
+        except UsageError:
+            return Done(schedule=schedule, plan=_passed_over(wanted, Reason.REFUSED))
+        except StoreUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001  (a schedule is a task: the others go on)
+            return _broken(schedule, error, now)
 
     def _enqueued(self, connection: sa.Connection, planned: Sequence[Planned]) -> list[Done]:
         """In one statement for all of them."""
@@ -96,6 +100,30 @@ class PostgresFiring:
             _done(schedule, each, list(islice(made, len(each.instants))))
             for schedule, each in planned
         ]
+
+
+def _planned(due: Due, now: datetime) -> Planned | Done:
+    try:
+        return due.schedule, plan(due, now)
+    except Exception as error:  # noqa: BLE001  (a schedule is a task: the others go on)
+        return _broken(due.schedule, error, now)
+
+
+def _broken(schedule: Schedule, error: Exception, now: datetime) -> Done:
+    return Done(
+        schedule=schedule, plan=put_off(schedule, Reason.INTERNAL, now), broken=frames(error)
+    )
+
+
+def _batch(done: Sequence[Done], *, more: bool) -> Batch:
+    named = [(each.schedule.definition.name, each) for each in done]
+    return Batch(
+        schedules=len(done),
+        jobs=sum(each.jobs for each in done),
+        skipped=[(name, each.plan.skipped) for name, each in named if each.plan.skipped],
+        broken=[(name, each.broken) for name, each in named if each.broken],
+        more=more,
+    )
 
 
 def second(at: datetime) -> str:

@@ -16,9 +16,10 @@ import sqlalchemy as sa
 
 from core.jobs.kinds import BadPayloadError
 from core.schedules.cron import Cron
+from core.schedules.due import plan
 from core.schedules.fire import FireSchedules
-from core.schedules.model import Batch, Definition, Ended, Misfire, Reason, Schedule
-from infra.postgres import schedule_rows
+from core.schedules.model import Batch, Definition, Due, Ended, Misfire, Plan, Reason, Schedule
+from infra.postgres import schedule_firing, schedule_rows
 from infra.postgres.queries import load
 from infra.postgres.schedule_firing import PostgresFiring
 from infra.postgres.schedules import PostgresSchedules
@@ -240,6 +241,50 @@ def test_a_kind_that_breaks_does_not_stop_the_clock_of_the_others(database: Data
     fired = firing_of(database, kinds).fire(at, 100)
 
     assert (fired.jobs, fired.skipped) == (1, [("broken", Reason.BAD_PAYLOAD)])
+
+
+def test_a_mistake_of_ours_with_one_schedule_stops_neither_the_others_nor_its_clock(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = due_at(saved(database, "broken"))
+    saved(database, "sound")
+
+    def breaks(due: Due, now: datetime) -> Plan:
+        if due.schedule.definition.name == "broken":
+            raise KeyError(due.schedule.id)
+        return plan(due, now)
+
+    monkeypatch.setattr(schedule_firing, "plan", breaks)
+    fired = firing_of(database).fire(at, 100)
+
+    assert (fired.jobs, fired.skipped) == (1, [("broken", Reason.INTERNAL)])
+    found = store_of(database).find("broken")
+    assert found is not None
+    [(name, traceback)] = fired.broken
+    assert name == "broken"
+    assert "in breaks" in traceback
+    assert str(found.id) not in traceback
+    assert (found.last_outcome, found.last_reason) == (Ended.SKIPPED, "internal")
+    assert due_at(found) == at + HOUR
+
+
+def test_a_kind_that_breaks_late_does_not_stop_the_clock_of_the_others(database: Database) -> None:
+    """When its job is enqueued, and not when it is looked at."""
+    asked = Counter[str]()
+
+    def check(payload: Mapping[str, object]) -> None:
+        text = str(payload.get("text", ""))
+        asked[text] += 1
+        if text == "bad" and asked[text] % 2 == 0:
+            raise KeyError("text")
+
+    [at, *_] = [due_at(saved(database, name, payload={"text": name})) for name in ("a", "bad", "z")]
+    kinds = KINDS | {"test": replace(KINDS["test"], check=check)}
+
+    fired = firing_of(database, kinds).fire(at, 100)
+
+    assert (fired.jobs, fired.skipped) == (2, [("bad", Reason.INTERNAL)])
+    assert [name for name, _ in fired.broken] == ["bad"]
 
 
 def test_a_job_that_shares_its_key_is_no_second_one(database: Database) -> None:

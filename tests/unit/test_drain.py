@@ -130,6 +130,33 @@ def test_schedules_that_were_passed_over_are_told_and_more_of_them_want_another_
     assert (report.counts["fired"], report.more) == (0, True)
 
 
+def test_a_schedule_that_a_mistake_of_ours_stopped_makes_the_run_degraded() -> None:
+    ground = yard(kind("test"))
+    ground.put("test")
+    ground.schedules.skipped = {"internal": 1}
+
+    report = ground.drain()
+
+    assert (report.outcome, report.counts["completed"]) == (Outcome.DEGRADED, 1)
+    assert report.detail == "schedules that were passed over: internal 1; `schedules list`"
+
+
+def test_a_clock_that_breaks_does_not_stop_the_jobs() -> None:
+    ground = yard(kind("test"))
+    ground.put("test")
+
+    def breaks() -> int:
+        raise KeyError(SECRET)
+
+    ground.schedules.act = breaks
+    report = ground.drain()
+
+    assert (report.outcome, report.counts["completed"]) == (Outcome.DEGRADED, 1)
+    [line] = [facts for _, event, facts in ground.run.log.lines if event == "schedules.failed"]
+    assert line["error"] == "KeyError"
+    assert SECRET not in str(ground.run.log.lines)
+
+
 def test_staged_jobs_are_moved_and_done_before_the_run_ends() -> None:
     def stages(_: Job, __: JobContext) -> Verdict:
         ground.jobs.stage([NewJob(kind="second", ordering_key="chat")])
