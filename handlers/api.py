@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import ConfigurationError, StoreUnavailableError, UsageError
+from core.intake.uploads import UploadTooLargeError
 from core.jobs.control import (
     AmbiguousJobError,
     JobConflictError,
@@ -35,7 +36,17 @@ from handlers import opening, web
 from handlers.lambda_http import answer_request, is_request
 from handlers.opening import Opened
 from handlers.problem import NO_STORE, problem
-from handlers.rest import accounts, dead_letters, jobs, queues, runs, schedules, streams, tasks
+from handlers.rest import (
+    accounts,
+    dead_letters,
+    intake,
+    jobs,
+    queues,
+    runs,
+    schedules,
+    streams,
+    tasks,
+)
 from handlers.rest.answers import KEPT
 from handlers.rest.page import page
 
@@ -43,6 +54,8 @@ BELOW = "/api/"
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 OPEN = ("/docs", "/openapi.json")
 """They say what everybody may read in the source, and nothing of this installation."""
+AS_THEY_ARRIVE = (intake.FILES,)
+"""Routes that read their body themselves, piece by piece, with limits of their own."""
 MAX_BODY = 64 * 1024
 BODY_S = 10.0
 RETRY_S = 60
@@ -78,7 +91,7 @@ def make_api() -> FastAPI:
         redirect_slashes=False,
         exception_handlers=ANSWERS,
     )
-    for group in (streams, accounts, runs, jobs, queues, dead_letters, tasks, schedules):
+    for group in (streams, accounts, runs, jobs, queues, dead_letters, tasks, schedules, intake):
         api.include_router(group.router)
     api.add_route("/docs", _docs, methods=["GET"], include_in_schema=False)
     api.add_route("/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
@@ -139,20 +152,23 @@ class Guarded:
             if refusal is not None:
                 await refusal(scope, receive, send)
                 return
+        if _path(scope).rstrip("/") in AS_THEY_ARRIVE:
+            await self._answer(_without_slash(scope), receive, send)
+            return
         body = await _body(request)
         if isinstance(body, Response):
             await body(scope, receive, send)
             return
-        await self._answer(_as_json(_without_slash(scope), body), body, send)
+        await self._answer(_as_json(_without_slash(scope), body), _replayed(body), send)
 
-    async def _answer(self, scope: Scope, body: bytes, send: Send) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         sent = Sent(send)
         try:
-            await self._app(scope, _replayed(body), sent)
+            await self._app(scope, receive, sent)
         except Exception:  # noqa: BLE001  (never in silence, and never without an answer)
             opening.log_for(None).exception("api.failed", path=scope["path"])
             if not sent.begun:
-                await _bug()(scope, _replayed(body), sent)
+                await _bug()(scope, receive, sent)
 
 
 class Sent:
@@ -259,6 +275,10 @@ async def _usage(_: Request, error: Exception) -> Response:
     return problem(BAD_REQUEST, _told(str(error)))
 
 
+async def _too_large(_: Request, error: Exception) -> Response:
+    return problem(413, str(error))
+
+
 async def _no_such(_: Request, error: Exception) -> Response:
     return problem(NOT_FOUND, _told(str(error)))
 
@@ -310,6 +330,7 @@ ANSWERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any
     KeyTakenError: _key_taken,
     schedule_control.NoSuchScheduleError: _no_such,
     schedule_control.RefusedError: _conflict,
+    UploadTooLargeError: _too_large,
     UsageError: _usage,
     StoreUnavailableError: _away,
     ConfigurationError: _misconfigured,

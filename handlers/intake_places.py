@@ -1,14 +1,13 @@
-"""Where the intake's files are put together."""
+"""Where the intake's files are put together: those it reads, and those that are sent to us."""
 
-from contextlib import AbstractContextManager
-
-from core.errors import UsageError
 from core.intake.places import Places
 from core.intake.ports import Files
-from core.intake.ports import Opened as File
+from core.intake.uploads import KeepUploads
 from handlers.opening import Opened
-from infra.intake.allowed import read_folders
+from infra.aws.buckets import BucketFiles
+from infra.intake.allowed import read_buckets, read_folders
 from infra.intake.folders import FolderFiles
+from infra.postgres.uploads import PostgresUploads
 
 
 def files(ready: Opened) -> Files:
@@ -16,14 +15,10 @@ def files(ready: Opened) -> Files:
     settings = ready.settings
     return Places(
         folders=FolderFiles(read_folders(settings.intake_folders)),
-        buckets=_Nothing(),
-        uploads=_Nothing(),
+        buckets=BucketFiles(read_buckets(settings.intake_buckets)),
+        uploads=PostgresUploads(ready.database),
     )
 
 
-class _Nothing:
-    def check(self, place: str) -> None:
-        raise UsageError(f"{place}: this release reads files of folders only")
-
-    def open(self, place: str) -> AbstractContextManager[File]:
-        raise UsageError(f"{place}: this release reads files of folders only")
+def keep_uploads(ready: Opened) -> KeepUploads:
+    return KeepUploads(store=PostgresUploads(ready.database))

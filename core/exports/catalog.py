@@ -98,6 +98,8 @@ KEPT: Mapping[str, str] = MappingProxyType(
         "ops.queues": "`queues list --json` shows them",
         "ops.schedules": "`schedules list --json` shows them",
         "ops.tasks": "`GET /api/v1/tasks` shows them",
+        "intake.uploads": "they are files as they were sent; `psql` shows them",
+        "intake.upload_chunks": "they are files as they were sent",
         "ops.key_canary": "keys never leave the database",
         "intake.batches": "`psql` shows them",
         "intake.row_errors": "`psql` shows them",

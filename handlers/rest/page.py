@@ -77,9 +77,11 @@ def _taken(operation: Mapping[str, Any]) -> str:
 
 
 def _shape(title: str, part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    content = part.get("content", {}).get("application/json")
+    forms = part.get("content", {})
+    content = forms.get("application/json")
     if content is None:
-        return ""
+        told = f"{part.get('description', '')} ({', '.join(forms)})"
+        return f"<h3>{title}</h3><p>{escape(told)}</p>" if forms else ""
     shown = json.dumps(_example(content["schema"], schema), indent=2, ensure_ascii=False)
     return f"<h3>{title}</h3><pre>{escape(shown)}</pre>"
 

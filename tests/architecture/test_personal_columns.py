@@ -43,6 +43,8 @@ OTHERS = {
     "intake.judgments": {"case_number", "plaintiff", "defendant", "source_reference"},
     "intake.staged_rows": {"case_number", "plaintiff", "defendant"},
     "intake.row_errors": {"value"},
+    "intake.uploads": {"name"},
+    "intake.upload_chunks": {"content"},
     "intake.batches": {"file_path", "source_reference", "layout", "rejection_reason"},
 }
 """People whom courts have judged, not eBay's: a notice of eBay's erases nobody there. Who keeps
@@ -88,7 +90,8 @@ order_id order_line_item_id order_payment_status ordering_key outcome parameters
 payment_dispute_id payment_dispute_status payment_status payments_entity payout_id phase
 purchase_marketplace_id question_type queue reason reason_type registration_marketplace_id
 request_hash requestor_type return_close_reason return_id role row_hash sales_record_reference
-scopes seller_activity_due seller_id severity ship_to_country_code signed_because sku sold_format
+scopes seller_activity_due seller_id severity sha256 ship_to_country_code signed_because sku
+sold_format
 sqlstate state status status_reason step stream switched_via title transaction_id transaction_status
 transaction_type variation_title via view_item_url wait_name worker zone
 """

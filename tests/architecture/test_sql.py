@@ -37,6 +37,7 @@ ASKS_THE_CLOCK = {
     "signing": "the right to make a key is a lease, and it must not be asked for before an instant",
     "sealed": "a person's command, and the runs that live by their leases",
     "tokens": "the right to refresh is a lease",
+    "uploads": "a caller's request belongs to no run",
 }
 
 LITERAL = re.compile(r"'(?:[^']|'')*'")

@@ -102,5 +102,12 @@ WITH ended AS (
            SELECT ctid FROM ops.job_keys WHERE visible_at IS NULL AND NOT paused
             ORDER BY queue LIMIT :most FOR UPDATE SKIP LOCKED))
   RETURNING 1
+), sent AS (
+  -- Few at once, for each may be large. The jobs that read them tell people to send them again.
+  DELETE FROM intake.uploads
+   WHERE id = ANY (ARRAY(
+           SELECT id FROM intake.uploads WHERE sent_at < CAST(:before AS timestamptz)
+            ORDER BY sent_at LIMIT 10 FOR UPDATE SKIP LOCKED))
+  RETURNING 1
 )
-SELECT (SELECT count(*) FROM ended) + (SELECT count(*) FROM quiet) AS forgotten;
+SELECT (SELECT count(*) FROM ended) + (SELECT count(*) FROM quiet) + (SELECT count(*) FROM sent) AS forgotten;
