@@ -1,15 +1,16 @@
-"""What is known of the kinds that reach outside before there is a job of theirs.
+"""What is known of kinds before there is a job of theirs.
 
-Their modules are an eighth of what a drain with nothing due imports, so they are imported with the
-first job: at its check when it is enqueued, and at its performance.
+Modules of kinds that reach outside, or that one office has and others have not, would be a good
+part of what a drain with nothing due imports. So they are imported with the first job: at its check
+when it is enqueued, and at its performance.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
-from core.jobs.kinds import PATIENT, Effect, JobContext, JobKind
+from core.jobs.kinds import PATIENT, Backoff, Effect, JobContext, JobKind
 from core.jobs.model import Job, Verdict
 
 Made = Callable[[], Mapping[str, JobKind]]
@@ -25,9 +26,14 @@ class Late:
     queue: str
     lease: timedelta = MINUTE
     keyed: bool = False
+    effect: Effect = Effect.OUTSIDE
+    batch: int = 1
+    max_attempts: int = 8
+    backoff: Backoff = PATIENT
+    longest: timedelta = 10 * MINUTE
 
 
-LATE = (
+OUTSIDE = (
     Late("http_request", "http"),
     Late("notify.telegram", NOTIFY, lease=2 * MINUTE, keyed=True),
     Late("notify.webhook", NOTIFY),
@@ -36,10 +42,10 @@ LATE = (
 )
 
 
-def late_kinds(made: Made) -> tuple[JobKind, ...]:
-    """`made` is called once, with the first job."""
+def late_kinds(made: Made, told: Sequence[Late] = OUTSIDE) -> tuple[JobKind, ...]:
+    """`made` is called once, with the first job of any of them."""
     once = cache(made)
-    return tuple(_kind(late, once) for late in LATE)
+    return tuple(_kind(late, once) for late in told)
 
 
 def _kind(late: Late, made: Made) -> JobKind:
@@ -60,12 +66,14 @@ def _kind(late: Late, made: Made) -> JobKind:
     return JobKind(
         name=late.name,
         queue=late.queue,
-        effect=Effect.OUTSIDE,
+        effect=late.effect,
         check=check,
         perform=perform,
-        backoff=PATIENT,
+        max_attempts=late.max_attempts,
+        backoff=late.backoff,
         lease=late.lease,
-        batch=1,
+        longest=late.longest,
+        batch=late.batch,
         expires=expires,
         key=key if late.keyed else None,
     )
