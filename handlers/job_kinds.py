@@ -10,7 +10,7 @@ from core.jobs.asked_run import AskedRun, RunOnce
 from core.jobs.kind_test import TEST
 from core.jobs.kinds import JobKind
 from core.report import RunReport
-from handlers.late_kinds import late_kinds
+from handlers.late_kinds import ENFORCEMENT, late_kinds
 from handlers.opening import STOP, Opened
 from handlers.task_kinds import enrich_task
 
@@ -27,7 +27,12 @@ def job_kinds(ready: Opened, run_once: RunOnce | None = None) -> Mapping[str, Jo
         runs = run_once or _only_drains_run
         return _by_name(*outside_kinds(ready.settings, stopping=STOP.is_set, run_once=runs))
 
-    return _by_name(TEST, enrich_task(), *late_kinds(made))
+    def enforcing() -> Mapping[str, JobKind]:
+        from handlers.enforcement_kinds import enforcement_kinds
+
+        return _by_name(*enforcement_kinds(ready))
+
+    return _by_name(TEST, enrich_task(), *late_kinds(made), *late_kinds(enforcing, ENFORCEMENT))
 
 
 def _only_drains_run(asked: AskedRun) -> RunReport:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
-from core.jobs.kinds import PATIENT, Backoff, Effect, JobContext, JobKind
+from core.jobs.kinds import PATIENT, TRANSIENT, Backoff, Effect, JobContext, JobKind
 from core.jobs.model import Job, Verdict
 
 Made = Callable[[], Mapping[str, JobKind]]
@@ -31,6 +31,8 @@ class Late:
     max_attempts: int = 8
     backoff: Backoff = PATIENT
     longest: timedelta = 10 * MINUTE
+    ends: bool = True
+    """Its jobs may have an instant after which they are not to be done."""
 
 
 OUTSIDE = (
@@ -39,6 +41,19 @@ OUTSIDE = (
     Late("notify.webhook", NOTIFY),
     Late("notify.email", NOTIFY),
     Late("run_worker", "workers", lease=7 * MINUTE),
+)
+
+ENFORCEMENT = tuple(
+    Late(
+        name,
+        "enforcement",
+        keyed=True,
+        effect=Effect.DATABASE,
+        batch=20,
+        backoff=TRANSIENT,
+        ends=False,
+    )
+    for name in ("enforcement_action", "enforcement_strategy")
 )
 
 
@@ -74,6 +89,6 @@ def _kind(late: Late, made: Made) -> JobKind:
         lease=late.lease,
         longest=late.longest,
         batch=late.batch,
-        expires=expires,
+        expires=expires if late.ends else None,
         key=key if late.keyed else None,
     )

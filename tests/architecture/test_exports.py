@@ -11,7 +11,7 @@ from infra.postgres.transaction import Database
 
 # The account is told by its name; the hash is ours, for the sync.
 LEFT_OUT = {"account_id", "content_hash", "id"}
-OURS = ("ebay", "ops", "intake")
+OURS = ("ebay", "ops", "intake", "enforcement")
 
 
 def tables(database: Database) -> Iterator[str]:

@@ -45,6 +45,7 @@ OTHERS = {
     "intake.row_errors": {"value"},
     "intake.uploads": {"name"},
     "intake.upload_chunks": {"content"},
+    "enforcement.intelligence": {"employer", "income", "bank"},
     "intake.batches": {"file_path", "source_reference", "layout", "rejection_reason"},
 }
 """People whom courts have judged, not eBay's: a notice of eBay's erases nobody there. Who keeps
@@ -68,6 +69,8 @@ NOBODY = {
     "ops.chat_messages": "ids of chats and of messages, and what became of those",
     "ops.chat_tasks": "what is said about a task beside its texts",
     "ops.chats": "ids of chats of the seller's own people",
+    "enforcement.plans": "words of ours",
+    "enforcement.actions": "words of ours",
     "ops.job_keys": "names of keys, which are ids of things",
     "ops.job_staging": "names of keys, which are ids of things",
     "ops.key_canary": "a word of ours",
@@ -105,7 +108,8 @@ def text_columns(database: Database) -> dict[str, set[str]]:
             "SELECT table_schema || '.' || table_name, column_name"
             " FROM information_schema.columns"
             " JOIN information_schema.tables USING (table_catalog, table_schema, table_name)"
-            " WHERE table_schema IN ('ebay', 'ops', 'intake') AND table_type = 'BASE TABLE'"
+            " WHERE table_schema IN ('ebay', 'ops', 'intake', 'enforcement')"
+            " AND table_type = 'BASE TABLE'"
             " AND data_type IN ('text', 'jsonb', 'ARRAY', 'bytea', 'character varying', 'json')"
         )
         for table, column in rows:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from core.enforcement.kinds import PlanEnforcement
+from core.enforcement.model import JudgmentId, Standing
 from core.jobs.asked_run import AskedRun
 from core.jobs.kinds import JobKind
 from core.report import RunReport
 from handlers import wiring
-from handlers.late_kinds import late_kinds
+from handlers.late_kinds import ENFORCEMENT, late_kinds
 from handlers.outside_kinds import RUNNABLE, outside_kinds
 from infra.settings import Settings
 from tests.support.outside import NOW, context, job
@@ -40,6 +42,22 @@ def made(settings: Settings) -> Mapping[str, JobKind]:
 def test_what_is_said_of_a_kind_before_it_is_made_is_true(made: Mapping[str, JobKind]) -> None:
     told = {kind.name: kind for kind in late_kinds(lambda: made)}
 
+    assert_true(told, made)
+
+
+def test_what_is_said_of_enforcement_before_it_is_made_is_true() -> None:
+    kinds = PlanEnforcement(judgments=NoJudgments()).kinds()
+    made = {kind.name: kind for kind in kinds}
+
+    assert_true({kind.name: kind for kind in late_kinds(lambda: made, ENFORCEMENT)}, made)
+
+
+class NoJudgments:
+    def standing(self, judgment_id: JudgmentId) -> Standing | None:
+        raise AssertionError(judgment_id)
+
+
+def assert_true(told: Mapping[str, JobKind], made: Mapping[str, JobKind]) -> None:
     assert set(told) == set(made)
     for name, kind in told.items():
         for each in fields(JobKind):
@@ -78,7 +96,10 @@ def test_every_worker_but_the_drain_may_be_run_by_a_job() -> None:
 
 
 def test_a_worker_does_not_import_what_only_a_job_needs() -> None:
-    late = {"smtplib", "core.jobs.shipped", "handlers.outside_kinds", "infra.http.outward"}
+    late = {
+        "smtplib", "core.jobs.shipped", "handlers.outside_kinds", "infra.http.outward",
+        "core.enforcement", "core.intake", "infra.postgres.enforcement", "infra.intake",
+    }  # fmt: skip
     code = f"import sys, handlers.wiring; print(sorted({late} & set(sys.modules)))"
 
     done = subprocess.run(
