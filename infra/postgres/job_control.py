@@ -126,7 +126,7 @@ def run_now(connection: sa.Connection, job_id: JobId) -> Status:
     if row.status == Status.DRAFT and row.ordering_key is not None:
         run(connection, "lock_new_lines", lines=lines_json([line]))
         found = run(connection, "depths", lines=lines_json([line]), most=MAX_DEPTH + 1).one()
-        check_depth(line, found.depth, 1)
+        check_depth(line, found.depth + found.staged, 1)
         if found.staged:
             place_staged(connection, [line])
     lines = _lock(connection, job_id)

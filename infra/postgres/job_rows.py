@@ -26,12 +26,18 @@ def enqueue(connection: sa.Connection, jobs: Sequence[NewJob], kinds: Kinds) -> 
     """Inside the caller's transaction: they stand or fall with it.
 
     No key row is locked here, or two transactions that write to each other's keys would deadlock:
-    a keyed job joins its line with the next drain. Raises BadPayloadError, UsageError.
+    a keyed job joins its line with the next drain. So the depth of a line is one that was seen:
+    some who ask at once may all be let in. Raises BadPayloadError, UsageError.
     """
-    return stage(connection, admit(jobs, kinds))
+    admitted = admit(jobs, kinds)
+    joining = Counter(each.line for each in admitted if each.line)
+    if joining:
+        _check_depths(connection, joining)
+    return stage(connection, admitted)
 
 
 def stage(connection: sa.Connection, admitted: Sequence[Admitted]) -> list[Enqueued]:
+    """However deep their lines are: what was done must not be undone for what comes of it."""
     made = insert(connection, admitted, staged=True)
     keyed = [one.id for each, one in zip(admitted, made, strict=True) if each.line and one.created]
     if keyed:
@@ -55,14 +61,19 @@ def enqueue_in_line(connection: sa.Connection, admitted: Sequence[Admitted]) -> 
 
 def _join(connection: sa.Connection, joining: Mapping[Line, int]) -> None:
     run(connection, "lock_new_lines", lines=lines_json(joining))
+    staged = _check_depths(connection, joining)
+    if staged:
+        # They have asked before.
+        place_staged(connection, staged)
+
+
+def _check_depths(connection: sa.Connection, joining: Mapping[Line, int]) -> list[Line]:
+    """Those of the lines for which something is staged. Raises UsageError."""
     rows = run(connection, "depths", lines=lines_json(joining), most=MAX_DEPTH + 1).all()
     for row in rows:
         line = (row.queue, row.ordering_key)
-        check_depth(line, row.depth, joining[line])
-    # What was staged before has asked before.
-    staged = [(row.queue, row.ordering_key) for row in rows if row.staged]
-    if staged:
-        place_staged(connection, staged)
+        check_depth(line, row.depth + row.staged, joining[line])
+    return [(row.queue, row.ordering_key) for row in rows if row.staged]
 
 
 def place_staged(

@@ -29,6 +29,8 @@ BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # pg8000 reads dates as ISO, and our SQL must mean the same whatever the role's defaults are.
 SAME_MEANING = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'"
+# Who keeps key rows true by himself: of others' changes triggers leave that to the next drain.
+NOT_BY_HAND = "SET LOCAL cronshot.engine = 'on'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,5 +236,5 @@ def start(limits: Limits, server_version: tuple[int | str, ...]) -> Start:
     if not limits.on_disk:
         lines.append("SET LOCAL synchronous_commit = off")
     begin = BEGIN_READING if limits.reads_only else BEGIN
-    sql = "; ".join([begin, SAME_MEANING, *lines])
+    sql = "; ".join([begin, SAME_MEANING, NOT_BY_HAND, *lines])
     return Start(sql, None if patience == math.inf else patience)

@@ -117,7 +117,7 @@ def test_e19_every_table_and_column_that_is_named_is_there(database: Database) -
     named = {
         name
         for document in DOCUMENTS
-        for name in re.findall(r"\b((?:ebay|ops|intake)\.[a-z]\w+)\b", document.read_text())
+        for name in re.findall(r"\b((?:ebay|ops|intake)\.(?!md\b)[a-z]\w+)\b", document.read_text())
     }
     keys = re.findall(
         r"^\| `((?:ebay|ops|intake)\.\w+)` \| `([a-z_, ]+)`",

@@ -358,6 +358,19 @@ def test_a_key_takes_a_thousand_unfinished_jobs(ground: Ground) -> None:
     add(ground, echo("again", ordering_key="k"))
 
 
+def test_what_is_staged_counts_and_is_refused_as_well(ground: Ground) -> None:
+    """Asked for inside another transaction, by a schedule say."""
+    add(ground, *[echo(n, ordering_key="k") for n in range(MAX_DEPTH - 2)])
+    ground.stage(echo(ordering_key="k"), echo(ordering_key="k"))
+
+    with pytest.raises(UsageError, match="1000 unfinished"):
+        ground.stage(echo(ordering_key="k"))
+    with pytest.raises(UsageError, match="1000 unfinished"):
+        ground.store.enqueue([echo(ordering_key="k")])
+
+    assert len(ground.stage(echo(ordering_key="other"), echo())) == 2
+
+
 def test_a_kind_may_name_the_ordering_key(ground: Ground) -> None:
     add(ground, NewJob(kind="chat", payload={"chat": 7}), NewJob(kind="chat", payload={"chat": 7}))
 
@@ -742,6 +755,18 @@ def test_follow_up_jobs_are_made_with_the_settling(ground: Ground) -> None:
 
     assert moved == 1
     assert sorted(map(str, numbers(claim(ground)))) == ["2", "3"]
+
+
+def test_what_was_done_is_not_undone_because_its_follow_up_finds_a_deep_line(
+    ground: Ground,
+) -> None:
+    add(ground, *[echo(n, ordering_key="k") for n in range(MAX_DEPTH)])
+    [job_id] = add(ground, NewJob(kind="far"))
+    job = one(ground, queue="far")
+
+    ended = settle(ground, job, Completed(then=[echo("told", ordering_key="k")]))
+
+    assert (ended, status(ground, job_id)) == (Ended.COMPLETED, Status.COMPLETED)
 
 
 def test_who_lost_his_job_makes_no_follow_up_jobs(ground: Ground) -> None:

@@ -6,7 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from core.jobs.model import Completed, Job, NewJob, Transaction
-from core.jobs.ports import Settled
+from core.jobs.ports import Ended, Settled
+from infra.postgres.job_control import PostgresJobControl
 from infra.postgres.job_rows import enqueue
 from infra.postgres.jobs import PostgresJobs
 from infra.postgres.transaction import Database
@@ -95,3 +96,30 @@ def test_a_line_that_somebody_holds_holds_up_no_renewal(database: Database) -> N
     assert renewed.keys() == {job.id for job in jobs}
     later = "SELECT payload->>'n' FROM ops.jobs WHERE leased_until > now() + interval '55 s'"
     assert sorted(rows(database, later)) == [("2",), ("3",)]
+
+
+def test_o4_who_was_frozen_until_his_key_was_forgotten_writes_nothing(database: Database) -> None:
+    """The fence of a key that is made anew begins at 0: that of each job is what counts."""
+    store, control = PostgresJobs(database, KINDS), PostgresJobControl(database, KINDS)
+    store.enqueue([echo(1, ordering_key="k")])
+    [frozen] = store.claim(RUN, lane()).jobs
+    rows(database, "UPDATE ops.jobs SET leased_until = clock_timestamp()")
+    rows(database, "UPDATE ops.job_keys SET visible_at = clock_timestamp()")
+    [second] = store.claim(RUN, lane()).jobs
+    store.settle(RUN, [Settled(job=second, verdict=Completed())])
+    [(later,)] = rows(database, "SELECT clock_timestamp()")
+    forgotten = control.forget(later, 10)
+    store.enqueue([echo(2, ordering_key="k")])
+    [live] = store.claim(RUN, lane()).jobs
+    done: list[Transaction] = []
+
+    ended = store.settle(RUN, [Settled(job=frozen, verdict=Completed())])
+    with_effect = store.settle_with(RUN, Settled(job=frozen, verdict=Completed()), done.append)
+    renewed = store.renew([frozen], timedelta(seconds=60))
+    store.release([frozen])
+
+    assert (forgotten, live.fence) == (2, frozen.fence)
+    assert (ended, with_effect, renewed, done) == ([Ended.LOST], Ended.LOST, {}, [])
+    assert rows(database, "SELECT id, status, fence FROM ops.jobs") == [
+        (live.id, "processing", live.fence)
+    ]

@@ -158,8 +158,11 @@ class MemoryJobs:
 
     def stage(self, jobs: Sequence[NewJob]) -> Sequence[Enqueued]:
         """As inside another transaction."""
+        admitted = admit(jobs, self.kinds)
         with self.lock:
-            return [self._insert(each, staged=True) for each in admit(jobs, self.kinds)]
+            for line, more in Counter(each.line for each in admitted if each.line).items():
+                check_depth(line, len(self._line(line)) + len(self._staged(line)), more)
+            return [self._insert(each, staged=True) for each in admitted]
 
     def move_staged(self, limit: int) -> int:
         with self.lock:
@@ -169,10 +172,12 @@ class MemoryJobs:
             return len(moved)
 
     def _place(self, line: tuple[str, str]) -> None:
-        mine = [i for i in self.staged if (self.rows[i].queue, self.rows[i].key) == line]
-        for job_id in mine:
+        for job_id in self._staged(line):
             self.staged.remove(job_id)
             self.rows[job_id].seq = next(self.places)
+
+    def _staged(self, line: tuple[str, str]) -> list[JobId]:
+        return [i for i in self.staged if (self.rows[i].queue, self.rows[i].key) == line]
 
     def _insert(self, admitted: Admitted, *, staged: bool) -> Enqueued:
         existing = self._same(admitted)

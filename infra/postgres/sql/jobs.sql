@@ -73,8 +73,10 @@ SELECT line.queue, line.ordering_key,
            WHERE jobs.queue = line.queue AND jobs.ordering_key = line.ordering_key
              AND seq IS NOT NULL AND due_at IS NOT NULL
            LIMIT :most) AS unfinished) AS depth,
-       EXISTS (SELECT FROM ops.job_staging staged
-                WHERE staged.queue = line.queue AND staged.ordering_key = line.ordering_key) AS staged
+       (SELECT count(*) FROM (
+          SELECT FROM ops.job_staging staged
+           WHERE staged.queue = line.queue AND staged.ordering_key = line.ordering_key
+           LIMIT :most) AS staged) AS staged
   FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS line (queue text, ordering_key text);
 
 -- name: staged_lines
@@ -108,23 +110,31 @@ SELECT line.queue, line.ordering_key
             FOR UPDATE SKIP LOCKED) AS locked;
 
 -- name: place_staged
--- Into their lines, whose key rows are locked, in the order in which they were asked for; :each of a line at most.
+-- Into their lines, whose key rows are locked, in the order in which they were asked for; :each of a line at most,
+-- and of each up to the first that somebody is changing. What stands in line was changed there by hand: it keeps its
+-- place.
 WITH oldest AS MATERIALIZED (
-  SELECT staged.seq
+  SELECT line.queue, line.ordering_key, staged.seq, staged.job_id
     FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS line (queue text, ordering_key text)
    CROSS JOIN LATERAL (
-           SELECT seq FROM ops.job_staging
+           SELECT seq, job_id FROM ops.job_staging
             WHERE (job_staging.queue, job_staging.ordering_key) = (line.queue, line.ordering_key)
             ORDER BY seq LIMIT CAST(:each AS bigint)) AS staged
+), free AS MATERIALIZED (
+  SELECT oldest.seq FROM oldest JOIN ops.jobs job ON job.id = ANY (ARRAY[oldest.job_id])
+     FOR UPDATE OF job SKIP LOCKED
+), ready AS (
+  SELECT seq, bool_and(seq IN (SELECT seq FROM free)) OVER (PARTITION BY queue, ordering_key ORDER BY seq) AS all_before
+    FROM oldest
 ), gone AS (
-  DELETE FROM ops.job_staging WHERE seq = ANY (ARRAY(SELECT seq FROM oldest))
+  DELETE FROM ops.job_staging WHERE seq = ANY (ARRAY(SELECT seq FROM ready WHERE all_before))
   RETURNING job_id, seq
 ), numbered AS MATERIALIZED (
   SELECT job_id, nextval('ops.job_seq') AS place FROM (SELECT job_id FROM gone ORDER BY seq) AS ordered
 )
 UPDATE ops.jobs job SET seq = numbered.place
   FROM numbered
- WHERE job.id = numbered.job_id AND job.finished_at IS NULL
+ WHERE job.id = ANY (ARRAY[numbered.job_id]) AND job.finished_at IS NULL AND job.seq IS NULL
 RETURNING 1;
 
 -- name: refresh_keys
@@ -266,17 +276,19 @@ SELECT found.ordering_key
  LIMIT :most;
 
 -- name: heads
--- A statement of its own, after the keys are locked: it sees all that their last holders committed.
+-- A statement of its own, after the keys are locked: it sees all that their last holders committed. One that somebody
+-- is changing by hand is left, with its line.
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now)
-SELECT head.*
+SELECT head.id, head.returned, head.due, head.alone
   FROM unnest(CAST(:keys AS text[])) AS wanted (ordering_key)
  CROSS JOIN LATERAL (
-         SELECT id, status = 'processing' AS returned, due_at <= (SELECT now FROM moment) AS due,
+         SELECT ctid AS tid, id, status = 'processing' AS returned, due_at <= (SELECT now FROM moment) AS due,
                 (status = 'processing' OR max_attempts = 1 OR kind = ANY (CAST(:alone AS text[])))
                 AND attempts < max_attempts AND cancel_asked_at IS NULL AS alone, priority, due_at, seq
            FROM ops.jobs
           WHERE queue = :queue AND jobs.ordering_key = wanted.ordering_key AND seq IS NOT NULL AND due_at IS NOT NULL
           ORDER BY seq LIMIT 1) AS head
+ CROSS JOIN LATERAL (SELECT FROM ops.jobs WHERE jobs.ctid = head.tid FOR UPDATE SKIP LOCKED) AS free
  ORDER BY head.priority DESC, head.due_at, head.seq;
 
 -- name: take

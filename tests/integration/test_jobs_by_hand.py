@@ -1,0 +1,198 @@
+"""What people do to jobs with plain SQL, as the runbook has them do, and what becomes of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from core.jobs.model import Completed, Job
+from core.jobs.ports import Ended, Lane, Settled
+from infra.postgres.jobs import PostgresJobs
+from infra.postgres.transaction import Database
+from tests.contract.test_job_store import KINDS, LEASE, RUN, Q, echo
+from tests.integration.test_job_races import ASLEEP, STRANDED
+
+INSERT = (
+    "INSERT INTO ops.jobs (queue, kind, status, ordering_key, run_at, max_attempts, payload,"
+    " created_at, updated_at) VALUES ('{queue}', 'echo', 'pending', {key}, now(), 3,"
+    " jsonb_build_object('n', {n}), now(), now())"
+).replace("{queue}", Q)
+
+
+class Desk:
+    """A database with drains of ours and a person at `psql`."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.store = PostgresJobs(database, KINDS)
+
+    def sql(self, statement: str) -> list[Any]:
+        with self.person() as person:
+            done = person.execute(sa.text(statement))
+            return list(done.all()) if done.returns_rows else []
+
+    @contextmanager
+    def person(self) -> Iterator[sa.Connection]:
+        with self.database.transaction() as connection:
+            connection.execute(sa.text("SET LOCAL cronshot.engine = ''"))
+            yield connection
+
+    def insert(self, n: int, key: str | None = "k") -> None:
+        self.sql(INSERT.format(n=n, key="NULL" if key is None else f"'{key}'"))
+
+    def claim(self, batch: int = 10) -> list[Job]:
+        return list(self.store.claim(RUN, Lane(queue=Q, batch=batch, lease=LEASE)).jobs)
+
+    def finish(self, job: Job) -> Ended:
+        return self.store.settle(RUN, [Settled(job=job, verdict=Completed())])[0]
+
+    def drained(self) -> list[object]:
+        """As a drain does it: what it did, in that order."""
+        done: list[object] = []
+        self.store.move_staged(100)
+        while jobs := self.claim():
+            for job in jobs:
+                assert self.finish(job) is Ended.COMPLETED
+                done.append(job.payload["n"])
+        assert self.sql(STRANDED) == [(0,)]
+        assert self.sql(ASLEEP) == [(0,)]
+        return done
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    return Desk(database)
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+def test_jobs_that_a_person_inserts_are_done_by_the_next_drain(desk: Desk, key: str | None) -> None:
+    for n in (1, 2, 3):
+        desk.insert(n, key)
+
+    assert desk.drained() == [1, 2, 3]
+
+
+def test_many_that_a_person_inserts_at_once_are_done_in_their_order(desk: Desk) -> None:
+    desk.sql(
+        INSERT.split(" VALUES")[0] + f" SELECT '{Q}', 'echo', 'pending', 'k', now(), 3,"
+        " jsonb_build_object('n', n), now(), now() FROM generate_series(1, 30) AS n"
+    )
+
+    assert desk.drained() == list(range(1, 31))
+
+
+def test_e2_one_that_a_person_inserts_beside_a_job_at_work_waits_for_it(desk: Desk) -> None:
+    """Its number may be the earlier one: who inserts it may take his time to commit."""
+    with desk.person() as person:
+        person.execute(sa.text(INSERT.format(n=1, key="'k'")))
+        desk.store.enqueue([echo(2, ordering_key="k")])
+        [at_work] = desk.claim()
+    desk.store.move_staged(100)
+
+    assert desk.claim() == []
+    assert desk.finish(at_work) is Ended.COMPLETED
+    assert desk.drained() == [1]
+
+
+@pytest.mark.parametrize("ended", ["dead', error_code = 'x", "failed", "cancelled"])
+def test_one_that_a_person_sets_to_pending_again_joins_the_end_of_its_line(
+    desk: Desk, ended: str
+) -> None:
+    desk.store.enqueue([echo(1, ordering_key="k"), echo(2, ordering_key="k")])
+    [first] = desk.claim()
+    desk.sql(
+        f"UPDATE ops.jobs SET status = '{ended}', finished_at = now(), locked_by = NULL,"
+        f" locked_at = NULL, leased_until = NULL WHERE id = '{first.id}'"
+    )
+    desk.store.move_staged(100)
+    [second] = desk.claim()
+    desk.sql(
+        "UPDATE ops.jobs SET status = 'pending', finished_at = NULL, run_at = now(), attempts = 0"
+        f" WHERE id = '{first.id}'"
+    )
+    desk.store.move_staged(100)
+
+    assert desk.claim() == []
+    assert desk.finish(second) is Ended.COMPLETED
+    assert desk.drained() == [1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE ops.jobs SET run_at = now()",
+        "UPDATE ops.jobs SET status = 'cancelled', finished_at = now()",
+        "DELETE FROM ops.jobs",
+        "UPDATE ops.jobs SET ordering_key = 'other'",
+        "UPDATE ops.jobs SET ordering_key = NULL",
+    ],
+)
+def test_who_takes_a_head_that_is_not_due_out_of_the_way_sets_its_line_free(
+    desk: Desk, change: str
+) -> None:
+    later = desk.sql("SELECT now() + interval '1 hour'")[0][0]
+    desk.store.enqueue([echo(1, ordering_key="k", run_at=later), echo(2, ordering_key="k")])
+    before = desk.drained()
+
+    desk.sql(f"{change} WHERE payload = '{{\"n\": 1}}'")
+
+    assert before == []
+    assert 2 in desk.drained()
+
+
+def test_one_that_a_person_moves_to_another_line_stands_at_its_end(desk: Desk) -> None:
+    desk.store.enqueue([echo(1, ordering_key="a"), echo(2, ordering_key="b")])
+    [_, at_work] = sorted(desk.claim(), key=lambda job: job.ordering_key or "")
+    desk.store.enqueue([echo(3, ordering_key="c")])
+
+    desk.sql("UPDATE ops.jobs SET ordering_key = 'b' WHERE payload = '{\"n\": 3}'")
+    desk.store.move_staged(100)
+
+    assert desk.claim() == []
+    assert desk.finish(at_work) is Ended.COMPLETED
+    assert desk.drained() == [3]
+
+
+def test_keys_that_a_person_deletes_are_made_again(desk: Desk) -> None:
+    desk.store.enqueue([echo(n, ordering_key="k") for n in (1, 2)])
+
+    desk.sql("DELETE FROM ops.job_keys")
+
+    assert desk.drained() == [1, 2]
+
+
+def test_a_person_who_takes_his_time_with_a_head_stops_no_other_line(desk: Desk) -> None:
+    desk.store.enqueue([echo(1, ordering_key="k"), echo(2, ordering_key="other")])
+
+    with desk.person() as person:
+        person.execute(sa.text("UPDATE ops.jobs SET priority = 10 WHERE ordering_key = 'k'"))
+        meanwhile = desk.claim()
+
+    assert [job.payload["n"] for job in meanwhile] == [2]
+    assert desk.drained() == [1]
+
+
+def test_a_person_who_takes_his_time_with_what_is_staged_stops_no_other_line(desk: Desk) -> None:
+    desk.insert(1)
+    desk.insert(2, "other")
+
+    with desk.person() as person:
+        person.execute(sa.text("UPDATE ops.jobs SET priority = 10 WHERE ordering_key = 'k'"))
+        moved = desk.store.move_staged(100)
+
+    assert moved == 1
+    assert sorted(map(str, desk.drained())) == ["1", "2"]
+
+
+def test_what_ours_do_is_not_staged_once_more(desk: Desk) -> None:
+    desk.store.enqueue([echo(n, ordering_key="k") for n in range(3)])
+    [job] = desk.claim()
+    desk.store.renew([job], timedelta(seconds=90))
+    desk.store.release([job])
+    [job] = desk.claim()
+    desk.finish(job)
+
+    assert desk.sql("SELECT 1 FROM ops.job_staging") == []
