@@ -182,7 +182,7 @@ def test_a_role_that_owns_the_schemas_migrates_without_the_right_to_make_one(
         connection.exec_driver_sql(
             "".join(
                 f"CREATE SCHEMA {schema} AUTHORIZATION {role};"
-                for schema in ("ops", "ebay", "intake")
+                for schema in ("ops", "ebay", "intake", "enforcement")
             )
         )
 
