@@ -83,7 +83,7 @@ class PerformAtOnce:
             cancelled=lambda: job.id in asked_to_end,
         )
         settler = Settler(jobs=self.jobs, kinds=self.kinds, run=run, sleep=self.sleep)
-        settler.settle([try_job(job, kind, context, str(run_id))])
+        settler.settle([try_job(job, kind, context, run_id)])
 
     def _run(self, run_id: RunId, job: Job, kind: JobKind) -> RunContext:
         """A run without a row: what is told of it stands in the job."""

@@ -106,12 +106,15 @@ class Lanes:
     def given_back(self, queue: str) -> None:
         self._hands[queue] -= 1
 
-    def took(self, job: Job, seconds: float) -> None:
-        queue = job.queue
+    def took(self, queue: str, took: Mapping[str | None, float], jobs: int) -> None:
+        """Seconds of so many jobs, by ordering key."""
+        seconds = sum(took.values())
         self._served[queue] = self._served.get(queue, 0.0) + seconds
-        self._pace[queue] = (self._pace.get(queue, seconds) + seconds) / 2
-        if job.ordering_key is not None:
-            self._charge((queue, job.ordering_key), seconds)
+        each = seconds / jobs
+        self._pace[queue] = (self._pace.get(queue, each) + each) / 2
+        for key, of_key in took.items():
+            if key is not None:
+                self._charge((queue, key), of_key)
 
     def over_budget(self) -> int:
         return sum(map(len, self._without.values()))

@@ -37,13 +37,15 @@ class Dead:
 class Settled:
     """What became of a claimed job; `retry_at` is set for a Retry.
 
-    `fault`: our own code's, which the queue's crash loop counts.
+    `fault`: our own code's, which the queue's crash loop counts. `result`: the JSON text of what a
+    Completed says, as it was when it was checked.
     """
 
     job: Job
     verdict: Verdict | Dead
     retry_at: datetime | None = None
     fault: bool = False
+    result: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

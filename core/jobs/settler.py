@@ -34,12 +34,12 @@ class Settler:
     sleep: Sleeper
 
     def settle(self, done: Sequence[Settled]) -> Settlement:
-        plain = [each for each in done if not _has_effect(each)]
-        ended = self._together(plain) if plain else []
+        plain: list[Settled] = []
+        alone: list[Settled] = []
         for each in done:
-            if _has_effect(each):
-                ended.append(self._alone(each))
-        return ended
+            (alone if _has_effect(each) else plain).append(each)
+        ended = self._together(plain) if plain else []
+        return [*ended, *map(self._alone, alone)]
 
     def _together(self, plain: Sequence[Settled]) -> Settlement:
         try:
@@ -59,7 +59,7 @@ class Settler:
             raise
         except Exception as error:  # noqa: BLE001  (a task's: of its effect, or of what it left)
             kind = self.kinds[each.job.kind]
-            instead = raised(each.job, kind, error, self.run, str(self.run.run_id))
+            instead = raised(each.job, kind, error, self.run, self.run.run_id)
             return instead, self._write(instead)
 
     def _write(self, each: Settled) -> Ended:

@@ -1,5 +1,6 @@
 """What a verdict writes: the same for every store."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,7 +31,8 @@ class Change:
     """What becomes of the row, if its fence still stands and nobody asked for its end.
 
     None leaves a column as it is, but for an error, which a completed job loses. `give_back`: the
-    attempt is not counted. `told`: an event beside the columns, with `detail`.
+    attempt is not counted. `told`: an event beside the columns, with `detail`. `result` is JSON
+    text.
     """
 
     job: Job
@@ -40,7 +42,7 @@ class Change:
     wait_name: str | None = None
     wait_until: datetime | None = None
     phase: str | None = None
-    result: object = None
+    result: str | None = None
     outcome: str | None = None
     error_code: str | None = None
     error_detail: str | None = None
@@ -51,9 +53,8 @@ class Change:
 
     @property
     def is_plain(self) -> bool:
-        """There is nothing to write but that it is completed."""
-        said = (self.result, self.outcome, self.phase)
-        return self.status is Status.COMPLETED and said == (None, None, None)
+        """There is nothing to write but that it is completed, and with what result."""
+        return self.status is Status.COMPLETED and self.outcome is None
 
 
 def changes(settled: Sequence[Settled], kinds: Kinds) -> list[Change]:
@@ -73,6 +74,8 @@ def _change(settled: Settled, kinds: Kinds) -> Change:
 
 def _plain(settled: Settled) -> Change:
     job, verdict = settled.job, settled.verdict
+    if isinstance(verdict, Completed):
+        return _completed(settled, verdict)
     if isinstance(verdict, Retry):
         return _retried(job, verdict, settled.retry_at)
     if isinstance(verdict, Snooze):
@@ -82,11 +85,21 @@ def _plain(settled: Settled) -> Change:
     return _final(job, verdict)
 
 
-def _final(job: Job, verdict: Completed | Failed | Dead | Cancelled) -> Change:
+def _completed(settled: Settled, verdict: Completed) -> Change:
+    result = settled.result
+    if result is None and verdict.result is not None:
+        result = json.dumps(dict(verdict.result))
+    return Change(
+        job=settled.job,
+        ended=Ended.COMPLETED,
+        status=Status.COMPLETED,
+        result=result,
+        outcome=verdict.outcome,
+    )
+
+
+def _final(job: Job, verdict: Failed | Dead | Cancelled) -> Change:
     match verdict:
-        case Completed(result=result, outcome=outcome):
-            ended, status = Ended.COMPLETED, Status.COMPLETED
-            return Change(job=job, ended=ended, status=status, result=result, outcome=outcome)
         case Cancelled(outcome=outcome):
             ended, status = Ended.CANCELLED, Status.CANCELLED
             return Change(job=job, ended=ended, status=status, outcome=outcome)

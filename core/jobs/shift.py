@@ -12,7 +12,7 @@ from core.jobs.ports import Ended, Queues, QueueState, Settled
 from core.jobs.settler import Settlement
 from core.jobs.tally import Tally, streak_of
 from core.jobs.telling import CUT_OFF, TIMED_OUT, cut_short, tell_dead, tell_lost
-from core.jobs.turn import News, Tools, Turn
+from core.jobs.turn import News, Took, Tools, Turn
 from core.renewal import Renewal
 
 NEEDS_S, POLL_S, LOOK_EVERY_S, GRACE_S = 1.0, 0.25, 1.0, 5.0
@@ -176,7 +176,8 @@ class Shift:
     def _heard(self, news: News) -> None:
         if news.turn not in self.turns:
             return
-        self._guarded(lambda: self._noted(news.turn, news.settled))
+        if news.settled:
+            self._guarded(lambda: self._noted(news.turn, news.settled, news.took))
         self._released(news.turn, news.released)
         if news.away is not None:
             self.tally.away = self.tally.away or news.away
@@ -199,22 +200,22 @@ class Shift:
             tell_lost(job_id, self.tools.run)
         self._news_since_look = True
 
-    def _noted(self, turn: Turn, ended: Settlement) -> None:
+    def _noted(self, turn: Turn, ended: Settlement, took: Took) -> None:
+        self.tally.ended(ended)
+        self.lanes.took(turn.queue, took, len(ended))
+        if any(each.job.ordering_key is not None for each, _ in ended):
+            self.lanes.refilled(turn.queue)
+        if turn.lost:
+            # They may have ended between a look at what is held and its renewal.
+            turn.lost.difference_update(each.job.id for each, _ in ended)
         marks = []
         for each, how in ended:
-            self.tally.ended(each, how)
-            if how is Ended.DEAD:
-                tell_dead(each, self.tools.run)
-            self.lanes.took(each.job, turn.took.get(each.job.id, 0.0))
-            if each.job.ordering_key is not None:
-                self.lanes.refilled(turn.queue)
             if how is Ended.LOST:
                 turn.lost.add(each.job.id)
-                continue
-            # It may have ended between a look at what is held and its renewal.
-            turn.lost.discard(each.job.id)
-            if each.fault or how is Ended.COMPLETED:
+            elif each.fault or how is Ended.COMPLETED:
                 marks.append(each.fault)
+            if how is Ended.DEAD:
+                tell_dead(each, self.tools.run)
         self._judge(turn.queue, marks)
 
     def _judge(self, queue: str, marks: Sequence[bool]) -> None:
@@ -270,7 +271,8 @@ class Shift:
             if cut.waiting:
                 self.tools.jobs.release(cut.waiting)
                 self._released(turn, len(cut.waiting))
-            self._noted(turn, self.tools.settler.settle(done))
+            if done:
+                self._noted(turn, self.tools.settler.settle(done), cut.took)
         finally:
             self._over(turn)
 

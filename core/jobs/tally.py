@@ -17,6 +17,7 @@ COUNTED = (
 SKIPPED = (
     "not_due", "key_busy", "waiting", "paused", "disabled", "tripped", "locked", "budget",
 )  # fmt: skip
+TROUBLE = frozenset({Ended.FAILED, Ended.DEAD})
 TOLD = 4
 
 
@@ -40,15 +41,17 @@ class Tally:
         self.passed_over.update(fired.skipped)
         self.more_scheduled = fired.more
 
-    def ended(self, settled: Settled, ended: Ended) -> None:
-        if ended is Ended.LOST:
-            return
-        self.counts[ended.value] += 1
-        verdict = settled.verdict
-        told = isinstance(verdict, Failed | Retry | Dead)
-        if told and (settled.fault or ended in {Ended.FAILED, Ended.DEAD}):
-            assert isinstance(verdict, Failed | Retry | Dead)
-            self.trouble[verdict.code] += 1
+    def ended(self, ended: Sequence[tuple[Settled, Ended]]) -> None:
+        """The lost ones are counted when it is sure that they are."""
+        for how, jobs in Counter(how for _, how in ended if how is not Ended.LOST).items():
+            self.counts[how.value] += jobs
+        self.trouble.update(
+            each.verdict.code
+            for each, how in ended
+            if isinstance(each.verdict, Failed | Retry | Dead)
+            and how is not Ended.LOST
+            and (each.fault or how in TROUBLE)
+        )
 
     def died(self, jobs: int) -> None:
         """Found with all their attempts used up by runs that never came to a verdict."""

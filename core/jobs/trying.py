@@ -12,6 +12,7 @@ from typing import Protocol
 from core.clock import Clock
 from core.errors import AppError, PermanentError, RateLimitedError, UsageError
 from core.events import Log
+from core.ids import RunId
 from core.jobs.kinds import BadPayloadError, JobContext, JobKind
 from core.jobs.model import (
     MAX_CODE,
@@ -33,6 +34,8 @@ UNKNOWN_KIND, BAD_PAYLOAD, EXPIRED = "unknown_kind", "bad_payload", "expired"
 NO_VERDICT, BAD_RESULT = "no_verdict", "bad_result"
 FINAL = (PermanentError, UsageError)
 
+_json = json.JSONEncoder(allow_nan=False).encode
+
 
 class _BadResultError(Exception):
     pass
@@ -51,7 +54,7 @@ class Around(Protocol):
     def log(self) -> Log: ...
 
 
-def try_job(job: Job, kind: JobKind | None, context: JobContext, run: str) -> Settled:
+def try_job(job: Job, kind: JobKind | None, context: JobContext, run: RunId) -> Settled:
     """1. Nobody knows its kind. 2. Too late. 3. Its payload is refused. 4. What its kind says.
 
     Nothing is raised, whatever the kind does.
@@ -62,7 +65,7 @@ def try_job(job: Job, kind: JobKind | None, context: JobContext, run: str) -> Se
     if not _is_object(job.payload):
         return _dead(job, BAD_PAYLOAD, "its payload is no JSON object; somebody made it by hand")
     try:
-        if _expired(job, kind, context.clock.now()):
+        if _expired(job, kind, context.clock):
             return _dead(job, EXPIRED, "its time was over before it could be done")
         kind.check(job.payload)
         return said(job, kind, kind.perform(job, context), context)
@@ -71,27 +74,28 @@ def try_job(job: Job, kind: JobKind | None, context: JobContext, run: str) -> Se
 
 
 def _is_object(payload: object) -> bool:
-    return isinstance(payload, Mapping)
+    return isinstance(payload, dict)
 
 
-def _expired(job: Job, kind: JobKind, now: datetime) -> bool:
+def _expired(job: Job, kind: JobKind, clock: Clock) -> bool:
     ends_at = None if kind.expires is None else kind.expires(job)
-    return ends_at is not None and ends_at <= now
+    return ends_at is not None and ends_at <= clock.now()
 
 
 def said(job: Job, kind: JobKind, verdict: object, context: Around) -> Settled:
     """What the kind returned, in a form that can be stored."""
     try:
         checked = _checked(verdict)
+        result = _result_text(checked.result) if isinstance(checked, Completed) else None
     except (_BadResultError, TypeError, ValueError) as error:
         return _dead(job, BAD_RESULT, _told(error), fault=True)
     if checked is None:
         told = f"the kind returned {type(verdict).__name__}, which is no verdict"
         return _dead(job, NO_VERDICT, told, fault=True)
-    return settled(job, kind, checked, context)
+    return settled(job, kind, checked, context, result=result)
 
 
-def raised(job: Job, kind: JobKind, error: BaseException, context: Around, run: str) -> Settled:
+def raised(job: Job, kind: JobKind, error: BaseException, context: Around, run: RunId) -> Settled:
     """What an exception means: of ours that a caller can act on, or one that nobody foresaw.
 
     The text of the latter may hold anything, a payload too: its type and place are told.
@@ -111,7 +115,13 @@ def raised(job: Job, kind: JobKind, error: BaseException, context: Around, run: 
 
 
 def settled(
-    job: Job, kind: JobKind, verdict: Verdict, context: Around, *, fault: bool = False
+    job: Job,
+    kind: JobKind,
+    verdict: Verdict,
+    context: Around,
+    *,
+    fault: bool = False,
+    result: str | None = None,
 ) -> Settled:
     retry_at = None
     if isinstance(verdict, Retry):
@@ -119,13 +129,13 @@ def settled(
         if after is None:
             after = timedelta(seconds=kind.backoff.jittered(job.attempt, context.rng))
         retry_at = context.clock.now() + after
-    return Settled(job=job, verdict=verdict, retry_at=retry_at, fault=fault)
+    return Settled(job=job, verdict=verdict, retry_at=retry_at, fault=fault, result=result)
 
 
-def tell_exception(job: Job, error: BaseException, context: Around, run: str) -> None:
+def tell_exception(job: Job, error: BaseException, context: Around, run: RunId) -> None:
     context.log.error(
         "job.failed",
-        run_id=run,
+        run_id=str(run),
         job_id=str(job.id),
         kind=job.kind,
         queue=job.queue,
@@ -160,9 +170,10 @@ def _dead(job: Job, code: str, detail: str, *, fault: bool = False) -> Settled:
 def _checked(verdict: object) -> Verdict | None:
     """None for what is no verdict. Raises _BadResultError, and what bad fields raise."""
     match verdict:
+        case Completed(outcome=None) | Cancelled():
+            return verdict
         case Completed():
-            outcome = None if verdict.outcome is None else clean(verdict.outcome, MAX_CODE)
-            return replace(verdict, result=_storable(verdict.result), outcome=outcome)
+            return replace(verdict, outcome=clean(verdict.outcome, MAX_CODE))
         case Failed() | Retry():
             code, detail = clean(verdict.code, MAX_CODE), clean(verdict.detail)
             return replace(verdict, code=code or type(verdict).__name__.lower(), detail=detail)
@@ -170,28 +181,25 @@ def _checked(verdict: object) -> Verdict | None:
             return replace(verdict, until=_instant(verdict.until), reason=clean(verdict.reason))
         case Waiting():
             return replace(verdict, until=_instant(verdict.until))
-        case Cancelled():
-            return verdict
         case _:
             return None
 
 
-def _storable(result: Mapping[str, object] | None) -> Mapping[str, object] | None:
-    """As JSON reads it back, so that what is stored is what was checked."""
+def _result_text(result: object) -> str | None:
+    """Its JSON, so that what is stored is what was checked."""
     if result is None:
         return None
     if not isinstance(result, Mapping):
         raise _BadResultError(f"the result is a {type(result).__name__}, not an object")
     try:
-        text = json.dumps(dict(result), allow_nan=False)
+        text = _json(dict(result))
     except (TypeError, ValueError, RecursionError) as error:
         raise _BadResultError(f"the result is no JSON: {type(error).__name__}") from error
     if len(text) > MAX_PAYLOAD:
         raise _BadResultError(f"the result is larger than {MAX_PAYLOAD // 1024} KB")
     if "\\u0000" in text or "\\ud" in text:
         _refuse_text(text)
-    stored: Mapping[str, object] = json.loads(text)
-    return stored
+    return text
 
 
 def _refuse_text(text: str) -> None:

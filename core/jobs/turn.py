@@ -16,12 +16,16 @@ from core.jobs.ports import JobStore, Settled
 from core.jobs.settler import Settlement, Settler
 from core.jobs.trying import frames, try_job
 
+Took = dict[str | None, float]
+"""Seconds of work, by ordering key."""
+
 TURN_S = 5.0
 """Jobs not begun after so long are given back: other threads, and other drains, may be idle."""
 KEPT_S = 2.0
 FRESH_S = 1.0
 NEVER = float("-inf")
 """A claim is no renewal: the process may have stood still since."""
+SOONEST_S = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +47,14 @@ class Tools:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """From a turn to the coordinating thread. `ended`: it is over; `broken`: by our own fault."""
+    """From a turn to the coordinating thread. `ended`: it is over; `broken`: by our own fault.
+
+    `took`: as of Turn, of these.
+    """
 
     turn: "Turn"
     settled: Settlement = field(default_factory=list)
+    took: Took = field(default_factory=dict)
     released: int = 0
     ended: bool = False
     broken: bool = False
@@ -60,12 +68,13 @@ class Cut:
     current: Sequence[Job]
     for_s: float
     kept: Sequence[Settled]
+    took: Took
     waiting: Sequence[Job]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Turn:
-    """`took`: seconds of each job that ended. `lost`, `cancelled`: seen at a renewal.
+    """`lost`, `cancelled`: seen at a renewal.
 
     `settling`: it is writing down what became of some jobs, which it has in its hands no more.
     """
@@ -73,21 +82,22 @@ class Turn:
     tools: Tools
     queue: str
     waiting: deque[Job]
-    took: dict[JobId, float] = field(default_factory=dict)
     lost: set[JobId] = field(default_factory=set)
     cancelled: set[JobId] = field(default_factory=set)
     settling: bool = False
-    began_at: float = field(init=False)
+    _ends_at: float = field(init=False)
     _current: Job | None = None
     _current_at: float = 0.0
     _renewed_at: float = NEVER
     _kept: list[Settled] = field(default_factory=list)
     _kept_at: float = 0.0
+    _took: Took = field(default_factory=dict)
     _cut: bool = False
     _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
-        self.began_at = self._ticks()
+        latest = self.tools.run.deadline.at - SOONEST_S
+        self._ends_at = min(self._ticks() + TURN_S, latest)
 
     def start(self) -> None:
         # A daemon: a job that hangs must not keep the process, whose run has long been reported.
@@ -119,11 +129,12 @@ class Turn:
             cut = Cut(
                 current=self._at_work(),
                 for_s=self._ticks() - self._current_at,
-                kept=list(self._kept),
+                kept=self._kept,
+                took=self._took,
                 waiting=list(self.waiting),
             )
             self._current = None
-            self._kept.clear()
+            self._kept, self._took = [], {}
             self.waiting.clear()
             return cut
 
@@ -160,24 +171,19 @@ class Turn:
         self._settle()
 
     def _next(self) -> Job | None:
+        now = self._ticks()
         with self._lock:
-            while self.waiting and self.waiting[0].id in self.lost:
+            while self.lost and self.waiting and self.waiting[0].id in self.lost:
                 self.waiting.popleft()
-            if not self.waiting or self._is_over():
+            if not self.waiting or self._is_over(now):
                 return None
             self._current = self.waiting.popleft()
-            self._current_at, self._renewed_at = self._ticks(), NEVER
+            self._current_at, self._renewed_at = now, NEVER
             return self._current
 
-    def _is_over(self) -> bool:
-        run = self.tools.run
-        ended = self.tools.closing.is_set() or run.stop_requested()
-        return (
-            self._cut
-            or ended
-            or not run.deadline.allows(0.001)
-            or self._ticks() - self.began_at > TURN_S
-        )
+    def _is_over(self, now: float) -> bool:
+        ended = self.tools.closing.is_set() or self.tools.run.stop_requested()
+        return self._cut or ended or now > self._ends_at
 
     def _try(self, job: Job) -> Settled:
         run, kind = self.tools.run, self.tools.kinds.get(job.kind)
@@ -189,12 +195,12 @@ class Turn:
             renew=lambda: self._renew(job),
             cancelled=lambda: job.id in self.cancelled,
         )
-        return try_job(job, kind, context, str(run.run_id))
+        return try_job(job, kind, context, run.run_id)
 
     def _deadline(self, kind: JobKind | None) -> Deadline:
         run = self.tools.run.deadline
         longest = 0.0 if kind is None else kind.longest.total_seconds()
-        return Deadline(min(run.at, self._ticks() + longest), run.ticks, run.margin_s)
+        return Deadline(min(run.at, self._current_at + longest), run.ticks, run.margin_s)
 
     def _renew(self, job: Job) -> bool:
         """A database that is away is no loss: a lease outlives two tries."""
@@ -208,13 +214,14 @@ class Turn:
 
     def _keep(self, done: Settled) -> bool:
         """False: it was cut off, and somebody else has settled it."""
+        now, key = self._ticks(), done.job.ordering_key
         with self._lock:
             if self._cut:
                 return False
-            self.took[done.job.id] = self._ticks() - self._current_at
+            self._took[key] = self._took.get(key, 0.0) + now - self._current_at
             self._current = None
             if not self._kept:
-                self._kept_at = self._ticks()
+                self._kept_at = now
             self._kept.append(done)
             return True
 
@@ -227,11 +234,11 @@ class Turn:
 
     def _settle(self) -> None:
         with self._lock:
-            done = list(self._kept)
-            self._kept.clear()
+            done, took = self._kept, self._took
+            self._kept, self._took = [], {}
             self.settling = bool(done)
         if done:
-            self._tell(News(turn=self, settled=self.tools.settler.settle(done)))
+            self._tell(News(turn=self, settled=self.tools.settler.settle(done), took=took))
             self.settling = False
 
     def _released(self) -> int:

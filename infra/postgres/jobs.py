@@ -27,7 +27,7 @@ from infra.postgres.job_rows import (
     stage,
     staged_lines,
 )
-from infra.postgres.literals import Value, run_literally
+from infra.postgres.literals import Value, array_text, run_literally
 from infra.postgres.queries import load
 from infra.postgres.transaction import Database
 
@@ -128,13 +128,14 @@ class PostgresJobs:
 def settle_in(connection: sa.Connection, run_id: RunId, made: Sequence[Change]) -> list[Ended]:
     lines = lock_lines_of(connection, [change.job for change in made])
     lost, cancelled = _written(connection, run_id, made)
-    done = [change for change in made if change.job.id not in lost | cancelled]
+    gone = lost | cancelled
+    done = [change for change in made if change.job.id not in gone] if gone else made
     waiting = [change.job.id for change in done if change.status is Status.WAITING]
     if waiting:
         run(connection, "wake", ids=waiting)
     stage(connection, [then for change in done for then in change.then])
     refresh(connection, lines)
-    return [_ended(change, lost, cancelled) for change in made]
+    return [_ended(change, lost, cancelled) if gone else change.ended for change in made]
 
 
 def _written(
@@ -157,9 +158,18 @@ def _completed(
     connection: sa.Connection, run_id: RunId, plain: Sequence[Change]
 ) -> tuple[AbstractSet[JobId], AbstractSet[JobId]]:
     ids = [change.job.id for change in plain]
-    fences = [change.job.fence for change in plain]
-    values: dict[str, Value] = {"ids": ids, "fences": fences, "number": len(ids), "run_id": run_id}
-    found = run_literally(connection, "jobs", "complete", **values).one()
+    values: dict[str, Value] = {
+        "ids": array_text(ids),
+        "fences": array_text([change.job.fence for change in plain]),
+        "number": len(ids),
+        "run_id": run_id,
+    }
+    if any(change.result for change in plain):
+        # What they say may be personal, and PostgreSQL's log shows a statement that fails.
+        results = f"[{','.join(change.result or 'null' for change in plain)}]"
+        found = run(connection, "complete", results=results, **values).one()
+    else:
+        found = run_literally(connection, "jobs", "complete", results=None, **values).one()
     return _missed(ids, found), _ids(found.cancelled)
 
 
@@ -179,6 +189,7 @@ def _ids(text: str | None) -> frozenset[JobId]:
 
 
 def _change(change: Change) -> str:
+    """The result is JSON text already."""
     fields = {
         "id": str(change.job.id),
         "fence": change.job.fence,
@@ -187,7 +198,6 @@ def _change(change: Change) -> str:
         "wait_name": change.wait_name,
         "wait_until": None if change.wait_until is None else change.wait_until.isoformat(),
         "phase": change.phase,
-        "result": change.result,
         "outcome": change.outcome,
         "error_code": change.error_code,
         "error_detail": change.error_detail,
@@ -195,7 +205,8 @@ def _change(change: Change) -> str:
         "told": change.told,
         "detail": change.detail,
     }
-    return json.dumps({name: value for name, value in fields.items() if value is not None})
+    told = json.dumps({name: value for name, value in fields.items() if value is not None})
+    return told if change.result is None else f'{told[:-1]},"result":{change.result}}}'
 
 
 def _held(jobs: Sequence[Job]) -> dict[str, object]:

@@ -372,7 +372,8 @@ class MemoryJobs:
         row.run_at = change.run_at or row.run_at
         row.wait_name, row.wait_until = change.wait_name, change.wait_until
         row.phase = change.phase or row.phase
-        row.result, row.outcome = change.result, change.outcome
+        row.result = None if change.result is None else json.loads(change.result)
+        row.outcome = change.outcome
         row.locked_by = row.leased_until = None
         if change.error_code or change.status is Status.COMPLETED:
             row.error_code, row.error_detail = change.error_code, change.error_detail

@@ -387,14 +387,17 @@ SELECT CASE WHEN count(*) < :number THEN CAST(json_agg(id) AS text) END AS held,
   FROM settled;
 
 -- name: complete
--- As `settle`, for those of which there is nothing else to say.
+-- As `settle`, for those of which there is nothing else to say but what they left.
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
 settled AS (
   UPDATE ops.jobs job
      SET status = CASE WHEN cancel_asked_at IS NULL THEN 'completed' ELSE 'cancelled' END,
          locked_by = NULL, locked_at = NULL, leased_until = NULL, signal = NULL, error_code = NULL, error_detail = NULL,
+         result = CASE WHEN cancel_asked_at IS NULL THEN NULLIF(change.result, 'null') END,
          finished_at = moment.now, updated_at = moment.now
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:fences AS bigint[])) AS change (id, fence) CROSS JOIN moment
+    FROM ROWS FROM (unnest(CAST(:ids AS uuid[])), unnest(CAST(:fences AS bigint[])),
+                    jsonb_array_elements(CAST(:results AS jsonb))) AS change (id, fence, result)
+   CROSS JOIN moment
    WHERE job.id = ANY (ARRAY[change.id]) AND job.fence = change.fence AND job.status = 'processing'
   RETURNING job.id, job.cancel_asked_at IS NOT NULL AS cancelled
 ), told AS (
