@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,9 @@ PRIORITIES = {int(priority): priority for priority in Priority}
 
 @dataclass(frozen=True, slots=True)
 class Claiming:
-    """One claim: what is due is looked at first, so that no more is locked than is taken."""
+    """One claim: where keys are due too, all is looked at first, so that no more is locked than is
+    taken.
+    """
 
     connection: sa.Connection
     run_id: RunId
@@ -30,30 +32,44 @@ class Claiming:
 
     def claim(self) -> Claim:
         """Keys before jobs, as everywhere."""
+        if not self.lane.without:
+            row = self._free(self.lane.batch, mixed=False)
+            if not row.keyed:
+                return self._told(self._claim_of(row), row.seen)
+        return self._mixed()
+
+    def _mixed(self) -> Claim:
         look = self._look()
         alone_too = look.keyed_first or not look.keyless
         keyed, alone = self._keyed(look.keyed, alone_too=alone_too) if look.keyed else NOTHING
-        free = self._keyless(look.keyless) if look.keyless and not alone else Claim()
+        free = Claim()
+        if look.keyless and not alone:
+            free = self._claim_of(self._free(look.keyless, mixed=True))
         together = Claim(
             jobs=free.jobs + keyed.jobs,
             dead=free.dead + keyed.dead,
             cancelled=free.cancelled + keyed.cancelled,
         )
-        taken = len(together.jobs) + together.dead + together.cancelled
-        # Seen and not got: others are at it, and whoever asks again at once gets nothing either.
-        more = taken > 0 and (taken < look.seen or look.seen >= self.lane.batch)
-        return Claim(
-            jobs=together.jobs, dead=together.dead, cancelled=together.cancelled, more=more
-        )
+        return self._told(together, look.seen)
 
-    def _keyless(self, most: int) -> Claim:
+    def _told(self, claim: Claim, seen: int) -> Claim:
+        taken = len(claim.jobs) + claim.dead + claim.cancelled
+        # Seen and not got: others are at it, and whoever asks again at once gets nothing either.
+        more = taken > 0 and (taken < seen or seen >= self.lane.batch)
+        return replace(claim, more=more)
+
+    def _free(self, most: int, *, mixed: bool) -> sa.Row[Any]:
         values = self._lane_values() | {
             "run_id": self.run_id,
             "lease_s": self.lane.lease.total_seconds(),
             "exhausted": EXHAUSTED,
             "last_lease": LAST_LEASE,
         }
-        row = run_literally(self.connection, "jobs", "claim", most=most, **values).one()
+        return run_literally(
+            self.connection, "jobs", "claim", most=most, mixed=mixed, **values
+        ).one()
+
+    def _claim_of(self, row: sa.Row[Any]) -> Claim:
         return claim_of(row, self.lane.queue, returned=bool(row.returned))
 
     def _look(self) -> sa.Row[Any]:
@@ -120,14 +136,15 @@ def claim_of(row: sa.Row[Any], queue: str, *, returned: bool) -> Claim:
     found = json.loads(row.jobs) if row.jobs else []
     # One that returned was claimed alone; the rest of such a batch has ended.
     came_back = returned and len(found) == 1
-    jobs = tuple(_job(fields, queue, returned=came_back) for fields in found)
+    of_all = (queue, row.leased_until)
+    jobs = tuple(_job(fields, *of_all, returned=came_back) for fields in found)
     return Claim(jobs=jobs, dead=row.dead, cancelled=row.cancelled)
 
 
-def _job(fields: Sequence[Any], queue: str, *, returned: bool) -> Job:
+def _job(fields: Sequence[Any], queue: str, leased_until: datetime, *, returned: bool) -> Job:
     (
         id_, fence, kind, payload, ordering_key, priority, phase, attempts, max_attempts,
-        idempotency_key, created_at, started_at, leased_until, signal, origin,
+        idempotency_key, created_at, started_at, signal, origin,
     ) = fields  # fmt: skip
     return Job(
         id=JobId(UUID(id_)),
@@ -143,7 +160,7 @@ def _job(fields: Sequence[Any], queue: str, *, returned: bool) -> Job:
         idempotency_key=idempotency_key,
         created_at=datetime.fromisoformat(created_at),
         tried_since=datetime.fromisoformat(started_at),
-        leased_until=datetime.fromisoformat(leased_until),
+        leased_until=leased_until,
         returned=returned,
         signal=signal,
         origin=None if origin is None else JobId(UUID(origin)),

@@ -15,8 +15,9 @@ from tests.support import backlog
 from tests.support.postgres import QUICK, open_database, scratch
 
 BATCH = 100
-# Seen, locked, joined and written: a few times each of what is taken, and none of the others.
-A_CLAIM, A_SETTLE = 8 * BATCH, 4 * BATCH
+# Seen, locked, joined and written: a few times each of what is taken, and none of the others;
+# and whether any key is due.
+A_CLAIM, A_SETTLE = 8 * BATCH + 4, 4 * BATCH
 
 
 def claims(database: Database, *expected: int) -> None:

@@ -205,10 +205,21 @@ SELECT count(*) FILTER (WHERE source = 0 AND place <= places) AS keyless,
   FROM placed CROSS JOIN room;
 
 -- name: claim
--- By ctid: a join by id may be planned as reading the whole table, for nobody knows how many are found. A row that
+-- What has no key; unless :mixed, only where no key is due. By ctid: a join by id may be planned as reading the whole table, for nobody knows how many are found. A row that
 -- changed between snapshot and lock is left for the next claim, because its ctid is not in the snapshot.
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
-found AS MATERIALIZED (
+keyed AS MATERIALIZED (
+  SELECT
+    FROM (VALUES (20), (10), (5), (1)) AS probed (priority)
+   CROSS JOIN LATERAL (
+           SELECT FROM ops.job_keys
+            WHERE queue = :queue AND priority = probed.priority AND NOT paused
+              AND visible_at <= (SELECT now FROM moment)
+              AND (CAST(:kinds AS text[]) IS NULL OR kind = ANY (CAST(:kinds AS text[])))
+            LIMIT 1) AS due
+   WHERE NOT :mixed
+   LIMIT 1
+), found AS MATERIALIZED (
   SELECT job.*
     FROM (VALUES (20), (10), (5), (1)) AS probed (priority)
    CROSS JOIN LATERAL (
@@ -222,6 +233,7 @@ found AS MATERIALIZED (
             ORDER BY due_at, seq
             LIMIT :most
               FOR UPDATE SKIP LOCKED) AS job
+   WHERE NOT EXISTS (SELECT FROM keyed)
    LIMIT :most
 ), placed AS (
   SELECT found.*, row_number() OVER (ORDER BY priority DESC, due_at, seq) AS place FROM found
@@ -252,11 +264,14 @@ found AS MATERIALIZED (
             created_at, started_at, leased_until, signal, origin, run_at, seq, status
 )
 SELECT CAST(json_agg(json_build_array(id, fence, kind, payload, ordering_key, priority, phase, attempts, max_attempts,
-                                      idempotency_key, created_at, started_at, leased_until, signal, origin)
+                                      idempotency_key, created_at, started_at, signal, origin)
                      ORDER BY priority DESC, run_at, seq) FILTER (WHERE status = 'processing') AS text) AS jobs,
+       max(leased_until) AS leased_until,
        count(*) FILTER (WHERE status = 'dead') AS dead,
        count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
-       (SELECT bool_or(returned) FROM taken) AS returned
+       (SELECT bool_or(returned) FROM taken) AS returned,
+       (SELECT count(*) FROM found) AS seen,
+       EXISTS (SELECT FROM keyed) AS keyed
   FROM claimed;
 
 -- name: lock_due_keys
@@ -321,8 +336,9 @@ told AS (
             created_at, started_at, leased_until, signal, origin, run_at, seq, status
 )
 SELECT CAST(json_agg(json_build_array(id, fence, kind, payload, ordering_key, priority, phase, attempts, max_attempts,
-                                      idempotency_key, created_at, started_at, leased_until, signal, origin)
+                                      idempotency_key, created_at, started_at, signal, origin)
                      ORDER BY priority DESC, run_at, seq) FILTER (WHERE status = 'processing') AS text) AS jobs,
+       max(leased_until) AS leased_until,
        count(*) FILTER (WHERE status = 'dead') AS dead,
        count(*) FILTER (WHERE status = 'cancelled') AS cancelled
   FROM claimed;
