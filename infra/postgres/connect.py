@@ -13,6 +13,7 @@ from scramp import ScramException  # type: ignore[import-untyped]  # pg8000's; h
 
 from core.errors import AppError, ConfigurationError, StoreUnavailableError
 from infra.postgres.cursor import Cursor
+from infra.postgres.readable import read
 from infra.postgres.sqlstate import classify, server_words, sqlstate
 from infra.postgres.url import DatabaseUrl, SslMode
 
@@ -31,12 +32,18 @@ _DRIVER_ERRORS = (
 )
 
 
+JSON_TYPES = (114, 3802)
+"""`json` and `jsonb`, as PostgreSQL numbers them."""
+
+
 class Connection(pg8000.Connection):  # type: ignore[misc]  # pg8000 has no types
     """pg8000's, which keeps in sight the socket that it was given."""
 
     def __init__(self, user: str, *, sock: socket.socket, **arguments: Any) -> None:
         self.socket = sock
         super().__init__(user, sock=sock, **arguments)
+        for kind in JSON_TYPES:
+            self.register_in_adapter(kind, read)
 
     def cursor(self) -> Cursor:
         return Cursor(self)

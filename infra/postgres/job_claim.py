@@ -1,6 +1,5 @@
 """Claiming: which jobs, under which locks, on an open transaction."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from core.jobs.ports import Claim, Lane, NotClaimed
 from core.jobs.settling import EXHAUSTED, LAST_LEASE
 from infra.postgres.job_rows import Line, lock, refresh, run
 from infra.postgres.literals import Value, run_literally
+from infra.postgres.readable import read_rows
 
 NOTHING = (Claim(), False)
 PRIORITIES = {int(priority): priority for priority in Priority}
@@ -133,7 +133,7 @@ def take(
 
 
 def claim_of(row: sa.Row[Any], queue: str, *, returned: bool) -> Claim:
-    found = json.loads(row.jobs) if row.jobs else []
+    found = read_rows(row.jobs) if row.jobs else []
     # One that returned was claimed alone; the rest of such a batch has ended.
     came_back = returned and len(found) == 1
     of_all = (queue, row.leased_until)

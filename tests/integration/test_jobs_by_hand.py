@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from core.jobs.control import JobFilter
 from core.jobs.model import Completed, Job
-from core.jobs.ports import Ended, Lane, Settled
+from core.jobs.ports import Dead, Ended, Lane, Settled
+from core.jobs.trying import try_job
+from infra.postgres.job_view import PostgresJobView
 from infra.postgres.jobs import PostgresJobs
 from infra.postgres.transaction import Database
 from tests.contract.test_job_store import KINDS, LEASE, RUN, Q, echo
 from tests.integration.test_job_races import ASLEEP, STRANDED
+from tests.support.outside import context
 
 INSERT = (
     "INSERT INTO ops.jobs (queue, kind, status, ordering_key, run_at, max_attempts, payload,"
@@ -196,3 +200,53 @@ def test_what_ours_do_is_not_staged_once_more(desk: Desk) -> None:
     desk.finish(job)
 
     assert desk.sql("SELECT 1 FROM ops.job_staging") == []
+
+
+UNREADABLE = {
+    "digits": "jsonb_build_object('n', CAST('1' || repeat('0', 5000) AS numeric))",
+    "deep": "CAST(repeat('[', 3000) || repeat(']', 3000) AS jsonb)",
+    "deep in one": (
+        "CAST('{\"n\": ' || repeat('[', 3000) || '\"]],\"' || repeat(']', 3000) || '}' AS jsonb)"
+    ),
+}
+
+
+def inserted(payload: str, key: str) -> str:
+    return INSERT.format(n="?", key=key).replace("jsonb_build_object('n', ?)", payload)
+
+
+@pytest.mark.parametrize("payload", UNREADABLE.values(), ids=UNREADABLE)
+@pytest.mark.parametrize("key", ["NULL", "'k'"], ids=["free", "keyed"])
+def test_a_payload_that_no_program_of_ours_reads_stops_no_other_job(
+    desk: Desk, payload: str, key: str
+) -> None:
+    desk.insert(1, None)
+    desk.sql(inserted(payload, key))
+    desk.insert(2, None)
+    desk.store.move_staged(10)
+
+    claimed = desk.claim()
+
+    assert len(claimed) == 3
+    read = [job.payload for job in claimed]
+    assert {"n": 1} in read
+    assert {"n": 2} in read
+
+
+def test_a_job_whose_payload_no_program_of_ours_reads_is_dead(desk: Desk) -> None:
+    desk.sql(inserted(UNREADABLE["digits"], "NULL"))
+    [job] = desk.claim()
+
+    ended = try_job(job, KINDS["echo"], context(), "a run")
+
+    assert isinstance(ended.verdict, Dead)
+    assert ended.verdict.code == "bad_payload"
+
+
+def test_a_payload_that_no_program_of_ours_reads_can_be_looked_at(desk: Desk) -> None:
+    desk.sql(inserted(UNREADABLE["digits"], "NULL"))
+    [(job_id,)] = desk.sql("SELECT id FROM ops.jobs")
+    view = PostgresJobView(desk.database, KINDS)
+
+    assert view.page(JobFilter(), None, 10).total == 1
+    assert "unreadable" in str(view.find(str(job_id)).payload)
