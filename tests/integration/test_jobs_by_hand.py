@@ -237,7 +237,7 @@ def test_a_job_whose_payload_no_program_of_ours_reads_is_dead(desk: Desk) -> Non
     desk.sql(inserted(UNREADABLE["digits"], "NULL"))
     [job] = desk.claim()
 
-    ended = try_job(job, KINDS["echo"], context(), "a run")
+    ended = try_job(job, KINDS["echo"], context(), RUN)
 
     assert isinstance(ended.verdict, Dead)
     assert ended.verdict.code == "bad_payload"
