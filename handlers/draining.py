@@ -13,6 +13,7 @@ from handlers import job_desk
 from handlers.firing import LateSchedules
 from handlers.opening import Opened, sleep
 from handlers.parameters import Parameters
+from handlers.watching import LateWatch
 
 QUEUE_DRAIN = "queue-drain"
 
@@ -49,6 +50,7 @@ def drain_queue(ready: Opened, run_once: RunOnce | None = None) -> DrainQueue:
         parallel=ready.settings.workers_max_parallel,
         lease=timedelta(seconds=ready.settings.lease_s),
         keep=timedelta(days=ready.settings.retention_days),
+        watch=LateWatch(ready, kinds),
     )
 
 

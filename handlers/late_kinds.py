@@ -33,6 +33,7 @@ class Late:
     longest: timedelta = 10 * MINUTE
     ends: bool = True
     """Its jobs may have an instant after which they are not to be done."""
+    overdue_is_dead: bool = False
 
 
 OUTSIDE = (
@@ -41,6 +42,17 @@ OUTSIDE = (
     Late("notify.webhook", NOTIFY),
     Late("notify.email", NOTIFY),
     Late("run_worker", "workers", lease=7 * MINUTE),
+)
+CHATS = (
+    Late(
+        "chat",
+        "chat",
+        keyed=True,
+        max_attempts=3,
+        backoff=Backoff(base=15.0, cap=60.0),
+        overdue_is_dead=True,
+        ends=False,
+    ),
 )
 
 ENFORCEMENT = tuple(
@@ -88,6 +100,7 @@ def _kind(late: Late, made: Made) -> JobKind:
         backoff=late.backoff,
         lease=late.lease,
         longest=late.longest,
+        overdue_is_dead=late.overdue_is_dead,
         batch=late.batch,
         expires=expires if late.ends else None,
         key=key if late.keyed else None,

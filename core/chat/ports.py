@@ -1,14 +1,14 @@
 """What sessions need from outside. One method is one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from core.chat.model import Chat, Decision
+from core.chat.model import Chat, Decision, Phase
 from core.jobs.control import JobEvent
-from core.jobs.model import JobId, Status
+from core.jobs.model import Job, JobId, NewJob, Status
 
 
 class Said(StrEnum):
@@ -126,4 +126,64 @@ class ChatStore(Protocol):
 
     def blocked(self, chat: Chat, reason: str) -> None:
         """The chat refuses what is sent: nothing more is, until it writes again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A plan and its question. `steps`: as the processor wants it back.
+
+    `shown`: it was sent to a chat that takes messages, so a yes means it.
+    """
+
+    plan: str = field(repr=False)
+    steps: Mapping[str, object] = field(repr=False)
+    answer_by: datetime
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What stands beside a task when a try of it begins. `blocked`: its chat takes nothing."""
+
+    asked: Asked | None = None
+    blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untold:
+    """A task that ended without a word to its person; `chat` is None where none can be read.
+
+    `started`: somebody was at it.
+    """
+
+    id: JobId
+    chat: Chat | None
+    status: Status
+    error_code: str | None
+    started: bool
+    blocked: bool
+
+
+class ChatTasks(Protocol):
+    """What a drain needs of sessions. Raises StoreUnavailableError."""
+
+    def begun(self, job: Job, chat: Chat, phase: Phase | None) -> Begun | None:
+        """Note how far it is (None: as it was); None: the job is another run's now."""
+        ...
+
+    def seen(self, most: int) -> tuple[int, Sequence[SeenSession]]:
+        """As of ChatStore."""
+        ...
+
+    def unreadable(self, most: int) -> Sequence[str]:
+        """Keys with work of the queue in which no chat can be read."""
+        ...
+
+    def seen_now(self, chat: Chat) -> SeenSession: ...
+
+    def untold(self, most: int) -> Sequence[Untold]: ...
+
+    def told(self, task: Untold, text: str, then: Sequence[NewJob]) -> bool:
+        """Keep that it was told, and what tells it; False: somebody else did."""
         ...

@@ -89,6 +89,7 @@ class JobKind:
 
     `batch`: how many are claimed at once; a kind with one attempt, or an effect outside, has 1.
     `longest`: after that a try of it is cut off, as a failure of ours.
+    `overdue_is_dead`: no try comes after one that was cut off so.
     `key`: the ordering key of a job that names none itself.
     """
 
@@ -101,6 +102,7 @@ class JobKind:
     backoff: Backoff = TRANSIENT
     lease: timedelta = timedelta(seconds=60)
     longest: timedelta = timedelta(minutes=10)
+    overdue_is_dead: bool = False
     batch: int = 100
     inline_s: float | None = None
     expires: Callable[[Job], datetime | None] | None = None

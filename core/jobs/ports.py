@@ -1,6 +1,6 @@
 """What the drain needs from outside. One method of a store is one transaction."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -218,6 +218,36 @@ class Queues(Protocol):
     def switch(self, queue: str, *, enabled: bool) -> bool:
         """Pause or resume; resuming forgives faults. False: there is no such queue."""
         ...
+
+
+class Watch(Protocol):
+    """Looks on while a drain works, in its coordinating thread; raises nothing."""
+
+    def began(self, run: RunContext, queues: Collection[str], kinds: Collection[str]) -> None:
+        """`queues`: those with something in them; `kinds`: all that are taken, none: every one."""
+        ...
+
+    def claimed(self, queue: str, claim: Claim) -> None: ...
+
+    def looks(self) -> None:
+        """Before the drain looks again for what is due."""
+        ...
+
+    def ended(self) -> None: ...
+
+
+class Unwatched:
+    def began(self, run: RunContext, queues: Collection[str], kinds: Collection[str]) -> None:
+        pass
+
+    def claimed(self, queue: str, claim: Claim) -> None:
+        pass
+
+    def looks(self) -> None:
+        pass
+
+    def ended(self) -> None:
+        pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

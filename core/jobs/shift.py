@@ -8,7 +8,7 @@ from queue import Empty
 from core.errors import StoreUnavailableError
 from core.jobs.lanes import Lanes, Selection, key_budget
 from core.jobs.model import Job
-from core.jobs.ports import Ended, Queues, QueueState, Settled
+from core.jobs.ports import Ended, Queues, QueueState, Settled, Watch
 from core.jobs.settler import Settlement
 from core.jobs.tally import Tally, streak_of
 from core.jobs.telling import CUT_OFF, TIMED_OUT, cut_short, tell_dead, tell_lost
@@ -27,6 +27,7 @@ HELD = {"running": "locked"}
 class Shift:
     tools: Tools
     queues: Queues
+    watch: Watch
     selection: Selection
     parallel: int
     tally: Tally
@@ -53,6 +54,7 @@ class Shift:
     def work(self) -> None:
         """Until nothing is due and all has ended, or there is no time left."""
         self._guarded(self._look)
+        self.watch.began(self.tools.run, self.lanes.states, self.selection.kinds)
         while True:
             self._guarded(self._begin_more)
             if self.turns:
@@ -106,6 +108,8 @@ class Shift:
         return self.lanes.next() is not None
 
     def _look_again(self) -> None:
+        # What it has to tell is staged, and moved with the rest.
+        self.watch.looks()
         self.tally.counts["moved"] += self.tools.jobs.move_staged(self.staged_at_most)
         self._look()
 
@@ -123,6 +127,7 @@ class Shift:
         self.tally.counts["claimed"] += len(claim.jobs)
         self.tally.counts["cancelled"] += claim.cancelled
         self.tally.died(claim.dead)
+        self.watch.claimed(state.queue, claim)
         # Their last holders died with them, or never came to an end.
         self._judge(state.queue, [True] * (claim.dead + sum(job.returned for job in claim.jobs)))
         if claim.jobs:

@@ -3,7 +3,7 @@
 from core.context import RunContext
 from core.jobs.kinds import JobKind
 from core.jobs.model import Job, JobId, Retry
-from core.jobs.ports import Settled
+from core.jobs.ports import Dead, Settled
 from core.jobs.trying import settled
 
 TIMED_OUT, CUT_OFF = "timed_out", "cut_off"
@@ -39,5 +39,8 @@ def cut_short(job: Job, kind: JobKind, for_s: float, code: str, run: RunContext)
         attempt=job.attempt,
         after_s=round(for_s, 1),
     )
-    verdict = Retry(code=code, detail=f"cut off after {for_s:.0f} s: {why}")
+    detail = f"cut off after {for_s:.0f} s: {why}"
+    if code == TIMED_OUT and kind.overdue_is_dead:
+        return Settled(job=job, verdict=Dead(code=code, detail=detail), fault=True)
+    verdict = Retry(code=code, detail=detail)
     return settled(job, kind, verdict, run, fault=code == TIMED_OUT)

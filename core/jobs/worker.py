@@ -1,7 +1,7 @@
 """One call of `queue-drain`: perform what is due of every queue, until there is none or no time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from queue import SimpleQueue
 from threading import Event
@@ -12,7 +12,7 @@ from core.errors import StoreUnavailableError
 from core.jobs.control import Retention
 from core.jobs.kinds import JobKind
 from core.jobs.lanes import Selection
-from core.jobs.ports import JobStore, Queues, Schedules
+from core.jobs.ports import JobStore, Queues, Schedules, Unwatched, Watch
 from core.jobs.settler import Settler
 from core.jobs.shift import Shift
 from core.jobs.tally import Tally
@@ -42,6 +42,7 @@ class DrainQueue:
     parallel: int
     lease: timedelta
     keep: timedelta
+    watch: Watch = field(default_factory=Unwatched)
 
     def run_once(self, context: RunContext, selection: Selection) -> WorkReport:
         """Fire what is due, move what was staged, then claim, perform and settle.
@@ -63,6 +64,7 @@ class DrainQueue:
         finally:
             # Also where a mistake of ours ends the run: its threads end with their present jobs.
             shift.tools.closing.set()
+        self.watch.ended()
         shift.sum_up()
         self._forget(context, tally)
         return tally.report()
@@ -111,6 +113,7 @@ class DrainQueue:
         return Shift(
             tools=tools,
             queues=self.queues,
+            watch=self.watch,
             selection=selection,
             parallel=self.parallel,
             tally=tally,

@@ -7,7 +7,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.chat.decision import SessionFacts, decide
 from core.chat.model import ANSWER, KIND, QUEUE, Chat
 from core.chat.ports import Message, Received, Said, SeenSession, Session, Sessions, SessionTask
 from core.chat.words import check_chat, check_key, check_text, is_command, task_of
@@ -17,6 +16,7 @@ from core.jobs.control import AmbiguousJobError, JobConflictError, JobEvent, NoS
 from core.jobs.model import MAX_DEPTH, JobId, Status
 from core.jobs.trying import clean
 from infra.postgres import job_control, job_view
+from infra.postgres.chat_tasks import PostgresChatTasks, chat_of, named, session_of
 from infra.postgres.job_rows import enqueue_in_line, lines_json, lock, refresh
 from infra.postgres.job_rows import run as run_of_jobs
 from infra.postgres.queries import load
@@ -51,12 +51,12 @@ class PostgresChats:
         with self.database.transaction() as connection:
             total = _run(connection, "total").scalar_one()
             rows = _run(connection, "page", most=most, **place).all()
-        return Sessions(sessions=[_session(row) for row in rows], total=total)
+        return Sessions(sessions=[session_of(row) for row in rows], total=total)
 
     def session(self, chat: Chat) -> Session | None:
         with self.database.transaction() as connection:
-            row = _run(connection, "one", **_of(chat)).first()
-        return None if row is None else _session(row)
+            row = _run(connection, "one", **named(chat)).first()
+        return None if row is None else session_of(row)
 
     def tasks(self, chat: Chat, most: int) -> Sequence[SessionTask]:
         values = {"ordering_key": chat.ordering_key, "most": most}
@@ -82,15 +82,11 @@ class PostgresChats:
         return job_view.PostgresJobView(self.database, self.kinds).events(task_id)
 
     def seen(self, most: int) -> tuple[int, Sequence[SeenSession]]:
-        with self.database.transaction(by_index=True) as connection:
-            _run(connection, "known_chats", **HERE)
-            total = _run(connection, "total").scalar_one()
-            rows = _run(connection, "seen", **HERE, most=most).all()
-        return total, [_seen(row) for row in rows]
+        return PostgresChatTasks(self.database, self.kinds).seen(most)
 
     def blocked(self, chat: Chat, reason: str) -> None:
         with self.database.transaction(by_index=True) as connection:
-            _run(connection, "block", **_of(chat), reason=clean(reason, 300) or "refused")
+            _run(connection, "block", **named(chat), reason=clean(reason, 300) or "refused")
 
 
 def _receive(connection: sa.Connection, message: Message, kinds: Kinds) -> Received:
@@ -101,7 +97,7 @@ def _receive(connection: sa.Connection, message: Message, kinds: Kinds) -> Recei
     known = _heard(connection, chat, message.key)
     if known is not None:
         return known
-    _run(connection, "chat_wrote", **_of(chat))
+    _run(connection, "chat_wrote", **named(chat))
     head = _run(connection, "head", **HERE, ordering_key=chat.ordering_key, answer=ANSWER).first()
     if head is not None and head.asks and not is_command(message.text):
         _signal(connection, JobId(head.id), chat, message.text)
@@ -139,7 +135,7 @@ def _answer(connection: sa.Connection, task_id: JobId, text: str, key: str | Non
     if not task.asks:
         status = Status(task.status)
         raise JobConflictError(f"task {task_id} is {status} and waits for no answer", status)
-    _run(connection, "chat_wrote", **_of(chat))
+    _run(connection, "chat_wrote", **named(chat))
     _signal(connection, task_id, chat, text)
     received = _received(connection, task_id, Said.ANSWERED)
     _keep(connection, chat, key, received)
@@ -149,7 +145,7 @@ def _answer(connection: sa.Connection, task_id: JobId, text: str, key: str | Non
 def _heard(connection: sa.Connection, chat: Chat, key: str | None) -> Received | None:
     if key is None:
         return None
-    row = _run(connection, "heard", **_of(chat), key=key).first()
+    row = _run(connection, "heard", **named(chat), key=key).first()
     if row is None:
         return None
     return Received(
@@ -173,42 +169,7 @@ def _received(connection: sa.Connection, task_id: JobId, said: Said) -> Received
 def _keep(connection: sa.Connection, chat: Chat, key: str | None, received: Received) -> None:
     if key is not None:
         said = {"said": received.said.value, "position": received.position}
-        _run(connection, "keep_message", **_of(chat), key=key, id=received.task_id, **said)
-
-
-def chat_of(ordering_key: str) -> Chat:
-    source, _, chat_id = ordering_key.partition(":")
-    return Chat(source=source, chat_id=chat_id)
-
-
-def _of(chat: Chat) -> dict[str, object]:
-    return {"source": chat.source, "chat_id": chat.chat_id}
-
-
-def _session(row: sa.Row[Any]) -> Session:
-    status = row.active_status
-    return Session(
-        chat=Chat(source=row.source, chat_id=row.chat_id),
-        queue_len=row.queue_len,
-        active_id=row.active_id and JobId(row.active_id),
-        active_status=None if status is None else Status(status),
-        active_phase=row.active_phase,
-        next_task_id=row.next_task_id and JobId(row.next_task_id),
-        paused=row.paused,
-        blocked_at=row.blocked_at,
-        last_message_at=row.last_message_at,
-    )
-
-
-def _seen(row: sa.Row[Any]) -> SeenSession:
-    session = _session(row)
-    facts = SessionFacts(
-        status=session.active_status,
-        due=row.due,
-        paused=session.paused,
-        input_len=row.input_len,
-    )
-    return SeenSession(session=session, input_len=row.input_len, decision=decide(facts))
+        _run(connection, "keep_message", **named(chat), key=key, id=received.task_id, **said)
 
 
 def _task(row: sa.Row[Any]) -> SessionTask:

@@ -54,6 +54,7 @@ EMPTIED = (
     "ops.jobs",
     "ops.job_keys",
     "ops.queues",
+    "ops.chats",
 )
 """These, and what refers to them."""
 LARGE = 2**20

@@ -132,3 +132,57 @@ UPDATE ops.chat_tasks task SET shown = false
   FROM refused
  WHERE task.ordering_key = refused.ordering_key AND task.shown AND task.ending IS NULL
 RETURNING 1;
+
+-- name: begin_task
+-- Whoever performs it holds its lease, not its row: a fence that does not match any more changes nothing.
+WITH held AS (
+  UPDATE ops.jobs SET phase = COALESCE(:phase, phase), updated_at = clock_timestamp()
+   WHERE id = :id AND fence = :fence AND status = 'processing'
+  RETURNING id, ordering_key, created_at
+), chat AS (
+  INSERT INTO ops.chats (source, chat_id, last_message_at)
+  SELECT :source, :chat_id, created_at FROM held
+  ON CONFLICT DO NOTHING
+), task AS (
+  INSERT INTO ops.chat_tasks (job_id, ordering_key, made_at)
+  SELECT id, ordering_key, created_at FROM held
+  ON CONFLICT DO NOTHING
+)
+SELECT kept.plan, kept.steps, kept.answer_by, COALESCE(kept.shown, false) AS shown, chat.blocked_at IS NOT NULL AS blocked
+  FROM held
+  LEFT JOIN ops.chat_tasks kept ON kept.job_id = held.id
+  LEFT JOIN ops.chats chat ON chat.source = CAST(:source AS text) AND chat.chat_id = CAST(:chat_id AS text);
+
+-- name: keep_plan
+UPDATE ops.chat_tasks SET plan = :plan, steps = CAST(:steps AS jsonb), answer_by = :answer_by WHERE job_id = :id;
+
+-- name: keep_question
+UPDATE ops.chat_tasks SET reply = :reply, shown = :shown WHERE job_id = :id;
+
+-- name: keep_ending
+UPDATE ops.chat_tasks SET reply = :reply, ending = 'told' WHERE job_id = :id;
+
+-- name: note_silence
+INSERT INTO ops.job_events (job_id, at, event, code) VALUES (:id, clock_timestamp(), 'not_told', 'chat_blocked');
+
+-- name: know_chat
+INSERT INTO ops.chats (source, chat_id, last_message_at) VALUES (:source, :chat_id, clock_timestamp())
+ON CONFLICT DO NOTHING;
+
+-- name: seen_now
+SELECT source, chat_id, queue_len, active_id, active_status, active_phase, next_task_id, paused, blocked_at, last_message_at,
+       input_len, COALESCE(active_due_at <= clock_timestamp(), false) AS due
+  FROM ops.sessions WHERE source = :source AND chat_id = :chat_id;
+
+-- name: untold
+SELECT job.id, job.ordering_key, job.status, job.error_code, job.started_at IS NOT NULL AS started,
+       ops.chat_source(job.ordering_key) IS NOT NULL AS readable, COALESCE(chat.blocked_at IS NOT NULL, false) AS blocked
+  FROM ops.chat_tasks task
+  JOIN ops.jobs job ON job.id = task.job_id
+  LEFT JOIN ops.chats chat ON chat.ordering_key = job.ordering_key
+ WHERE task.ending = 'untold'
+ ORDER BY task.made_at, task.job_id
+ LIMIT :most;
+
+-- name: tell_ending
+UPDATE ops.chat_tasks SET reply = :reply, ending = 'told' WHERE job_id = :id AND ending = 'untold' RETURNING 1;

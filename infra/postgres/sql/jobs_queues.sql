@@ -22,6 +22,8 @@ free (queue) AS (
   SELECT DISTINCT queue FROM (SELECT queue FROM ops.job_staging ORDER BY seq LIMIT 1000) AS oldest
 ), named AS (
   SELECT queue FROM free UNION SELECT queue FROM keyed UNION SELECT queue FROM staged UNION SELECT queue FROM ops.queues
+  -- Where there are sessions, each drain tells of them, also of those with nothing in their lines.
+  UNION SELECT 'chat' WHERE EXISTS (SELECT FROM ops.chats) OR EXISTS (SELECT FROM ops.chat_tasks WHERE ending = 'untold')
 )
 SELECT named.queue,
        COALESCE(lane.enabled, true) AS enabled,
