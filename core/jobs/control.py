@@ -119,12 +119,16 @@ class DeadGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadFilter:
-    """Of dead jobs that nobody has tried again; empty and None stand for everything."""
+    """Of dead jobs that nobody has tried again; empty and None stand for everything.
+
+    `since`, `until`: when they had ended; what dies after it was counted is not among these.
+    """
 
     queue: str | None = None
     kind: str | None = None
     error_code: str | None = None
     since: datetime | None = None
+    until: datetime | None = None
 
 
 class JobReader(Protocol):

@@ -12,12 +12,13 @@ from typing import Any
 from core.errors import UsageError
 from core.report import SENTENCES, Reason
 from core.streams.control import ALL, ControlStreams
+from core.streams.estimate import estimate
 from core.streams.model import Overview, RewindPlan, Rewound, StreamState, Switched
 from handlers.cli.arguments import interval, since
 from handlers.cli.ready import opened
 from handlers.cli.text import PROGRAM, as_typed, moment, table
 from handlers.stream_control import control_streams, judge
-from handlers.stream_views import estimate, judged, listing, plan_json
+from handlers.stream_views import judged, listing, plan_json
 
 VIA = "cli"
 

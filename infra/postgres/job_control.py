@@ -143,6 +143,7 @@ def dead_values(wanted: DeadFilter) -> dict[str, object]:
         "kind": wanted.kind,
         "error_code": wanted.error_code,
         "since": wanted.since,
+        "until": wanted.until,
     }
 
 

@@ -533,6 +533,7 @@ class MemoryJobs:
             and wanted.kind in {None, row.job.kind}
             and wanted.error_code in {None, row.error_code}
             and (wanted.since is None or (row.finished_at or self.now()) >= wanted.since)
+            and (wanted.until is None or (row.finished_at or self.now()) <= wanted.until)
         )
 
     def discard(self, job_id: JobId, reason: str) -> None:

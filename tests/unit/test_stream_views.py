@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from core.streams.estimate import estimate
 from core.streams.model import Cost, RewindPlan
-from handlers.stream_views import estimate, plan_json
+from handlers.stream_views import plan_json
 from tests.support.memory_streams import NOW
 
 PLAN = RewindPlan(

@@ -50,6 +50,7 @@ SELECT id, queue, kind, status, ordering_key, priority, max_attempts, dedupe_key
    AND (CAST(:kind AS text) IS NULL OR kind = :kind)
    AND (CAST(:error_code AS text) IS NULL OR error_code = :error_code)
    AND (CAST(:since AS timestamptz) IS NULL OR finished_at >= :since)
+   AND (CAST(:until AS timestamptz) IS NULL OR finished_at <= :until)
    AND outcome IS DISTINCT FROM 'discarded'
    AND NOT EXISTS (SELECT FROM ops.jobs later WHERE later.origin = dead.id)
    AND NOT EXISTS (SELECT FROM ops.jobs same

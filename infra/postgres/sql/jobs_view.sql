@@ -60,6 +60,7 @@ SELECT alike.*, newest.id AS newest, newest.error_detail AS detail
            AND (CAST(:kind AS text) IS NULL OR kind = :kind)
            AND (CAST(:error_code AS text) IS NULL OR error_code = :error_code)
            AND (CAST(:since AS timestamptz) IS NULL OR finished_at >= :since)
+           AND (CAST(:until AS timestamptz) IS NULL OR finished_at <= :until)
            AND outcome IS DISTINCT FROM 'discarded'
            AND NOT EXISTS (SELECT FROM ops.jobs later WHERE later.origin = dead.id)
          GROUP BY queue, kind, error_code) AS alike
