@@ -51,7 +51,7 @@ class Assistant:
         try:
             return self._answer(asked(turn.text), turn)
         except UsageError as error:
-            return Reply(text=cut(_capital(str(error))))
+            return Reply(text=cut(str(error)))
 
     def _answer(self, found: Asked | None, turn: Turn) -> Answer:
         if found is None:
@@ -89,7 +89,3 @@ def _not_understood(text: str) -> str:
     if meant is not None:
         return f"I understand commands only. Did you mean {USAGE[meant]}? /help lists them."
     return f"I understand commands only, and guess nothing.\n{HELP}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

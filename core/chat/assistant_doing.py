@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from core.chat.assistant_ready import Done, Ready
 from core.chat.assistant_rereading import Rereading
@@ -85,6 +86,8 @@ class Doing:
                 return self.rereading.ready(step)
             case RetryJob() | RetryDead():
                 return self.retrying.ready(step, again=again)
+            case _:
+                assert_never(step)
 
 
 def _not_done(work: _Work, error: AppError, *, again: bool) -> RolledBack:

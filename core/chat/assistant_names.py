@@ -54,7 +54,7 @@ class Names:
         known = self._known(word)
         if known:
             return known
-        begin = [each for each in self.streams if word and each.startswith(word)]
+        begin = [each for each in self.streams if each.startswith(word)]
         if len(begin) == 1:
             return begin
         close = get_close_matches(word, [*self.streams, *self.aliases], n=1)
@@ -71,7 +71,8 @@ class Names:
     def _streams_at_the_end(self, words: Sequence[Word]) -> int:
         number = 0
         for word in reversed(words):
-            if not all(self._known(part) for part in _parts(word)):
+            parts = _parts(word)
+            if word.quoted or not parts or not all(self._known(part) for part in parts):
                 break
             number += 1
         return number

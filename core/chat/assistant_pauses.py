@@ -110,10 +110,10 @@ class Pauses:
         shown = harmless(found.queue)
         if found.enabled is enabled and found.tripped_at is None:
             return Reply(text=f"The queue {shown} is {switched(enabled=enabled)} already.")
-        waiting = f"its {count(found.due + found.later, 'job')}"
-        cost = f"{NO_CALLS} Nothing is lost: {waiting} wait."
+        jobs = count(found.due + found.later, "job")
+        cost = f"{NO_CALLS} What is in it waits, now {jobs}."
         if enabled:
-            cost = f"Cost: {waiting} are done with the next drains."
+            cost = f"Cost: the next drains do its work, now {jobs}."
         lines = [
             f"{_verb(enabled=enabled)} the queue {shown}.",
             cost,

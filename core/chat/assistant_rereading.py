@@ -1,6 +1,7 @@
 """Reading what was approved, now or again: runs, rewinds and their undoing."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from core.accounts.ports import AccountStore
 from core.chat.assistant_names import quoted
@@ -25,6 +26,8 @@ class Rereading:
                 return self._rewind(step)
             case UndoRewind():
                 return self._undo(step)
+            case _:
+                assert_never(step)
 
     def _run(self, step: RunWorker) -> Ready:
         for account in step.accounts:

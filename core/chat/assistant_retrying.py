@@ -1,6 +1,7 @@
 """Trying dead jobs again, as it was approved."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from core.chat.assistant_ready import Done, Ready
 from core.chat.assistant_steps import RetryDead, Retrying, RetryJob
@@ -21,6 +22,8 @@ class RetryJobs:
                 return self._one(step)
             case RetryDead():
                 return self._dead(step, again=again)
+            case _:
+                assert_never(step)
 
     def _one(self, step: RetryJob) -> Ready:
         what = f"job {str(step.job)[:8]}"

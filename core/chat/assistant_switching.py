@@ -1,6 +1,7 @@
 """Pausing and resuming what was approved: accounts, streams, workers, queues."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from core.accounts.model import Status
 from core.accounts.ports import AccountStore
@@ -48,6 +49,8 @@ class Switching:
                 return self._worker(step)
             case SwitchQueue():
                 return self._queue(step)
+            case _:
+                assert_never(step)
 
     def _account(self, step: SwitchAccount) -> Ready:
         name = harmless(step.account)
