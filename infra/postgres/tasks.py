@@ -97,14 +97,16 @@ class PostgresTasks:
             "search": wanted.search,
         }
         with self.database.reading(statement_timeout_ms=COUNT_MS) as connection:
-            total = _run(connection, "count_tasks", **chosen).scalar_one()
-            place = _place(after)
+            found = _run(connection, "count_tasks", **chosen).one()
+            if not found.total:
+                return Listing(total=0, tasks=(), next=None)
+            between = {**chosen, "since": found.oldest, "until": found.newest}
             rows = _run(
-                connection, "list_tasks", **chosen, **place, longest=SHOWN, most=most + 1
+                connection, "list_tasks", **between, **_place(after), longest=SHOWN, most=most + 1
             ).all()
         tasks = [_task(row) for row in rows[:most]]
         last = Mark(at=tasks[-1].created_at, id=tasks[-1].id) if len(rows) > most else None
-        return Listing(total=total, tasks=tasks, next=last)
+        return Listing(total=found.total, tasks=tasks, next=last)
 
     def changes(self, after: Mark | None, most: int) -> Changes:
         values = {"late_s": LATE.total_seconds(), "longest": SHOWN, "most": most + 1}

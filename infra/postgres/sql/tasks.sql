@@ -50,6 +50,7 @@ SELECT job.id, job.kind, job.status, job.phase, job.outcome, job.error_code, job
    AND (cardinality(CAST(:types AS text[])) = 0 OR job.kind = ANY (CAST(:types AS text[])))
    AND (CAST(:domain AS text) IS NULL OR task.domain = CAST(:domain AS text))
    AND (CAST(:since AS timestamptz) IS NULL OR task.created_at >= CAST(:since AS timestamptz))
+   AND (CAST(:until AS timestamptz) IS NULL OR task.created_at <= CAST(:until AS timestamptz))
    AND (CAST(:search AS text) IS NULL
         OR strpos(lower(concat_ws(' ', CAST(job.id AS text), job.kind, task.description, CAST(job.result AS text))),
                   lower(CAST(:search AS text))) > 0)
@@ -58,8 +59,9 @@ SELECT job.id, job.kind, job.status, job.phase, job.outcome, job.error_code, job
  ORDER BY task.created_at DESC, task.job_id DESC LIMIT :most;
 
 -- name: count_tasks
--- LEFT, though each task has its job: so the planner leaves jobs out where no filter is about them.
-SELECT count(*) AS total
+-- LEFT, though each task has its job: so the planner leaves jobs out where no filter is about them. Between which
+-- instants they are: a page of what is rare, read from the newest on, would otherwise go through everything again.
+SELECT count(*) AS total, min(task.created_at) AS oldest, max(task.created_at) AS newest
   FROM ops.tasks task LEFT JOIN ops.jobs job ON job.id = task.job_id
  WHERE (cardinality(CAST(:statuses AS text[])) = 0 OR job.status = ANY (CAST(:statuses AS text[])))
    AND (cardinality(CAST(:types AS text[])) = 0 OR job.kind = ANY (CAST(:types AS text[])))
