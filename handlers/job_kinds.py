@@ -10,7 +10,7 @@ from core.jobs.asked_run import AskedRun, RunOnce
 from core.jobs.kind_test import TEST
 from core.jobs.kinds import JobKind
 from core.report import RunReport
-from handlers.late_kinds import CHATS, ENFORCEMENT, late_kinds
+from handlers.late_kinds import CHATS, ENFORCEMENT, WATCHING, late_kinds
 from handlers.opening import STOP, Opened
 from handlers.task_kinds import enrich_task
 
@@ -37,13 +37,20 @@ def job_kinds(ready: Opened, run_once: RunOnce | None = None) -> Mapping[str, Jo
 
         return chat_kinds(ready, lambda: job_kinds(ready, run_once))
 
-    return _by_name(
+    def watching() -> Mapping[str, JobKind]:
+        from handlers.intake_places import watch_folder
+
+        return _by_name(watch_folder(ready, lambda: kinds))
+
+    kinds = _by_name(
         TEST,
         enrich_task(),
         *late_kinds(made),
         *late_kinds(enforcing, ENFORCEMENT),
         *late_kinds(chats, CHATS),
+        *late_kinds(watching, WATCHING),
     )
+    return kinds
 
 
 def _only_drains_run(asked: AskedRun) -> RunReport:

@@ -68,6 +68,17 @@ ENFORCEMENT = tuple(
     for name in ("enforcement_action", "enforcement_strategy")
 )
 
+WATCHING = (
+    Late(
+        "watch_folder",
+        "intake",
+        keyed=True,
+        effect=Effect.DATABASE,
+        backoff=TRANSIENT,
+        ends=False,
+    ),
+)
+
 
 def late_kinds(made: Made, told: Sequence[Late] = OUTSIDE) -> tuple[JobKind, ...]:
     """`made` is called once, with the first job of any of them."""

@@ -100,6 +100,8 @@ KEPT: Mapping[str, str] = MappingProxyType(
         "ops.tasks": "`GET /api/v1/tasks` shows them",
         "intake.uploads": "they are files as they were sent; `psql` shows them",
         "intake.upload_chunks": "they are files as they were sent",
+        "intake.seen_contents": "they are the intake's own; `psql` shows them",
+        "intake.seen_files": "they are the intake's own; `psql` shows them",
         "enforcement.intelligence": "`psql` shows it",
         "enforcement.plans": "`psql` shows them",
         "enforcement.actions": "`psql` shows them",

@@ -120,17 +120,17 @@ def _open_root(root: Path) -> int:
 def open_regular(folder: int, name: str, path: str) -> "Content":
     """Raises UsageError for what is no regular file, found out without opening a device."""
     with told(path):
-        _require_regular(os.stat(name, dir_fd=folder, follow_symlinks=False), path)
+        require_regular(os.stat(name, dir_fd=folder, follow_symlinks=False), path)
         content = Content(os.open(name, CONTENT, dir_fd=folder), path)
     try:
-        _require_regular(os.fstat(content.fileno()), path)
+        require_regular(os.fstat(content.fileno()), path)
     except BaseException:
         content.close()
         raise
     return content
 
 
-def _require_regular(found: os.stat_result, path: str) -> None:
+def require_regular(found: os.stat_result, path: str) -> None:
     kind = KINDS.get(stat.S_IFMT(found.st_mode))
     if kind is not None:
         raise UsageError(f"{path} is {kind}")

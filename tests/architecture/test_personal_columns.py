@@ -45,6 +45,8 @@ OTHERS = {
     "intake.row_errors": {"value"},
     "intake.uploads": {"name"},
     "intake.upload_chunks": {"content"},
+    "intake.seen_contents": {"path"},
+    "intake.seen_files": {"path"},
     "enforcement.intelligence": {"employer", "income", "bank"},
     "intake.batches": {"file_path", "source_reference", "layout", "rejection_reason"},
 }

@@ -14,9 +14,10 @@ from core.jobs.asked_run import AskedRun
 from core.jobs.kinds import JobKind
 from core.report import RunReport
 from handlers import wiring
-from handlers.late_kinds import ENFORCEMENT, late_kinds
+from handlers.late_kinds import ENFORCEMENT, WATCHING, late_kinds
 from handlers.outside_kinds import RUNNABLE, outside_kinds
 from infra.settings import Settings
+from tests.support.memory_folders import watching
 from tests.support.outside import NOW, context, job
 
 FUNCTIONS = {"check", "perform", "expires", "key"}
@@ -50,6 +51,13 @@ def test_what_is_said_of_enforcement_before_it_is_made_is_true() -> None:
     made = {kind.name: kind for kind in kinds}
 
     assert_true({kind.name: kind for kind in late_kinds(lambda: made, ENFORCEMENT)}, made)
+
+
+def test_what_is_said_of_watch_folder_before_it_is_made_is_true() -> None:
+    kind = watching().job_kind()
+    made = {kind.name: kind}
+
+    assert_true({kind.name: kind for kind in late_kinds(lambda: made, WATCHING)}, made)
 
 
 class NoJudgments:
