@@ -7,7 +7,6 @@ from core.chat.model import KIND, Answer, Process, Turn
 from core.chat.performing import PerformChats
 from core.chat.watching import WatchSessions
 from core.context import RunContext
-from core.errors import UsageError
 from core.jobs.kinds import JobKind
 from handlers.opening import Opened
 from infra.postgres.chat_tasks import PostgresChatTasks
@@ -15,9 +14,11 @@ from infra.postgres.chat_tasks import PostgresChatTasks
 Kinds = Callable[[], Mapping[str, JobKind]]
 
 
-def processor(ready: Opened, kinds: Kinds) -> Process:  # noqa: ARG001  (what one is made with)
+def processor(ready: Opened, kinds: Kinds) -> Process:
     """What answers messages. A team that has its own names it here, in this one line."""
-    return _nobody
+    from handlers.assistant import assistant
+
+    return assistant(ready, kinds())
 
 
 def chat_kinds(ready: Opened, kinds: Kinds) -> Mapping[str, JobKind]:
@@ -39,7 +40,3 @@ class _LateProcess:
 
     def __call__(self, turn: Turn, /) -> Answer:
         return self._made()(turn)
-
-
-def _nobody(_: Turn, /) -> Answer:
-    raise UsageError("nobody answers messages here: name a processor in handlers/chat_kinds.py")
