@@ -10,7 +10,7 @@ from core.jobs.asked_run import AskedRun, RunOnce
 from core.jobs.kind_test import TEST
 from core.jobs.kinds import JobKind
 from core.report import RunReport
-from handlers.late_kinds import CHATS, ENFORCEMENT, WATCHING, late_kinds
+from handlers.late_kinds import CHATS, ENFORCEMENT, INTAKE, WATCHING, late_kinds
 from handlers.opening import STOP, Opened
 from handlers.task_kinds import enrich_task
 
@@ -42,6 +42,11 @@ def job_kinds(ready: Opened, run_once: RunOnce | None = None) -> Mapping[str, Jo
 
         return _by_name(watch_folder(ready, lambda: kinds))
 
+    def intake() -> Mapping[str, JobKind]:
+        from handlers.intake_kinds import intake_kinds
+
+        return _by_name(*intake_kinds(ready, stopping=STOP.is_set))
+
     kinds = _by_name(
         TEST,
         enrich_task(),
@@ -49,6 +54,7 @@ def job_kinds(ready: Opened, run_once: RunOnce | None = None) -> Mapping[str, Jo
         *late_kinds(enforcing, ENFORCEMENT),
         *late_kinds(chats, CHATS),
         *late_kinds(watching, WATCHING),
+        *late_kinds(intake, INTAKE),
     )
     return kinds
 

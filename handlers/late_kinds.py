@@ -78,6 +78,10 @@ WATCHING = (
         ends=False,
     ),
 )
+INTAKE = tuple(
+    Late(name, "intake", ends=False, effect=Effect.DATABASE)
+    for name in ("simplicity_ingest", "intake", "ingest")
+)
 
 
 def late_kinds(made: Made, told: Sequence[Late] = OUTSIDE) -> tuple[JobKind, ...]:

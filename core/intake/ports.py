@@ -4,6 +4,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from core.intake.model import Batch, BatchId, Begun, Chunk, NewBatch
+from core.jobs.model import Job
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
@@ -27,4 +30,44 @@ class Files(Protocol):
         """Raises UsageError where there is no such file, UpstreamUnavailableError when it is
         out of reach.
         """
+        ...
+
+
+class Batches(Protocol):
+    """Files that are read, and how far. Each method but `resume` is fenced by the job's lease.
+
+    Those raise LeaseLostError where another run has the job, or another job the batch: nothing was
+    written.
+    """
+
+    def resume(self, job: Job, batch_id: BatchId) -> Batch | None:
+        """What this job has begun and not given up, or has ended."""
+        ...
+
+    def begin(self, job: Job, new: NewBatch) -> Begun:
+        """One job at a time reads a file, by its content. What another one has left half-read is
+        given up, and begun anew.
+
+        Raises UsageError: the id is that of another file, or of a job that is at it.
+        """
+        ...
+
+    def stage(self, job: Job, batch: Batch, chunk: Chunk) -> Batch:
+        """Rows that the database refuses are rejected, one by one."""
+        ...
+
+    def seal(self, job: Job, batch: Batch) -> Batch:
+        """All is staged: from now on it becomes judgments."""
+        ...
+
+    def upsert(self, job: Job, batch: Batch, most: int) -> Batch:
+        """Move some staged rows into judgments; the last ones complete the batch.
+
+        Rows that the database refuses are rejected, one by one; where they are too many nothing is
+        moved, and the batch is over its budget.
+        """
+        ...
+
+    def fail(self, job: Job, batch: Batch, reason: str) -> None:
+        """Give it up: what was not moved yet never will be; its first errors are kept."""
         ...

@@ -25,6 +25,7 @@ ASKS_THE_CLOCK = {
     "connections": "a person's command, or a browser's request, belongs to no run",
     "erasure": "as notifications",
     "notifications": "a notification of eBay's belongs to no run",
+    "intake": "batches live by the leases of the jobs that read them",
     "jobs": "leases and fences; and a job may be asked for by anybody, who belongs to no run",
     "jobs_control": "a person's command",
     "jobs_queues": "what is due of jobs lives by leases, the rest is a person's command",

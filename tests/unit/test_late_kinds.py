@@ -5,23 +5,27 @@ import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.enforcement.kinds import PlanEnforcement
 from core.enforcement.model import JudgmentId, Standing
+from core.intake.ingest import Ingest
 from core.jobs.asked_run import AskedRun
 from core.jobs.kinds import JobKind
 from core.report import RunReport
 from handlers import wiring
-from handlers.late_kinds import ENFORCEMENT, WATCHING, late_kinds
+from handlers.late_kinds import ENFORCEMENT, INTAKE, WATCHING, late_kinds
 from handlers.outside_kinds import RUNNABLE, outside_kinds
 from infra.settings import Settings
+from tests.support.intake_desk import MemoryFiles
 from tests.support.memory_folders import watching
 from tests.support.outside import NOW, context, job
 
 FUNCTIONS = {"check", "perform", "expires", "key"}
 ROOT = Path(__file__).parents[2]
+NO_BATCHES: Any = None
 
 
 def never(_: AskedRun) -> RunReport:
@@ -58,6 +62,15 @@ def test_what_is_said_of_watch_folder_before_it_is_made_is_true() -> None:
     made = {kind.name: kind}
 
     assert_true({kind.name: kind for kind in late_kinds(lambda: made, WATCHING)}, made)
+
+
+def test_what_is_said_of_the_intake_before_it_is_made_is_true() -> None:
+    made = {
+        kind.name: kind
+        for kind in Ingest(files=MemoryFiles(), batches=NO_BATCHES, stopping=bool).kinds()
+    }
+
+    assert_true({kind.name: kind for kind in late_kinds(lambda: made, INTAKE)}, made)
 
 
 class NoJudgments:
