@@ -29,7 +29,9 @@ def outcomes(site: Site) -> Counter[tuple[str, str | None]]:
     return Counter((outcome, reason) for outcome, reason in rows)
 
 
-def test_of_two_at_once_one_works_and_the_other_names_it(site: Site, server: Served) -> None:
+def test_df14_of_two_at_once_one_works_and_the_other_says_who_holds_the_lock(
+    site: Site, server: Served
+) -> None:
     site.connect(2)
 
     with Gate(site.simulator) as gate:

@@ -172,7 +172,7 @@ def test_e3_a_job_that_kills_each_worker_is_dead_after_exactly_its_attempts(site
     assert site.one("SELECT faults FROM ops.queues WHERE queue = 'odd'") == 3
 
 
-def test_e4_a_run_whose_job_was_taken_over_writes_nothing_and_says_lease_lost(
+def test_df13_e4_a_run_whose_job_was_taken_over_writes_nothing_and_says_lease_lost(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen = Seen()
@@ -665,7 +665,7 @@ class TestRunbook:
         assert len(site.sql(RUNBOOK_WAITING)) == 1
         assert site.sql(RUNBOOK_STUCK) == []
 
-    def test_a_long_job_that_is_alive_is_not_stuck_for_its_lock_is_renewed(
+    def test_df13_a_long_job_that_is_alive_is_not_stuck_for_its_lock_is_renewed(
         self, site: Site
     ) -> None:
         seen = Seen()

@@ -343,3 +343,26 @@ def test_what_is_not_set_is_named_and_the_job_waits_for_it(site: Site) -> None:
     assert {each["error_code"] for each in told.values()} == {"not_configured"}
     assert "TELEGRAM_BOT_TOKEN" in told["notify.telegram"]["error_detail"]
     assert "SMTP_URL" in told["notify.email"]["error_detail"]
+
+
+def test_df12_an_alert_is_the_same_one_until_it_was_sent_and_spent_by_success_only(
+    site: Site,
+) -> None:
+    """Who remembers is the database: each command here is one more process to it."""
+    answers = [Said(status=503), Said(status=400), Said()]
+    with service(lambda _: answers.pop(0)) as receiver:
+        place = with_services(site, ALERT_WEBHOOK_URL=receiver.url)
+        key = ("--dedupe-key", "alert:late:ebay-cycle")
+        first = enqueue(place, "notify.webhook", {"type": "late"}, *key)
+        drain(place)
+        not_sent_yet = enqueue(place, "notify.webhook", {"type": "late"}, *key)
+        due_now(place)
+        drain(place)
+        after_failure = enqueue(place, "notify.webhook", {"type": "late"}, *key)
+        drain(place)
+
+    assert not_sent_yet == first
+    assert job(place, first)["status"] == "failed"
+    assert after_failure != first
+    assert job(place, after_failure)["status"] == "completed"
+    assert len(receiver.asked) == 3

@@ -866,7 +866,9 @@ def test_o4_who_lost_his_job_has_no_effect(ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("key", [None, "k"])
-def test_a_renewed_lease_lasts_as_long_as_the_first(ground: Ground, key: str | None) -> None:
+def test_df13_a_job_longer_than_its_lease_is_not_taken_over_while_it_renews_it(
+    ground: Ground, key: str | None
+) -> None:
     add(ground, echo(ordering_key=key))
     job = one(ground)
     ground.go_by(LEASE - SECOND)
