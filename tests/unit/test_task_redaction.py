@@ -34,6 +34,9 @@ GONE = [
     ("1234 4111 1111 1111 1111 x", "1234 [CC_REDACTED] x"),
     ("4111 1111 1111 1111 4111-1111-1111-1111", "[CC_REDACTED] [CC_REDACTED]"),
     ("5019717010103742", "[CC_REDACTED]"),
+    ("8f8b2b83-022b-4320-a161-5022409a8a78@example.com", "[EMAIL_REDACTED]"),
+    ("8f8b2b83-022b-4320-a161-5022409a8a78 555-123-4567",
+     "8f8b2b83-022b-4320-a161-5022409a8a78 [PHONE_REDACTED]"),
     ("a@b.de 555-123-4567 123-45-6789 4111111111111111",
      "[EMAIL_REDACTED] [PHONE_REDACTED] [SSN_REDACTED] [CC_REDACTED]"),
 ]  # fmt: skip
@@ -54,6 +57,9 @@ STAYS = [
     "@handle and a@b",
     "https://www.ebay.com/str/@seller.name",
     "€ 1,234.50",
+    "upload:8f8b2b83-022b-4320-a161-5022409a8a78",
+    "s3://court/fb70657b-d4be-4617-a231-9287775c5b87.csv",
+    "8b1c8329-0483-4963-83ea-7d7ff7db0951, b18c8632-2266-4668-8665-0967DBC38A39",
 ]
 
 
