@@ -90,6 +90,7 @@ KEPT: Mapping[str, str] = MappingProxyType(
         "ops.job_events": "`jobs show JOB --json` shows them",
         "ops.job_keys": "they are the queues' own; `queues list --json` counts them",
         "ops.job_signals": "they are the jobs' own; `psql` shows them",
+        "ops.job_words": "they are those of the jobs' payloads",
         "ops.job_staging": "it is the queues' own; `psql` shows it",
         "ops.chats": "`sessions list --json` shows them",
         "ops.chat_tasks": "`sessions show SESSION --json` shows them",

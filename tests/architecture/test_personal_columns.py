@@ -30,6 +30,7 @@ PERSONAL = {
     "ebay.connect_events": {"reason", "detail"},
     "ops.jobs": {"payload", "result", "signal", "outcome", "error_detail"},
     "ops.job_events": {"detail", "data"},
+    "ops.job_words": {"words"},
     "ops.job_signals": {"data"},
     "ops.chats": {"blocked_reason"},
     "ops.chat_tasks": {"plan", "steps", "reply"},

@@ -8,7 +8,7 @@ from infra.postgres.transaction import Database
 from tests.support.plans import rows_scanned
 
 STORED = 5_000
-LARGE = {"orders", "transactions", "messages", "run_events", "jobs"}
+LARGE = {"orders", "transactions", "messages", "run_events", "jobs", "job_words"}
 FILL = f"""
 INSERT INTO ebay.accounts (name, environment) VALUES ('a', 'simulator');
 INSERT INTO ebay.orders (account_id, order_id, creation_date, last_modified_date, buyer_username, raw, content_hash, first_seen_at, updated_at)

@@ -230,9 +230,8 @@ JOB = (
 
 
 @pytest.mark.parametrize("kind", ["notify.telegram", "echo"])
-def test_a_person_is_taken_out_of_what_jobs_say(
-    database: Database, account_id: int, kind: str
-) -> None:
+def test_a_person_is_taken_out_of_what_jobs_say(database: Database, kind: str) -> None:
+    """Also who is known by nothing else."""
     text = f"tell {NAME} that it was sent"
     do(database, JOB, kind=kind, said=json.dumps({"text": text, "n": 1}), text=text)
     do(
@@ -245,12 +244,13 @@ def test_a_person_is_taken_out_of_what_jobs_say(
         "INSERT INTO ops.job_signals (job_id, name, data, received_at)"
         " SELECT id, 'go', payload, now() FROM ops.jobs",
     )
-    if kind == "echo":
-        # Of other kinds only who is known by anything else.
-        add_message(database, account_id, "1", sender=NAME)
 
     assert delete(database) is Outcome.ERASED
 
+    assert (
+        one(database, "SELECT count(*) FROM ops.job_words WHERE :name = ANY (words)", name=NAME)
+        == 0
+    )
     for table in ("jobs", "job_events", "job_signals"):
         kept = one(database, f"SELECT CAST(to_jsonb(said) AS text) FROM ops.{table} AS said")
         assert NAME not in kept, table

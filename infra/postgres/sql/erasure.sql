@@ -41,6 +41,10 @@ UNION ALL SELECT 'jobs' WHERE 0 < (SELECT count(*) FROM unnest(CAST(:words AS te
                 JOIN ops.jobs job ON (kind LIKE 'notify.%' OR kind = 'http_request')
                  AND ebay.words(ops.job_text(payload, result, error_detail)) @> ebay.words(word)
                  AND strpos(lower(ops.job_text(payload, result, error_detail) COLLATE "C"), word) > 0)
+UNION ALL SELECT 'jobs' WHERE 0 < (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word
+                JOIN ops.job_words told ON told.words @> ebay.words(word)
+               CROSS JOIN LATERAL (SELECT payload FROM ops.jobs WHERE jobs.id = ANY (ARRAY[told.job_id])) AS job
+               WHERE strpos(lower(CAST(job.payload AS text) COLLATE "C"), word) > 0)
 UNION ALL SELECT 'notes' WHERE 0 <
          (SELECT count(*) FROM unnest(CAST(:words AS text[])) AS word JOIN ebay.disputes noted ON ebay.words(noted.note) @> ebay.words(word)
               AND noted.note IS NOT NULL AND strpos(lower(noted.note COLLATE "C"), word) > 0)
@@ -204,13 +208,15 @@ RETURNING 1;
 
 -- name: erase_jobs
 -- Read from end to end, and for a person only who is known here, if only by what was sent: an index over what all
--- jobs say would be written anew with each claim. Jobs live for days.
+-- jobs say would be written anew with each claim. Jobs live for days. Their words are written anew with the payloads.
 WITH told AS MATERIALIZED (
   SELECT job.id FROM ops.jobs job
    WHERE EXISTS (
            SELECT FROM unnest(CAST(:named AS text[])) AS word
             WHERE strpos(lower(concat_ws(' ', CAST(payload AS text), CAST(result AS text), CAST(signal AS text), outcome, error_detail) COLLATE "C"),
                          lower(word COLLATE "C")) > 0)
+), words AS (
+  DELETE FROM ops.job_words WHERE job_id IN (SELECT id FROM told)
 ), events AS (
   UPDATE ops.job_events SET detail = ebay.without_names(detail, CAST(:named AS text[])),
                             data = ebay.without_person(data, '{}', CAST(:named AS text[]))
