@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from random import Random
 from typing import Any
 
 import pytest
@@ -227,6 +228,21 @@ JOB = (
     " VALUES ('q', :kind, 'dead', now(), 1, CAST(:said AS jsonb), CAST(:said AS jsonb), :text,"
     " 'code', :text, CAST(:said AS jsonb), now(), now(), now())"
 )
+
+
+@pytest.mark.parametrize("kind", ["notify.telegram", "echo"])
+def test_a_word_that_no_index_takes_keeps_no_row_out_and_hides_nobody(
+    database: Database, kind: str
+) -> None:
+    """A key in hex, say; an eBay's answer may hold one as well."""
+    hexadecimal = Random(1).randbytes(6_000).hex()
+    text = f"{hexadecimal} of {NAME}"
+
+    do(database, JOB, kind=kind, said=json.dumps({"text": text}), text=text[:100])
+
+    assert delete(database) is Outcome.ERASED
+    kept = one(database, "SELECT payload ->> 'text' FROM ops.jobs")
+    assert kept == f"{hexadecimal} of erased"
 
 
 @pytest.mark.parametrize("kind", ["notify.telegram", "echo"])

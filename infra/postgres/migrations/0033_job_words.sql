@@ -1,3 +1,9 @@
+-- A word that is longer than an index takes (a key in hex, a picture in base64) kept its whole row out. Nobody's name is.
+CREATE OR REPLACE FUNCTION ebay.words(said text) RETURNS text[]
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+  RETURN string_to_array(btrim(regexp_replace(
+           regexp_replace(lower(said COLLATE "C"), '[^a-z0-9]+', ' ', 'g'), '([a-z0-9]{100})[a-z0-9]+', '\1', 'g')), ' ');
+
 -- A person who is known from the payload of a job alone: an index over what jobs of all kinds say would be written anew
 -- with each claim. Payloads do not change, so their words stand beside the jobs, written once; of jobs that send
 -- something there is an index by all that they say already.
