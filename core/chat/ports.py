@@ -154,7 +154,7 @@ class Begun:
 class Untold:
     """A task that ended without a word to its person; `chat` is None where none can be read.
 
-    `started`: somebody was at it.
+    `started`: something of it may be done.
     """
 
     id: JobId

@@ -9,7 +9,9 @@ from core.chat import telling
 from core.chat.model import QUEUE, Chat, Decision
 from core.chat.payload import chat_of, text_of
 from core.chat.ports import ChatTasks, SeenSession, Untold
+from core.chat.words import check_chat
 from core.context import RunContext
+from core.errors import UsageError
 from core.jobs.kinds import BadPayloadError
 from core.jobs.model import Job, NewJob
 from core.jobs.ports import Claim
@@ -60,7 +62,7 @@ class WatchSessions:
             self.tasks.told(task, text, self._sending(task, text))
 
     def _sending(self, task: Untold, text: str) -> tuple[NewJob, ...]:
-        if task.chat is None or task.blocked:
+        if task.chat is None or task.blocked or not _is_chat(task.chat):
             return ()
         return telling.sending(task.chat, task.id, text, "ended")
 
@@ -99,6 +101,15 @@ class WatchSessions:
         self.run.log.warning(
             "session.unreadable", run_id=str(self.run.run_id), queue=QUEUE, **facts
         )
+
+
+def _is_chat(chat: Chat) -> bool:
+    """Lines are made by hand as well, of what no message could be sent to."""
+    try:
+        check_chat(chat)
+    except UsageError:
+        return False
+    return True
 
 
 def _id(given: object) -> str | None:

@@ -119,26 +119,11 @@ def test_t8_an_empty_message_is_refused_before_it_is_queued(desk: Desk, text: st
     assert desk.chats.session(ME) is None
 
 
-@pytest.mark.parametrize("text", ["x" * 4097, "nul\0", "half \ud83d"])
-def test_a_text_that_no_chat_could_have_sent_is_refused(desk: Desk, text: str) -> None:
-    with pytest.raises(UsageError, match="text:"):
-        desk.say(text)
-
-
-@pytest.mark.parametrize(
-    ("chat", "named"),
-    [
-        (Chat(source="Telegram", chat_id="1"), "source"),
-        (Chat(source="a:b", chat_id="1"), "source"),
-        (Chat(source="telegram", chat_id="me"), "chat_id"),
-        (Chat(source="http", chat_id=" 1"), "chat_id"),
-        (Chat(source="http", chat_id=""), "chat_id"),
-        (Chat(source="http", chat_id="x" * 129), "chat_id"),
-    ],
-)
-def test_a_chat_that_has_no_key_of_its_own_is_refused(desk: Desk, chat: Chat, named: str) -> None:
-    with pytest.raises(UsageError, match=named):
-        desk.say("/help", chat)
+def test_a_chat_that_has_no_key_of_its_own_is_refused(desk: Desk) -> None:
+    with pytest.raises(UsageError, match="chat_id"):
+        desk.say("/help", Chat(source="telegram", chat_id="me"))
+    with pytest.raises(UsageError, match="key"):
+        desk.say("/help", key="")
 
 
 def test_a_text_answers_the_active_task_that_waits_for_one(desk: Desk) -> None:

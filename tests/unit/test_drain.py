@@ -947,6 +947,23 @@ class TestTime:
         assert ground.row(other).status is Status.COMPLETED
         assert (report.counts["completed"], report.counts["retried"]) == (1, 1)
 
+    def test_t9_of_a_kind_that_says_so_no_try_comes_after_one_that_took_too_long(self) -> None:
+        released = threading.Event()
+
+        def hangs(_: Job, __: JobContext) -> Verdict:
+            ground.run.clock.advance(601.0)
+            released.wait(20)
+            return Completed()
+
+        ground = yard(kind("hangs", hangs, overdue_is_dead=True), parallel=1)
+        hung = ground.put("hangs")
+
+        report = ground.drain()
+        released.set()
+
+        assert (ground.row(hung).status, ground.row(hung).error_code) == (Status.DEAD, "timed_out")
+        assert report.counts["dead"] == 1
+
     @pytest.mark.parametrize(("margin_gone", "counted"), [(False, 1), (True, 0)])
     def test_what_is_being_written_down_at_the_end_is_waited_for_as_long_as_possible(
         self, margin_gone: bool, counted: int

@@ -175,7 +175,8 @@ SELECT source, chat_id, queue_len, active_id, active_status, active_phase, next_
   FROM ops.sessions WHERE source = :source AND chat_id = :chat_id;
 
 -- name: untold
-SELECT job.id, job.ordering_key, job.status, job.error_code, job.started_at IS NOT NULL AS started,
+SELECT job.id, job.ordering_key, job.status, job.error_code, 
+       job.started_at IS NOT NULL AND job.phase IS DISTINCT FROM 'plan_approval' AS started,
        ops.chat_source(job.ordering_key) IS NOT NULL AS readable, COALESCE(chat.blocked_at IS NOT NULL, false) AS blocked
   FROM ops.chat_tasks task
   JOIN ops.jobs job ON job.id = task.job_id
