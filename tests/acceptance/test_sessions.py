@@ -621,3 +621,18 @@ def test_a_reply_to_a_chat_that_is_read_makes_no_notification(chat: Talk) -> Non
 
     assert chat.site.sql("SELECT kind FROM ops.jobs") == [["chat"]]
     assert chat.task(task).reply == "heard hello"
+
+
+def test_the_shipped_processor_answers_plans_and_does(site: Site) -> None:
+    chat = Talk(site)
+    chat.say("/help")
+    task = chat.say("/pause worker token-refresh")
+    chat.drain()
+    planned = chat.task(task)
+    chat.heard("yes")
+    chat.drain()
+
+    assert "/status" in chat.told()[0], chat.told()
+    assert (planned.status, planned.phase) == (Status.WAITING, "plan_approval")
+    assert chat.task(task).status is Status.COMPLETED
+    assert site.one("SELECT enabled FROM ops.workers WHERE worker = 'token-refresh'") is False
