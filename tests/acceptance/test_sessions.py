@@ -313,14 +313,6 @@ def test_t9_a_task_beyond_its_time_ends_and_the_queue_goes_on(site: Site) -> Non
         assert dead.reply in chat.told()
 
 
-def test_t9_a_task_may_take_600_seconds(chat: Talk) -> None:
-    from handlers.late_kinds import CHATS
-
-    [told] = CHATS
-
-    assert told.longest == timedelta(seconds=600)
-
-
 def test_t11_a_slow_session_does_not_consume_the_whole_run(chat: Talk) -> None:
     never = threading.Event()
 
