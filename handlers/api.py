@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.chat.control import NoSuchSessionError
 from core.errors import ConfigurationError, StoreUnavailableError, UsageError
 from core.intake.uploads import UploadTooLargeError
 from core.jobs.control import (
@@ -44,6 +45,7 @@ from handlers.rest import (
     queues,
     runs,
     schedules,
+    sessions,
     streams,
     tasks,
 )
@@ -81,6 +83,20 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     return answer_request(routes, event, context)
 
 
+GROUPS = (
+    streams,
+    accounts,
+    runs,
+    jobs,
+    queues,
+    dead_letters,
+    tasks,
+    schedules,
+    sessions,
+    intake,
+)
+
+
 def make_api() -> FastAPI:
     api = FastAPI(
         title=TITLE,
@@ -91,7 +107,7 @@ def make_api() -> FastAPI:
         redirect_slashes=False,
         exception_handlers=ANSWERS,
     )
-    for group in (streams, accounts, runs, jobs, queues, dead_letters, tasks, schedules, intake):
+    for group in GROUPS:
         api.include_router(group.router)
     api.add_route("/docs", _docs, methods=["GET"], include_in_schema=False)
     api.add_route("/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
@@ -329,6 +345,7 @@ ANSWERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any
     AmbiguousTaskError: _ambiguous,
     KeyTakenError: _key_taken,
     schedule_control.NoSuchScheduleError: _no_such,
+    NoSuchSessionError: _no_such,
     schedule_control.RefusedError: _conflict,
     UploadTooLargeError: _too_large,
     UsageError: _usage,

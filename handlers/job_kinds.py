@@ -22,10 +22,13 @@ def job_kinds(ready: Opened, run_once: RunOnce | None = None) -> Mapping[str, Jo
     """
 
     def made() -> Mapping[str, JobKind]:
-        from handlers.outside_kinds import outside_kinds
+        from handlers.outside_kinds import blocks, outside_kinds
 
         runs = run_once or _only_drains_run
-        return _by_name(*outside_kinds(ready.settings, stopping=STOP.is_set, run_once=runs))
+        kinds = outside_kinds(
+            ready.settings, stopping=STOP.is_set, run_once=runs, blocks=blocks(ready)
+        )
+        return _by_name(*kinds)
 
     def enforcing() -> Mapping[str, JobKind]:
         from handlers.enforcement_kinds import enforcement_kinds

@@ -14,12 +14,14 @@ from core.jobs.shipped.http_request import SubmitOverHttp
 from core.jobs.shipped.mail import Mail, Post, Posted, SendMails
 from core.jobs.shipped.run_worker import RunWorkers
 from core.jobs.shipped.target import Reach, read_hosts
-from core.jobs.shipped.telegram import Bot, SendToChats
+from core.jobs.shipped.telegram import Blocks, Bot, SendToChats
 from core.jobs.shipped.webhook import PostWebhooks
 from core.secret import Secret
+from handlers.opening import Opened
 from infra.http.client import BoundedHttp
 from infra.http.outward import MAX_CONNECTIONS, OutwardHttp, guarded_http
 from infra.outward_settings import read_credentials, read_smtp_url
+from infra.postgres.chat_blocks import PostgresBlocks
 from infra.settings import Settings
 from infra.telegram.bot import TelegramBot
 
@@ -28,7 +30,7 @@ RUNNABLE = ("ebay-cycle", "token-refresh")
 
 
 def outside_kinds(
-    settings: Settings, *, stopping: Callable[[], bool], run_once: RunOnce
+    settings: Settings, *, stopping: Callable[[], bool], run_once: RunOnce, blocks: Blocks
 ) -> tuple[JobKind, ...]:
     """Nothing is connected before the first job, and nothing is left to be closed after one."""
     reach = _reach(settings)
@@ -45,11 +47,15 @@ def outside_kinds(
     )
     return (
         SubmitOverHttp(send=OutwardHttp(http=guarded, credentials=credentials), reach=reach).kind(),
-        SendToChats(bot=_bot(settings, trusted)).kind(),
+        SendToChats(bot=_bot(settings, trusted), blocks=blocks).kind(),
         webhooks.kind(),
         SendMails(post=_post(settings)).kind(),
         RunWorkers(run_once=run_once, workers=RUNNABLE).kind(),
     )
+
+
+def blocks(ready: Opened) -> Blocks:
+    return PostgresBlocks(ready.database)
 
 
 def _reach(settings: Settings) -> Reach:

@@ -7,6 +7,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import SecretStr
 
+from core.chat.naming import telegram_id
+from core.errors import UsageError
 from core.jobs.kinds import BadPayloadError
 from core.jobs.shipped.mail import is_address
 from core.jobs.shipped.target import Host, is_this_machine, read_host, read_hosts, read_target
@@ -15,6 +17,7 @@ from core.secret import Secret
 from infra.smtp_server import SmtpServer
 
 _BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{20,100}")
+_WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{16,256}")
 _TOKEN = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,2000}")
 _SMTP_PORTS = {"smtp": 587, "smtps": 465}
 
@@ -49,6 +52,21 @@ def _read_hook(url: SecretStr) -> None:
 def _read_bot_token(token: SecretStr) -> None:
     if not _BOT_TOKEN.fullmatch(token.get_secret_value()):
         raise ValueError("must look like 123456789:AAF…, as @BotFather gives it")
+
+
+def _read_webhook_secret(secret: SecretStr) -> None:
+    """The characters that Telegram takes; of its 1 to 256 the short ones could be guessed."""
+    if not _WEBHOOK_SECRET.fullmatch(secret.get_secret_value()):
+        raise ValueError("must be 16 to 256 letters, digits, `-` and `_`")
+
+
+def read_chat_ids(listed: str) -> frozenset[str]:
+    """`42,-1001234567890`: a person's chat is a number above 0, a group's one below."""
+    try:
+        entries = (entry.strip() for entry in listed.split(","))
+        return frozenset(str(telegram_id(entry)) for entry in entries if entry)
+    except UsageError:
+        raise ValueError("must be chats' numbers with commas between: 42,-1001234567890") from None
 
 
 def _read_sender(sender: str) -> None:
@@ -88,6 +106,8 @@ _READ: Mapping[str, Callable[[Any], object]] = {
     "http_bearer_tokens": read_credentials,
     "telegram_bot_token": _read_bot_token,
     "telegram_api_url": read_api_url,
+    "telegram_webhook_secret": _read_webhook_secret,
+    "telegram_allowed_chat_ids": read_chat_ids,
     "notify_webhook_secret": lambda given: signing_key(Secret(given.get_secret_value())),
     "notify_webhook_secret_previous": lambda given: signing_key(Secret(given.get_secret_value())),
     "alert_webhook_url": _read_hook,

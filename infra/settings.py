@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     http_bearer_tokens: SecretStr | None = None
     telegram_bot_token: SecretStr | None = None
     telegram_api_url: str = "https://api.telegram.org"
+    telegram_webhook_secret: SecretStr | None = None
+    telegram_allowed_chat_ids: str = ""
     notify_webhook_secret: SecretStr | None = None
     notify_webhook_secret_previous: SecretStr | None = None
     alert_webhook_url: SecretStr | None = None
@@ -123,6 +125,8 @@ class Settings(BaseSettings):
         "http_bearer_tokens",
         "telegram_bot_token",
         "telegram_api_url",
+        "telegram_webhook_secret",
+        "telegram_allowed_chat_ids",
         "notify_webhook_secret",
         "notify_webhook_secret_previous",
         "alert_webhook_url",

@@ -54,6 +54,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "accounts": ("accounts",),
     "streams": ("streams",),
     "schedules": ("schedules",),
+    "sessions": ("sessions",),
     "runs": ("runs",),
     "export": ("export",),
     "database": ("migrate", "psql"),

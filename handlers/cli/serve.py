@@ -36,7 +36,7 @@ def _serve(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise ConfigurationError("uvicorn is missing; install the `local` extra") from error
 
-    from handlers import api, connect, cron, web, webhooks
+    from handlers import api, connect, cron, telegram, web, webhooks
 
     areas = (cron, webhooks, connect)
 
@@ -64,7 +64,11 @@ def _serve(options: argparse.Namespace) -> int:
         ready.database.dispose()
         config = uvicorn.Config(
             web.make_app(
-                [*api.routes(ready), *(route for area in areas for route in area.routes())],
+                [
+                    *api.routes(ready),
+                    *telegram.routes(ready),
+                    *(route for area in areas for route in area.routes()),
+                ],
                 settings.base_path,
             ),
             log_config=None,
@@ -78,6 +82,10 @@ def _serve(options: argparse.Namespace) -> int:
             log.warning("cron.closed", why="CRON_SECRET is not set, so /cron/* answers 503")
         if not settings.api_tokens:
             log.warning("api.closed", why="API_TOKEN is not set, so /api/* answers 503")
+        if settings.telegram_webhook_secret and not settings.telegram_allowed_chat_ids:
+            log.warning(
+                "telegram.closed", why="TELEGRAM_ALLOWED_CHAT_IDS is not set: none is obeyed"
+            )
         server.run(sockets=[listener])
     log.info("api.stopped")
     return 0 if server.started else 1

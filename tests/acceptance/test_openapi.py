@@ -3,6 +3,7 @@
 Requests are made from the schema, in this process; `make slow` makes many more of them.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ from handlers import api, web
 from infra.simulator.server import Simulator
 from tests.support.postgres import Server
 from tests.support.site import Site, site_of
+from tests.support.typed import typed
 
 pytestmark = pytest.mark.timeout(170)
 TOKEN = "canary-api-token-0123456789"
@@ -27,7 +29,7 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 TASK = "00000000-0000-4000-8000-000000000001"
 THERE = {
     "task": TASK, "job": TASK, "account": "all", "stream": "orders", "queue": "default",
-    "type": "test", "kind": "test",
+    "type": "test", "kind": "test", "source": "http", "chat_id": "me",
 }  # fmt: skip
 A_TASK = f"""
 INSERT INTO ops.jobs (id, queue, kind, status, max_attempts, payload, run_at, created_at, updated_at, is_task)
@@ -65,6 +67,8 @@ def site(_session_server: Server, _template: str) -> Iterator[Site]:
         site.connect(1)
         with site.in_this_process():
             site.sql(A_TASK)
+            said = typed(site, "sessions", "send", "http:me", "/help", "--json").stdout
+            THERE["task_id"] = json.loads(said)["task_id"]
             yield site
     _session_server.drop_database(name)
 

@@ -168,6 +168,7 @@ def test_the_template_is_made_offline_and_says_what_is_deployed(
         "handlers/api.handler": (512, 29),
         "handlers/connect.handler": (512, 29),
         "handlers/queue_drain.handler": (512, 900),
+        "handlers/telegram.handler": (512, 29),
         "handlers/token_refresh.handler": (512, 300),
         "handlers/webhooks.handler": (512, 30),
     }
@@ -178,7 +179,7 @@ def test_the_template_is_made_offline_and_says_what_is_deployed(
     workers = ("ebay-cycle", "token-refresh", "queue-drain", "{worker}/")
     paths = [f"/cron/{worker}" for worker in workers]
     api = {"ANY /api/{path+}", "GET /docs", "GET /openapi.json"}
-    api |= {"GET /webhooks/ebay", "POST /webhooks/ebay"}
+    api |= {"GET /webhooks/ebay", "POST /webhooks/ebay", "POST /webhooks/telegram"}
     connect = {"GET /ebay/connect", "POST /ebay/connect", "GET /ebay/callback"}
     assert routes == api | connect | {
         f"{method} {path}" for method in ("GET", "POST") for path in paths

@@ -11,7 +11,7 @@ from uuid import UUID
 from core.clock import CarriedClock
 from core.deadline import Deadline
 from core.jobs.kinds import JobContext
-from core.jobs.model import Job, JobId, Priority
+from core.jobs.model import Job, JobId, Priority, Transaction
 from core.jobs.shipped.answers import HttpAnswer, HttpRequest, Sent
 from tests.support.log import ListLog
 
@@ -56,6 +56,19 @@ def context(
         renew=lambda: answers.pop(0) if answers else True,
         cancelled=lambda: cancelled,
     )
+
+
+@dataclass
+class Refusing:
+    """Chats that refuse what is sent, and why; for `notify.telegram`."""
+
+    chats: dict[int | str, str] = field(default_factory=dict)
+
+    def is_blocked(self, chat_id: int | str, /) -> bool:
+        return chat_id in self.chats
+
+    def block(self, _: Transaction, chat_id: int | str, why: str, /) -> None:
+        self.chats[chat_id] = why
 
 
 @dataclass

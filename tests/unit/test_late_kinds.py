@@ -21,7 +21,7 @@ from handlers.outside_kinds import RUNNABLE, outside_kinds
 from infra.settings import Settings
 from tests.support.intake_desk import MemoryFiles
 from tests.support.memory_folders import watching
-from tests.support.outside import NOW, context, job
+from tests.support.outside import NOW, Refusing, context, job
 
 FUNCTIONS = {"check", "perform", "expires", "key"}
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture
 def made(settings: Settings) -> Mapping[str, JobKind]:
-    kinds = outside_kinds(settings, stopping=lambda: False, run_once=never)
+    kinds = outside_kinds(settings, stopping=lambda: False, run_once=never, blocks=Refusing())
     return {kind.name: kind for kind in kinds}
 
 

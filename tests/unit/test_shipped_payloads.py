@@ -14,14 +14,14 @@ from core.jobs.shipped.run_worker import RunWorkers
 from core.jobs.shipped.target import Reach, read_hosts
 from core.jobs.shipped.telegram import SendToChats
 from core.jobs.shipped.webhook import PostWebhooks
-from tests.support.outside import Sender, job
+from tests.support.outside import Refusing, Sender, job
 from tests.unit.test_late_kinds import never
 
 REACH = Reach(hosts=read_hosts("a.example"))
 KINDS = (
     SubmitOverHttp(send=Sender(), reach=REACH).kind(),
     PostWebhooks(send=Sender(), reach=REACH).kind(),
-    SendToChats(bot=None).kind(),
+    SendToChats(bot=None, blocks=Refusing()).kind(),
     SendMails(post=None).kind(),
     RunWorkers(run_once=never, workers=("ebay-cycle",)).kind(),
 )

@@ -20,7 +20,8 @@ from core.jobs.shipped.telegram import (
     SendToChats,
     parts,
 )
-from tests.support.outside import NOW, context, job
+from tests.support.log import ListLog
+from tests.support.outside import NOW, Refusing, context, job
 
 TAKEN = BotAnswer(code=200, message_id=7)
 HELLO = {"chat_id": 42, "text": "hello"}
@@ -39,6 +40,11 @@ class Chats:
         return self.answers.pop(0) if self.answers else TAKEN
 
 
+class Statements:
+    def execute(self, name: str, /, **values: object) -> list[dict[str, Any]]:
+        raise AssertionError(name)
+
+
 def performed(
     payload: dict[str, Any],
     *answers: BotAnswer | NotSent | NoAnswer,
@@ -47,7 +53,7 @@ def performed(
     **overrides: Any,
 ) -> tuple[Verdict, list[ChatMessage]]:
     chats = Chats(list(answers))
-    kind = SendToChats(bot=chats)
+    kind = SendToChats(bot=chats, blocks=Refusing())
     around = context(left_s=left_s, renewals=renewals)
     return kind.perform(job(payload, **overrides), around), chats.messages
 
@@ -71,7 +77,7 @@ def test_a_long_text_is_sent_in_parts_and_in_order() -> None:
 
 
 def test_the_order_of_a_chat_is_kept_by_its_key() -> None:
-    kind = SendToChats(bot=None).kind()
+    kind = SendToChats(bot=None, blocks=Refusing()).kind()
 
     assert kind.key is not None
     assert kind.key(HELLO) == "telegram:42"
@@ -178,6 +184,47 @@ def test_a_refusal_keeps_telegrams_code_and_words(code: int, kind: type[Failed |
     assert ("TELEGRAM_BOT_TOKEN" in verdict.detail) == (code in {401, 404})
 
 
+@pytest.mark.parametrize(
+    ("code", "description"),
+    [
+        (403, "Forbidden: bot was blocked by the user"),
+        (403, "Forbidden: bot was kicked from the supergroup chat"),
+        (403, "Forbidden: user is deactivated"),
+        (400, "Bad Request: chat not found"),
+        (400, "Bad Request: group chat was deactivated"),
+    ],
+)
+def test_a_chat_that_refuses_everything_is_switched_off_with_the_job_that_found_out(
+    code: int, description: str
+) -> None:
+    chats, refusing = Chats([BotAnswer(code=code, description=description)]), Refusing()
+    kind = SendToChats(bot=chats, blocks=refusing)
+
+    around = context()
+    verdict = kind.perform(job(HELLO), around)
+
+    assert isinstance(verdict, Failed)
+    assert (verdict.code, refusing.chats) == (f"telegram_{code}", {})
+    assert isinstance(around.log, ListLog)
+    assert around.log.told == [("warning", "chat.blocked", {"chat_id": "42", "why": description})]
+    assert verdict.effect is not None
+    verdict.effect(Statements())
+    assert refusing.chats == {42: description}
+    assert kind.perform(job(HELLO), context()) == Cancelled(outcome="chat_blocked")
+    assert len(chats.messages) == 1
+    assert isinstance(kind.perform(job({**HELLO, "chat_id": 43}), context()), Completed)
+
+
+@pytest.mark.parametrize(
+    "description", ["Bad Request: message is too long", "Bad Request: have no rights to send"]
+)
+def test_a_message_that_is_refused_switches_nothing_off(description: str) -> None:
+    verdict, _ = performed(HELLO, BotAnswer(code=400, description=description))
+
+    assert isinstance(verdict, Failed)
+    assert verdict.effect is None
+
+
 def test_a_group_that_moved_is_followed_once() -> None:
     moved = BotAnswer(code=400, migrated_to=-1001)
 
@@ -206,12 +253,15 @@ def test_who_lost_the_job_sends_nothing_more() -> None:
 def test_what_is_cancelled_is_not_sent() -> None:
     chats = Chats()
 
-    assert SendToChats(bot=chats).perform(job(HELLO), context(cancelled=True)) == Cancelled()
+    assert (
+        SendToChats(bot=chats, blocks=Refusing()).perform(job(HELLO), context(cancelled=True))
+        == Cancelled()
+    )
     assert chats.messages == []
 
 
 def test_a_missing_token_is_named_and_tried_again() -> None:
-    verdict = SendToChats(bot=None).perform(job(HELLO), context())
+    verdict = SendToChats(bot=None, blocks=Refusing()).perform(job(HELLO), context())
 
     assert isinstance(verdict, Retry)
     assert (verdict.code, verdict.detail.split()[0]) == ("not_configured", "TELEGRAM_BOT_TOKEN")
@@ -240,11 +290,11 @@ def test_a_payload_that_cannot_be_sent_is_refused_by_its_field(
     payload: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(BadPayloadError, match=why):
-        SendToChats(bot=None).kind().check(payload)
+        SendToChats(bot=None, blocks=Refusing()).kind().check(payload)
 
 
 def test_a_payload_of_as_many_parts_as_there_may_be_is_taken() -> None:
-    SendToChats(bot=None).kind().check({"chat_id": 1, "text": "x" * 40_000})
+    SendToChats(bot=None, blocks=Refusing()).kind().check({"chat_id": 1, "text": "x" * 40_000})
 
 
 def test_a_text_is_cut_at_lines_then_at_words_then_where_it_is_full() -> None:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from core.jobs.kinds import PATIENT, BadPayloadError, Effect, JobContext, JobKind
-from core.jobs.model import Completed, Failed, Job, Retry, Verdict
+from core.jobs.model import Cancelled, Completed, Failed, Job, Retry, Transaction, Verdict
 from core.jobs.shipped import answers, fields
 from core.jobs.shipped.answers import NoAnswer, NotSent
 from core.jobs.throttling import throttled
@@ -28,11 +28,16 @@ LIMIT = 4096
 MARK = "(resent) "
 MAX_PARTS = 10
 MAX_TEXT = MAX_PARTS * LIMIT
+_LONGEST_SAID = 300
 _UNIT_BYTES = 2
 _LARGEST_CHAT = 2**52
 _CHANNEL = re.compile(r"@[A-Za-z][A-Za-z0-9_]{3,31}")
 _PHASE = re.compile(r"sent (\d+)(|, unsure of the (?:next|rest))")
 _TOO_MANY = 429
+_FORBIDDEN, _BAD_REQUEST = 403, 400
+# Of a bad request only its words tell whether it is the chat that is bad.
+_NO_CHAT = re.compile(r"chat not found|user not found|deactivated|PEER_ID_INVALID", re.IGNORECASE)
+BLOCKED = "chat_blocked"
 # A wrong token: the same message is right as soon as the setting is.
 _BAD_TOKEN = frozenset({401, 404})
 _ACCEPTED = 200
@@ -58,6 +63,16 @@ class BotAnswer:
 
 class Bot(Protocol):
     def send(self, message: ChatMessage, /) -> BotAnswer | NotSent | NoAnswer: ...
+
+
+class Blocks(Protocol):
+    """Chats that refused what was sent; a chat that writes takes messages again."""
+
+    def is_blocked(self, chat_id: int | str, /) -> bool:
+        """Raises StoreUnavailableError."""
+        ...
+
+    def block(self, transaction: Transaction, chat_id: int | str, why: str, /) -> None: ...
 
 
 class Doubt(StrEnum):
@@ -97,6 +112,7 @@ class SendToChats:
     """`bot` is None where no token is set."""
 
     bot: Bot | None
+    blocks: Blocks
 
     def kind(self) -> JobKind:
         return JobKind(
@@ -117,6 +133,11 @@ class SendToChats:
         if self.bot is None:
             return Retry(code="not_configured", detail=f"{TOKEN} is not set; see .env.example")
         message = _read(job.payload)
+        if self.blocks.is_blocked(message.chat_id):
+            return Cancelled(outcome=BLOCKED)
+        return self._sent(self.bot, message, job, context)
+
+    def _sent(self, bot: Bot, message: ChatMessage, job: Job, context: JobContext) -> Verdict:
         texts = parts(message.text)
         progress = Progress.of(job)
         messages: list[int | None] = []
@@ -127,12 +148,25 @@ class SendToChats:
             if messages and not context.renew():
                 return answers.lease_lost(context)
             text = (MARK if progress.doubt else "") + texts[progress.done]
-            message, answer = _moved(self.bot, replace(message, text=text))
+            message, answer = _moved(bot, replace(message, text=text))
+            if isinstance(answer, BotAnswer) and _is_blocked(answer):
+                return self._blocked(job, answer, context)
             if not isinstance(answer, BotAnswer) or answer.code != _ACCEPTED:
                 return _unsent(answer, progress, job, context.clock.now())
             messages.append(answer.message_id)
             progress = progress.after_one()
         return Completed(result={"message_ids": messages})
+
+    def _blocked(self, job: Job, answer: BotAnswer, context: JobContext) -> Failed:
+        """Nothing more is sent to it: Telegram slows down bots that go on."""
+        chat_id = _chat(job.payload)
+        why = fields.quoted(answer.description, _LONGEST_SAID)
+        context.log.warning("chat.blocked", chat_id=str(chat_id), why=why)
+
+        def block(transaction: Transaction) -> None:
+            self.blocks.block(transaction, chat_id, why)
+
+        return Failed(code=_code(answer), detail=_detail(answer), effect=block)
 
 
 def _moved(bot: Bot, message: ChatMessage) -> tuple[ChatMessage, BotAnswer | NotSent | NoAnswer]:
@@ -154,8 +188,7 @@ def _unsent(
 
 
 def _refused(answer: BotAnswer, progress: Progress, job: Job, now: datetime) -> Verdict:
-    code = f"telegram_{answer.code}"
-    detail = f"{PLACE} answered {answer.code}: {fields.quoted(answer.description, 300)}"
+    code, detail = _code(answer), _detail(answer)
     if answer.code == _TOO_MANY:
         until = _free_at(answer, job, now)
         return throttled(job, until, now, detail=detail, phase=str(progress))
@@ -164,6 +197,22 @@ def _refused(answer: BotAnswer, progress: Progress, job: Job, now: datetime) -> 
     if answer.code >= 500:  # noqa: PLR2004  (HTTP's own classes)
         return Retry(code=code, detail=detail, phase=str(progress))
     return Failed(code=code, detail=detail)
+
+
+def _code(answer: BotAnswer) -> str:
+    return f"telegram_{answer.code}"
+
+
+def _detail(answer: BotAnswer) -> str:
+    said = fields.quoted(answer.description, _LONGEST_SAID)
+    return f"{PLACE} answered {answer.code}: {said}"
+
+
+def _is_blocked(answer: BotAnswer) -> bool:
+    """Blocked, kicked, deleted, never begun: whatever is sent there is refused."""
+    if answer.code == _BAD_REQUEST:
+        return _NO_CHAT.search(answer.description) is not None
+    return answer.code == _FORBIDDEN
 
 
 def _free_at(answer: BotAnswer, job: Job, now: datetime) -> datetime:
