@@ -115,7 +115,7 @@ KEPT: Mapping[str, str] = MappingProxyType(
     }
 )
 
-_SCHEMAS = (SCHEMA, "ops", "intake")
+_SCHEMAS = (SCHEMA, "ops", "intake", "enforcement")
 
 # Named as their stream is.
 _STREAMS = {"active_inventory": "listings", "buyer": "purchases"}

@@ -111,16 +111,18 @@ def test_e19_every_table_and_column_that_is_named_is_there(database: Database) -
     with database.transaction() as connection:
         rows = connection.exec_driver_sql(
             "SELECT table_schema || '.' || table_name, column_name FROM information_schema.columns"
-            " WHERE table_schema IN ('ebay', 'ops', 'intake')"
+            " WHERE table_schema IN ('ebay', 'ops', 'intake', 'enforcement')"
         ).all()
     tables = {table for table, _ in rows}
     named = {
         name
         for document in DOCUMENTS
-        for name in re.findall(r"\b((?:ebay|ops|intake)\.(?!md\b)[a-z]\w+)\b", document.read_text())
+        for name in re.findall(
+            r"\b((?:ebay|ops|intake|enforcement)\.(?!md\b)[a-z]\w+)\b", document.read_text()
+        )
     }
     keys = re.findall(
-        r"^\| `((?:ebay|ops|intake)\.\w+)` \| `([a-z_, ]+)`",
+        r"^\| `((?:ebay|ops|intake|enforcement)\.\w+)` \| `([a-z_, ]+)`",
         (ROOT / "docs" / "tables.md").read_text(),
         re.MULTILINE,
     )
@@ -137,7 +139,7 @@ def test_every_table_is_described(database: Database) -> None:
     with database.transaction() as connection:
         names = connection.exec_driver_sql(
             "SELECT table_schema || '.' || table_name FROM information_schema.tables"
-            " WHERE table_schema IN ('ebay', 'ops', 'intake')"
+            " WHERE table_schema IN ('ebay', 'ops', 'intake', 'enforcement')"
         ).scalars()
         missing = [name for name in names if f"`{name}`" not in described]
 
