@@ -8,7 +8,16 @@ from shlex import quote
 
 from core.errors import UsageError
 from core.jobs.kinds import BadPayloadError, JobKind
-from core.jobs.model import MAX_DEPTH, MAX_KEY, MAX_NESTING, MAX_PAYLOAD, NewJob, Status
+from core.jobs.model import (
+    MAX_ATTEMPTS,
+    MAX_DEPTH,
+    MAX_KEY,
+    MAX_KEY_BYTES,
+    MAX_NESTING,
+    MAX_PAYLOAD,
+    NewJob,
+    Status,
+)
 
 Kinds = Mapping[str, JobKind]
 
@@ -71,8 +80,9 @@ def _check_fields(job: NewJob) -> None:
     _check_word("ordering key", job.ordering_key)
     _check_word("idempotency key", job.idempotency_key)
     _check_word("dedupe key", job.dedupe_key)
-    if job.max_attempts is not None and job.max_attempts < 1:
-        raise UsageError(f"a {job.kind} job needs one attempt at least, not {job.max_attempts}")
+    most = job.max_attempts
+    if most is not None and not 1 <= most <= MAX_ATTEMPTS:
+        raise UsageError(f"a {job.kind} job has 1 to {MAX_ATTEMPTS} attempts, not {most}")
     if job.run_at is not None and job.run_at.tzinfo is None:
         raise UsageError(f"run_at of a {job.kind} job has no time zone; add Z or +02:00")
 
@@ -84,6 +94,9 @@ def _check_word(name: str, word: str | None) -> None:
         raise UsageError(f"the {name} of a job has 1 to {MAX_KEY} characters, not {len(word)}")
     if not word.isprintable():
         raise UsageError(f"the {name} of a job holds a character that cannot be shown")
+    size = len(word.encode())
+    if size > MAX_KEY_BYTES:
+        raise UsageError(f"the {name} of a job has at most {MAX_KEY_BYTES} bytes, not {size}")
 
 
 def payload_text(job: NewJob) -> str:

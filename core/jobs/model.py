@@ -14,8 +14,9 @@ MAX_PAYLOAD = 256 * 1024
 MAX_NESTING = 100
 """Of lists and objects: more is a mistake or an attack, and an answer could not show it."""
 MAX_CODE, MAX_DETAIL = 128, 8000
-MAX_KEY = 512
-"""Characters of a queue's name and of the keys."""
+MAX_KEY, MAX_KEY_BYTES = 512, 1024
+"""Characters, and bytes, of a queue's name and of the keys: two of them fit into one index."""
+MAX_ATTEMPTS = 1000
 MAX_DEPTH = 1000
 """Unfinished jobs of one ordering key: a blocked key is no place to pile up work."""
 

@@ -10,6 +10,8 @@ from handlers.parameters import read_since, read_span
 
 ALIASES = {"ebay-cycle": "ebay", "token-refresh": "tokens", "queue-drain": "queue"}
 """What people type for a worker."""
+LARGEST = 1_000_000
+"""Of a number that is typed: PostgreSQL's own limits are no answer to a person."""
 
 
 def worker_named(text: str) -> str:
@@ -25,7 +27,7 @@ def known_worker(text: str) -> str:
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    return lambda text: _whole(text, least, None)
+    return lambda text: _whole(text, least, LARGEST)
 
 
 def port(text: str) -> int:
@@ -33,14 +35,13 @@ def port(text: str) -> int:
     return _whole(text, 0, 65535)
 
 
-def _whole(text: str, least: int, most: int | None) -> int:
+def _whole(text: str, least: int, most: int) -> int:
     try:
         number = int(text)
     except ValueError:
         number = least - 1
-    if number < least or (most is not None and number > most):
-        to = "" if most is None else f" to {most}"
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least}{to}")
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no whole number from {least} to {most}")
     return number
 
 

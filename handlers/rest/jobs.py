@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, Field
 
 from core.jobs.control import JobFilter
-from core.jobs.model import MAX_KEY, NewJob, Status
+from core.jobs.model import MAX_ATTEMPTS, MAX_KEY, NewJob, Status
 from handlers import job_desk
 from handlers.job_asks import ago, read_at, read_mark, read_priority, word
 from handlers.job_views import event_json, job_json, mark_text, whole_job_json
@@ -89,7 +89,7 @@ class JobAsked(Body):
     run_at: str | None = Field(
         default=None, max_length=64, description="2026-12-01T08:00:00Z, or a span from now: 10m"
     )
-    max_attempts: int | None = Field(default=None, ge=1, le=1000)
+    max_attempts: int | None = Field(default=None, ge=1, le=MAX_ATTEMPTS)
     dedupe_key: Key | None = Field(default=None, description="made once until it has ended")
     draft: bool = Field(default=False, description="not before it is run")
 

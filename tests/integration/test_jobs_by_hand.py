@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from core.jobs.control import JobFilter
-from core.jobs.model import Completed, Job
+from core.jobs.model import Completed, Job, Snooze
 from core.jobs.ports import Dead, Ended, Lane, Settled
 from core.jobs.trying import try_job
 from infra.postgres.job_view import PostgresJobView
@@ -19,6 +19,7 @@ from tests.contract.test_job_store import KINDS, LEASE, RUN, Q, echo
 from tests.integration.test_job_races import ASLEEP, STRANDED
 from tests.support.outside import context
 
+LATER = Snooze(until=datetime(2030, 1, 1, tzinfo=UTC), reason="throttled")
 INSERT = (
     "INSERT INTO ops.jobs (queue, kind, status, ordering_key, run_at, max_attempts, payload,"
     " created_at, updated_at) VALUES ('{queue}', 'echo', 'pending', {key}, now(), 3,"
@@ -189,6 +190,20 @@ def test_a_person_who_takes_his_time_with_what_is_staged_stops_no_other_line(des
 
     assert moved == 1
     assert sorted(map(str, desk.drained())) == ["1", "2"]
+
+
+def test_attempts_that_a_person_sets_to_none_at_work_may_be_given_back_all_the_same(
+    desk: Desk,
+) -> None:
+    desk.store.enqueue([echo(n, ordering_key=key) for n, key in enumerate([None, "k", None])])
+    jobs = desk.claim()
+
+    desk.sql("UPDATE ops.jobs SET attempts = 0")
+    desk.store.release(jobs[:2])
+    [ended] = desk.store.settle(RUN, [Settled(job=jobs[2], verdict=LATER)])
+
+    assert ended is Ended.SNOOZED
+    assert desk.sql("SELECT DISTINCT status, attempts FROM ops.jobs") == [("pending", 0)]
 
 
 def test_what_ours_do_is_not_staged_once_more(desk: Desk) -> None:

@@ -48,10 +48,13 @@ def test_what_is_to_be_typed_can_be_typed_whatever_the_names_are() -> None:
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"max_attempts": 0}, "one attempt at least"),
+        ({"max_attempts": 0}, "1 to 1000 attempts, not 0"),
+        ({"max_attempts": 2**31}, "1 to 1000 attempts, not 2147483648"),
         ({"run_at": datetime(2026, 1, 1)}, "no time zone"),  # noqa: DTZ001  (what is refused)
         ({"ordering_key": ""}, "1 to 512 characters, not 0"),
         ({"dedupe_key": "x" * 513}, "1 to 512 characters, not 513"),
+        # An index takes no more of two of them together.
+        ({"ordering_key": "\u6f22" * 342}, "at most 1024 bytes, not 1026"),
     ],
 )
 def test_a_field_that_makes_no_sense_is_named(fields: dict[str, Any], told: str) -> None:

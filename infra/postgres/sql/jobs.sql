@@ -376,7 +376,7 @@ change AS MATERIALIZED (
   UPDATE ops.jobs job
      SET status = CASE WHEN cancel_asked_at IS NULL THEN change.status ELSE 'cancelled' END,
          run_at = COALESCE(change.run_at, job.run_at),
-         attempts = job.attempts - COALESCE(change.back, 0),
+         attempts = GREATEST(job.attempts - COALESCE(change.back, 0), 0),
          locked_by = NULL, locked_at = NULL, leased_until = NULL,
          wait_name = CASE WHEN cancel_asked_at IS NULL THEN change.wait_name END,
          wait_until = CASE WHEN cancel_asked_at IS NULL THEN change.wait_until END,
@@ -475,10 +475,11 @@ SELECT id, cancelled
  WHERE leased_until > now OR id IN (SELECT id FROM free);
 
 -- name: release
+-- GREATEST: somebody may have set the attempts back by hand meanwhile.
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now)
 UPDATE ops.jobs job
    SET status = CASE WHEN cancel_asked_at IS NULL THEN 'pending' ELSE 'cancelled' END,
-       attempts = job.attempts - 1,
+       attempts = GREATEST(job.attempts - 1, 0),
        locked_by = NULL, locked_at = NULL, leased_until = NULL,
        finished_at = CASE WHEN cancel_asked_at IS NOT NULL THEN now END,
        updated_at = now
