@@ -27,6 +27,7 @@ HELP = "\n".join(
             ' A name with spaces stands in "quotes".'
         ),
         "What changes something is told as a plan first, and done when you say yes.",
+        "For example: /orders yesterday, /money 2026-11, /pause shop orders, /rewind shop all 7d",
     )
 )
 ANSWERS = frozenset({"yes", "no", "ok", "tak", "nie", "approve", "reject"})

@@ -49,7 +49,8 @@ class PostgresFacts:
         asked = {
             "names": list(names),
             "low": [name.lower() for name in names],
-            "beginning": beginning.lower(),
+            "beginning": beginning,
+            "low_beginning": beginning.lower(),
         }
         with self.database.transaction() as connection:
             return [_account(row) for row in _run(connection, "named", **asked, most=most)]

@@ -1067,6 +1067,16 @@ def test_e9_a_retry_of_the_dead_is_a_new_job_that_names_it(ground: Ground) -> No
     assert status(ground, job_id) is Status.DEAD
 
 
+def test_what_dies_after_the_dead_were_counted_is_not_tried_again_with_them(ground: Ground) -> None:
+    [job_id] = dead(ground, echo(1))
+    died_at = ground.row(job_id)["finished_at"]
+
+    too_early = ground.control.retry_dead(DeadFilter(until=died_at - HOUR), 10)
+    in_time = ground.control.retry_dead(DeadFilter(until=died_at), 10)
+
+    assert (too_early, in_time) == (0, 1)
+
+
 def test_a_discarded_job_stays_dead_and_is_not_tried_again_with_the_others(ground: Ground) -> None:
     [job_id] = dead(ground, echo(1))
 

@@ -17,8 +17,10 @@ SELECT account.*, token.refresh_expires_at AS consent_ends_at, state.last_succes
 SELECT status, count(*) AS accounts FROM ebay.accounts GROUP BY status;
 
 -- name: named
+-- Also by the letters as they were typed: lower() of a database whose locale is C knows those of English only.
 SELECT id, name, environment, status, status_reason FROM ebay.accounts
- WHERE name = ANY (CAST(:names AS text[])) OR lower(name) = ANY (CAST(:low AS text[])) OR starts_with(lower(name), :beginning)
+ WHERE name = ANY (CAST(:names AS text[])) OR lower(name) = ANY (CAST(:low AS text[]))
+    OR starts_with(lower(name), :low_beginning) OR starts_with(name, :beginning)
  ORDER BY NOT (name = ANY (CAST(:names AS text[])) OR lower(name) = ANY (CAST(:low AS text[]))), name
  LIMIT :most;
 
