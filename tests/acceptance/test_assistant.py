@@ -1,6 +1,7 @@
 """The assistant of chats through the real drain: asked, approved, done, taken back, told."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,12 +9,13 @@ from unittest.mock import patch
 
 import pytest
 
-from core.chat.model import ROLLED_BACK
+from core.chat.assistant_asks import USAGE
+from core.chat.model import ROLLED_BACK, Chat
 from core.errors import StoreUnavailableError
 from core.jobs.model import Status
 from infra.postgres.stream_control import PostgresStreams
 from tests.support.chats import Talk
-from tests.support.site import DRAIN, Site
+from tests.support.site import DRAIN, ROOT, Site
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -218,3 +220,21 @@ def test_a_drain_with_nothing_due_imports_nothing_of_the_assistant(site: Site) -
 
     assert ended.stdout.splitlines()[-1] == "[]", ended.stderr
     assert site.one(f"SELECT count(*) FROM ops.runs WHERE worker = '{DRAIN}'") == 1
+
+
+def test_what_the_document_says_can_be_said(chat: Talk) -> None:
+    text = (ROOT / "docs" / "sessions.md").read_text()
+    [said] = re.findall(r"^```text\n(/.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    chat.site.sql(f"UPDATE ebay.accounts SET name = 'shop' WHERE name = '{name(chat)}'")
+    tasks = []
+    for number, line in enumerate(said.splitlines()):
+        tasks.append(chat.say(line, chat=Chat(source="http", chat_id=f"line-{number}")))
+
+    chat.drain()
+
+    replies = [chat.task(task).reply or "" for task in tasks]
+    assert all(replies)
+    assert not [each for each in replies if "Usage" in each or "there is no" in each]
+    assert sum("Reply yes to do this" in each for each in replies) == 3
+    for command in USAGE:
+        assert f"`/{command}" in text
