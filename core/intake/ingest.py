@@ -109,7 +109,7 @@ class _Reading:
 
     def read(self) -> Verdict:
         store = self.ingest.batches
-        self.batch = store.resume(self.job, self._id())
+        self.batch = store.resume(self.job)
         if self.batch is None:
             instead = self._begin()
             if instead is not None:
@@ -145,14 +145,12 @@ class _Reading:
                 ),
             ),
         )
-        match begun:
-            case Busy():
-                return Snooze(until=self.context.clock.now() + BUSY, reason="file_busy")
-            case Duplicate():
-                return _duplicate(begun.id, begun.of)
-            case Batch():
-                self.batch = begun
-                return None
+        if isinstance(begun, Busy):
+            return Snooze(until=self.context.clock.now() + BUSY, reason="file_busy")
+        if isinstance(begun, Duplicate):
+            return _duplicate(begun.id, begun.of)
+        self.batch = begun
+        return None
 
     def _place(self) -> str:
         return fields.line(self.job.payload, "file_path", 2000)

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from core.intake.model import Batch, BatchId, Begun, Chunk, NewBatch
+from core.intake.model import Batch, Begun, Chunk, NewBatch
 from core.jobs.model import Job
 
 
@@ -40,15 +40,15 @@ class Batches(Protocol):
     written.
     """
 
-    def resume(self, job: Job, batch_id: BatchId) -> Batch | None:
-        """What this job has begun and not given up, or has ended."""
+    def resume(self, job: Job) -> Batch | None:
+        """What this job has begun, or taken over, and not given up; or has ended."""
         ...
 
     def begin(self, job: Job, new: NewBatch) -> Begun:
-        """One job at a time reads a file, by its content. What another one has left half-read is
-        given up, and begun anew.
+        """One job at a time reads a file, by its content.
 
-        Raises UsageError: the id is that of another file, or of a job that is at it.
+        What another one has left is taken over where it was staged, by its own id; else it is given
+        up and begun anew. Raises UsageError: the id is that of another file.
         """
         ...
 

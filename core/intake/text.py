@@ -60,9 +60,8 @@ class Hashed(io.BufferedIOBase):
         return self._read()
 
     def head(self) -> bytes:
-        """How it begins; it is read all the same."""
-        if self._head is None:
-            self._head = self._read()
+        """How it begins, asked before anything is read; it is read all the same."""
+        self._head = self._read()
         return self._head[:HEAD]
 
     def digest(self) -> str:

@@ -62,12 +62,10 @@ class _Moved:
 class PostgresBatches:
     database: Database
 
-    def resume(self, job: Job, batch_id: BatchId) -> Batch | None:
+    def resume(self, job: Job) -> Batch | None:
         with self.database.transaction() as connection:
-            batch = _find(connection, batch_id)
-        if batch is None or batch.job_id != job.id or batch.status is BatchStatus.FAILED:
-            return None
-        return batch
+            row = _run(connection, "of_job", job_id=job.id).first()
+            return None if row is None else _batch(row)
 
     def begin(self, job: Job, new: NewBatch) -> Begun:
         while True:
@@ -145,21 +143,31 @@ def _find(connection: sa.Connection, batch_id: BatchId) -> Batch | None:
 
 
 def _begin(connection: sa.Connection, job: Job, new: NewBatch) -> Begun | _Left:
-    """1. Somebody is at it. 2. Somebody has left it. 3. It is taken already. 4. It is begun."""
+    """1. Somebody is at it. 2. Somebody has staged it. 3. Somebody has left it. 4. It is taken
+    already. 5. It is begun.
+    """
     file = {"id": new.id, "file_hash": new.survey.file_hash}
     _run(connection, "lock_file", file_hash=new.survey.file_hash)
     there = _run(connection, "at_work", **file).all()
     if any(each.held and each.job_id != job.id for each in there):
         return Busy()
+    staged = next((each.id for each in there if each.staged), None)
+    if staged is not None:
+        return _changed(connection, "adopt", id=staged, job_id=job.id)
     same = _find(connection, new.id)
-    left = [BatchId(each.id) for each in there]
-    for each in left:
-        _give_up(connection, each, f"half-read by a job that did not end; read anew as {new.id}")
-    if left or _run(connection, "is_staged", id=new.id).scalar_one():
-        return _Left([*left, new.id])
+    strewn = _strewn(connection, [BatchId(each.id) for each in there], new.id)
+    if strewn:
+        return _Left(strewn)
     _refuse_other(same, job, new)
     of = None if new.force else _taken_as(connection, same, file)
     return _begun(connection, job, new) if of is None else _duplicate(connection, job, new, of)
+
+
+def _strewn(connection: sa.Connection, left: Sequence[BatchId], by: BatchId) -> Sequence[BatchId]:
+    """What nobody works on is given up; batches with rows that nobody needs."""
+    for each in {*left, *_run(connection, "abandoned").scalars()}:
+        _give_up(connection, each, f"half-read by a job that did not end; {by} came after it")
+    return [BatchId(each) for each in _run(connection, "strewn").scalars()]
 
 
 def _refuse_other(same: Batch | None, job: Job, new: NewBatch) -> None:

@@ -8,6 +8,11 @@ SELECT id, job_id, kind, status, file_path, file_hash, source_reference, layout,
        invalid, warnings, inserted, updated, duplicate, rejected, error_threshold_percent, rejection_reason, duplicate_of
   FROM intake.batches WHERE id = :id FOR UPDATE;
 
+-- name: of_job
+SELECT id, job_id, kind, status, file_path, file_hash, source_reference, layout, rows_surveyed, rows_read, total, staged,
+       invalid, warnings, inserted, updated, duplicate, rejected, error_threshold_percent, rejection_reason, duplicate_of
+  FROM intake.batches WHERE job_id = :job_id AND status <> 'failed' ORDER BY created_at DESC LIMIT 1;
+
 -- name: taken_as
 SELECT id FROM intake.batches
  WHERE file_hash = :file_hash AND status = 'completed' AND id <> :id
@@ -15,7 +20,7 @@ SELECT id FROM intake.batches
 
 -- name: at_work
 -- `held`: a job is at it whose lease is good. Else it was left: its job waits for another try, or has ended.
-SELECT batch.id, batch.job_id, EXISTS (
+SELECT batch.id, batch.job_id, batch.status = 'upserting' AND batch.file_hash = :file_hash AS staged, EXISTS (
          SELECT FROM ops.jobs job
           WHERE job.id = batch.job_id AND job.status = 'processing' AND job.leased_until > clock_timestamp()
        ) AS held
@@ -177,8 +182,27 @@ DELETE FROM intake.row_errors
             WHERE batch_id = :id AND severity = 'error'
             ORDER BY row_number, column_name LIMIT :most) AS first);
 
--- name: is_staged
-SELECT EXISTS (SELECT FROM intake.staged_rows WHERE batch_id = :id) AS staged;
+-- name: adopt
+-- All that was checked is there still: whoever comes after one who died goes on with it, and counts on.
+UPDATE intake.batches SET job_id = :job_id, updated_at = clock_timestamp() WHERE id = :id AND status = 'upserting'
+RETURNING id, job_id, kind, status, file_path, file_hash, source_reference, layout, rows_surveyed, rows_read, total, staged,
+          invalid, warnings, inserted, updated, duplicate, rejected, error_threshold_percent, rejection_reason, duplicate_of;
+
+-- name: abandoned
+-- Half-staged by jobs that have ended since.
+SELECT id FROM intake.batches batch
+ WHERE finished_at IS NULL AND status = 'staging'
+   AND NOT EXISTS (SELECT FROM ops.jobs WHERE id = batch.job_id AND finished_at IS NULL);
+
+-- name: strewn
+-- Batches at their end that have staged rows. From batch to batch, however many rows they have.
+WITH RECURSIVE there AS (
+  (SELECT batch_id FROM intake.staged_rows ORDER BY batch_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT batch_id FROM intake.staged_rows WHERE batch_id > there.batch_id ORDER BY batch_id LIMIT 1)
+    FROM there WHERE there.batch_id IS NOT NULL
+)
+SELECT id FROM there JOIN intake.batches ON id = batch_id WHERE finished_at IS NOT NULL;
 
 -- name: discard
 -- Of a batch that is given up only, so that it needs no fence.
