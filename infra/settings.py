@@ -143,9 +143,10 @@ class Settings(BaseSettings):
     @field_validator("intake_folders", "intake_buckets")
     @classmethod
     def _of_the_intake(cls, listed: str, about: ValidationInfo) -> str:
-        from infra.intake.allowed import READERS  # noqa: PLC0415  (as above)
+        if listed:
+            from infra.intake.allowed import READERS  # noqa: PLC0415  (as above)
 
-        READERS[about.field_name or ""](listed)
+            READERS[about.field_name or ""](listed)
         return listed
 
     @field_validator("public_url")

@@ -1,5 +1,6 @@
 """Files that are sent to us over HTTP: `/api/v1/intake/files`."""
 
+import base64
 import hashlib
 import json
 import subprocess
@@ -10,7 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from handlers import api
 from infra.postgres.uploads import PostgresUploads
+from tests.support.lambda_runtime import http_event
 from tests.support.postgres import Server
 from tests.support.site import Served, Site, new_site, served
 
@@ -127,6 +130,20 @@ def test_what_is_refused_is_told_and_leaves_nothing(
     assert answer.headers["content-type"] == "application/problem+json"
     assert words in answer.json()["detail"]
     assert uploads(site) == 0
+
+
+def test_on_lambda_a_file_comes_as_its_gateway_packs_it(site: Site) -> None:
+    content = bytes(range(256)) * 1_000
+    event = http_event("POST", FILES, authorization=f"Bearer {TOKEN}") | {
+        "body": base64.b64encode(content).decode(),
+        "isBase64Encoded": True,
+    }
+
+    with site.in_this_process():
+        answer = api.handler(event, None)
+
+    assert answer["statusCode"] == 201, answer
+    assert kept(site, json.loads(answer["body"])["place"])[1] == content
 
 
 def test_other_routes_keep_their_limit(server: Served) -> None:

@@ -134,6 +134,9 @@ def test_space_around_a_value_is_not_part_of_it(load: Load) -> None:
         ("LOG_LEVEL", CANARY),
         ("LOG_FORMAT", CANARY),
         ("CRONSHOT_HOME", f"~{CANARY}/x"),
+        ("INTAKE_FOLDERS", CANARY),
+        ("INTAKE_FOLDERS", f"/srv/x:{CANARY}/.."),
+        ("INTAKE_BUCKETS", f"s3://{CANARY}"),
         ("COMPAT_ENV", CANARY),
     ],
 )
