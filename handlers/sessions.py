@@ -32,7 +32,6 @@ def taking(ready: Opened) -> TakeUpdates:
     return TakeUpdates(
         chats=store(ready),
         jobs=PostgresJobs(ready.database, job_kinds(ready)),
-        allowed=allowed(ready.settings),
         log=ready.log,
     )
 

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from core.chat.hook import PATH
+from core.chat.take_updates import heeded
 from core.chat.updates import Update, read_update
 from core.errors import ConfigurationError, TransientError, UsageError
 from handlers import opening, sessions, web
@@ -82,10 +83,14 @@ def _refusal(settings: Settings, request: Request) -> Response | None:
 
 
 def _take(settings: Settings, kept: Opened | None, update: Update) -> Response:
+    """Nothing is opened for a stranger."""
     log = opening.log_for(settings)
+    chat = heeded(update, sessions.allowed(settings), log)
+    if chat is None:
+        return Response(status_code=200, headers=NO_STORE)
     try:
         with _opened(settings, kept) as ready:
-            sessions.taking(ready).take(update)
+            sessions.taking(ready).take(chat, update)
     except TransientError as error:
         log.warning("telegram.not_stored", why=str(error))
         return problem(503, "not taken; send it again", headers=LATER)

@@ -128,6 +128,10 @@ class ChatStore(Protocol):
         """The chat refuses what is sent: nothing more is, until it writes again."""
         ...
 
+    def wrote(self, chat: Chat) -> None:
+        """Something that is no message of ours: it takes messages again."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:

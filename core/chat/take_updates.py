@@ -16,39 +16,40 @@ TEXT_ONLY = "I read text only. /help says what I understand."
 NOT_TAKEN = "I have not taken this"
 
 
+def heeded(update: Update, allowed: AbstractSet[str], log: Log) -> Chat | None:
+    """Whose message it is; None for what is no message of a chat that is obeyed.
+
+    Of those nothing is stored, and nothing is answered. What is said stands in no log.
+    """
+    chat = update.chat
+    if chat is None or (update.text is None and not update.unreadable):
+        log.info("telegram.ignored", kind=update.kind)
+        return None
+    if chat.chat_id in allowed:
+        return chat
+    why = "it is not one of TELEGRAM_ALLOWED_CHAT_IDS"
+    if not allowed:
+        why = "TELEGRAM_ALLOWED_CHAT_IDS is not set, so nobody is obeyed"
+    log.warning("telegram.refused", chat_id=chat.chat_id, why=why)
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeUpdates:
-    """`allowed`: the numbers of the chats that are obeyed. What is said stands in no log."""
-
     chats: ChatStore
     jobs: JobStore
-    allowed: AbstractSet[str]
     log: Log
 
-    def take(self, update: Update) -> None:
-        """Telegram repeats what is not taken, so nothing raises that would raise again.
+    def take(self, chat: Chat, update: Update) -> None:
+        """A text becomes a task, or an answer; who sends anything else is told that it is not read.
 
-        1. Nobody's message: passed over. 2. A stranger's: nothing is stored, nothing answered.
-        3. Text: a task, or an answer. 4. Anything else that people send: told that it is not read.
-        Raises StoreUnavailableError.
+        Telegram repeats what is not taken, so nothing raises that would raise again: only
+        StoreUnavailableError.
         """
-        chat = update.chat
-        if chat is None:
-            self.log.info("telegram.ignored", kind=update.kind)
-        elif chat.chat_id not in self.allowed:
-            self._refuse(chat)
-        elif update.text is not None:
-            self._receive(chat, update.text, update.key)
-        elif update.unreadable:
+        if update.text is None:
             self._tell(chat, TEXT_ONLY, update.key)
         else:
-            self.log.info("telegram.ignored", kind="no message of a person")
-
-    def _refuse(self, chat: Chat) -> None:
-        why = "it is not one of TELEGRAM_ALLOWED_CHAT_IDS"
-        if not self.allowed:
-            why = "TELEGRAM_ALLOWED_CHAT_IDS is not set, so nobody is obeyed"
-        self.log.warning("telegram.refused", chat_id=chat.chat_id, why=why)
+            self._receive(chat, update.text, update.key)
 
     def _receive(self, chat: Chat, text: str, key: str) -> None:
         try:
@@ -61,6 +62,7 @@ class TakeUpdates:
 
     def _tell(self, chat: Chat, text: str, key: str) -> None:
         """Under the update's name, so that a repeat of it is not told twice."""
+        self.chats.wrote(chat)
         job = NewJob(
             kind=telegram.NAME,
             payload={"chat_id": int(chat.chat_id), "text": text},

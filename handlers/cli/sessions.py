@@ -2,13 +2,14 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from shlex import quote
 from typing import Any
 
 from core.chat.control import MOST_TASKS, NO, YES
 from core.chat.hook import PATH, HookState
 from core.chat.naming import read_name
-from core.chat.ports import Session, SessionTask
+from core.chat.ports import Said, Session, SessionTask
 from core.report import instant
 from handlers import opening, sessions, telegram_hook
 from handlers.cli.arguments import at_least
@@ -126,8 +127,16 @@ def _show_session(options: argparse.Namespace) -> int:
             as_typed(f"`{PROGRAM} sessions answer {str(each.id)[:8]} yes` does it, `no` drops it")
         )
     if not waiting:
+        _print_last_reply(tasks)
         print(as_typed(f"`{PROGRAM} sessions send {quote(chat.ordering_key)} /help`"))
     return 0
+
+
+def _print_last_reply(tasks: Sequence[SessionTask]) -> None:
+    """Whole: for a session that no chat is sent, this is the chat."""
+    told = next((each for each in tasks if each.finished_at is not None and each.reply), None)
+    if told is not None:
+        print(f"\n{str(told.id)[:8]}:\n{_printable(told.reply)}\n")
 
 
 def _show_task(options: argparse.Namespace) -> int:
@@ -166,7 +175,8 @@ def _printable(text: str | None) -> str:
 
 def _task_row(task: SessionTask) -> tuple[object, ...]:
     short = str(task.id)[:8]
-    status = task.outcome or _status(task.status.value, task.phase)
+    phase = task.phase if task.finished_at is None else None
+    status = task.outcome or _status(task.status.value, phase)
     told = task.reply or task.error_detail or task.error_code or ""
     return (short, task.position, status, (task.text or "")[:WORDS], told[:WORDS])
 
@@ -181,6 +191,8 @@ def _send(options: argparse.Namespace) -> int:
         print(json.dumps(received_json(received, task)))
         return 0
     place = "it has ended" if task.position is None else f"{task.position} before it"
+    if received.said is Said.ANSWERED:
+        place = "the plan that was waiting"
     print(f"{received.task_id}: {received.said.value}, {place}")
     following = f"`{PROGRAM} queue` does it, `{PROGRAM} sessions show {str(task.id)[:8]}` tells"
     print(as_typed(following))

@@ -88,6 +88,10 @@ class PostgresChats:
         with self.database.transaction(by_index=True) as connection:
             _run(connection, "block", **named(chat), reason=clean(reason, 300) or "refused")
 
+    def wrote(self, chat: Chat) -> None:
+        with self.database.transaction(by_index=True) as connection:
+            _run(connection, "chat_wrote", **named(chat))
+
 
 def _receive(connection: sa.Connection, message: Message, kinds: Kinds) -> Received:
     """All under the key's row: what begins to wait meanwhile, or ends to, waits for this."""

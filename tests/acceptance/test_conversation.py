@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core.chat.take_updates import TEXT_ONLY
 from tests.support.chat_launcher import in_the_assistants_place
 from tests.support.site import Site
 from tests.support.telegram import (
@@ -130,6 +131,17 @@ def test_a_chat_that_blocked_the_bot_is_left_alone_until_it_writes(
     assert session(place)["blocked_at"] is None
 
 
+def test_whoever_sends_a_picture_takes_messages_again(site: Site) -> None:
+    with fake_telegram(in_turn(403)) as telegram:
+        place = talking(site, telegram)
+        hear(place, "say one")
+        drain(place)
+        assert post(place, update(2, None, photo=[])) == (200, None)
+        drain(place)
+
+    assert telegram.texts() == [TEXT_ONLY]
+
+
 def test_another_chat_goes_on_while_one_is_blocked(site: Site) -> None:
     with fake_telegram(lambda chat, _: 403 if chat == OTHER else None) as telegram:
         place = talking(site, telegram)
@@ -154,6 +166,20 @@ def test_a_plan_is_shown_approved_and_done_in_the_chat(site: Site) -> None:
     assert len(asked) == 1
     assert asked[0].startswith("Shall I pause everything?")
     assert telegram.texts()[1:] == ["pause everything", "next"]
+
+
+def test_a_reply_of_a_megabyte_with_characters_that_are_none_arrives_shortened(
+    site: Site,
+) -> None:
+    with fake_telegram() as telegram:
+        place = talking(site, telegram)
+        hear(place, "shout x")
+        drain(place)
+
+    arrived = telegram.texts()
+    assert 1 < len(arrived) < 5
+    assert "\ud83d" not in "".join(arrived)
+    assert "shortened" in arrived[-1]
 
 
 @pytest.mark.parametrize(

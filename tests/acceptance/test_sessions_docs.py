@@ -6,10 +6,12 @@ import shlex
 import subprocess
 from pathlib import Path
 
+from core.chat.assistant_asks import USAGE
+from core.chat.model import REJECTED, ROLLED_BACK, UNANSWERED, Decision
+from core.jobs.shipped.telegram import BLOCKED
 from handlers.cli.main import GROUPS
 from handlers.rest import session_forms
 from infra.settings import Settings
-from tests.support.chat_launcher import in_the_assistants_place
 from tests.support.site import ROOT, Site, served
 from tests.support.typed import typed
 
@@ -22,15 +24,15 @@ OURS = ".venv/bin/python -m core.run "
 
 def test_its_commands_do_what_it_says(site: Site) -> None:
     told = []
-    with in_the_assistants_place():
-        for line in COMMANDS.splitlines():
-            ended = typed(site, *shlex.split(line.removeprefix(OURS)))
-            assert ended.returncode == 0, ended.stderr
-            told.append(ended.stdout)
+    for line in COMMANDS.splitlines():
+        ended = typed(site, *shlex.split(line.removeprefix(OURS)))
+        assert ended.returncode == 0, ended.stderr
+        told.append(ended.stdout)
 
     sent, _, shown, listed = told
     assert "queued" in sent
     assert "completed" in shown
+    assert "I understand these commands:\n/help\n/status\n" in shown
     assert "http:me" in listed
 
 
@@ -70,3 +72,9 @@ def test_it_names_settings_fields_and_commands_that_there_are() -> None:
     assert set(session_forms.Received.model_fields) - {"created", "phase", "reply"} <= words
     assert {"awaiting_input", "plan", "reply", "events"} <= words
     assert "sessions" in GROUPS
+
+
+def test_it_names_every_command_and_every_word_of_a_drain() -> None:
+    assert {f"/{command}" for command in USAGE} <= set(re.findall(r"`(/[a-z]+)", TEXT))
+    assert {decision.value for decision in Decision} <= set(re.findall(r"`([a-z_]+)`", TEXT))
+    assert {ROLLED_BACK, REJECTED, UNANSWERED, BLOCKED} <= set(re.findall(r"`([a-z_]+)`", TEXT))

@@ -11,7 +11,17 @@ from handlers import telegram
 from tests.support.answering import Said, service
 from tests.support.lambda_runtime import http_event
 from tests.support.site import Site, served
-from tests.support.telegram import HEADER, MINE, PATH, TOKEN, WORD, post, update, with_telegram
+from tests.support.telegram import (
+    HEADER,
+    MINE,
+    PATH,
+    TOKEN,
+    WORD,
+    fake_telegram,
+    post,
+    update,
+    with_telegram,
+)
 from tests.support.typed import refused, typed
 from tests.support.ways import context
 
@@ -87,6 +97,12 @@ def test_others_are_not_obeyed_and_nothing_of_them_is_stored(
     assert all("TELEGRAM_ALLOWED_CHAT_IDS" in line["why"] for line in refused)
     assert place.one("SELECT count(*) FROM ops.jobs") == 0
     assert place.one("SELECT count(*) FROM ops.chats") == 0
+
+
+def test_nothing_is_opened_for_a_stranger(place: Site) -> None:
+    away = place.with_settings(DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
+
+    assert post(away, update(1, SAID, 43)) == (200, None)
 
 
 def test_a_group_that_is_allowed_is_obeyed(place: Site) -> None:
@@ -296,6 +312,19 @@ def test_what_stands_against_a_webhook_is_said(
     place: Site, settings: dict[str, str | None], url: str, code: int, word: str
 ) -> None:
     refused(typed(place, "sessions", "webhook", "--url", url, **settings), code, word)
+
+
+def test_the_assistant_answers_in_the_chat(place: Site) -> None:
+    with fake_telegram() as bot:
+        there = with_telegram(place, bot.url)
+        post(there, update(1, "/help"))
+        post(there, update(2, "make me a sandwich"))
+        for _ in range(3):
+            typed(there, "queue")
+
+    first, second = bot.texts()
+    assert "/orders" in first
+    assert "I understand commands only" in second
 
 
 def test_what_was_said_is_shown_by_its_session(place: Site) -> None:

@@ -1,6 +1,7 @@
 """Runs the ordinary command line with a processor of few words in the assistant's place.
 
-`say X`: X. `plan X`: proposes X, and says X when it is approved. `undo X`: rolled back. `refuse X`:
+`say X`: X. `plan X`: proposes X, and says X when it is approved. `undo X`: rolled back.
+`shout X`: a megabyte of it, and what is no character. `refuse X`:
 what cannot be. `/help`: these words. Anything else is an accident.
 """
 
@@ -12,6 +13,8 @@ from unittest.mock import patch
 from core.chat.model import Answer, Plan, Reply, RolledBack, Turn
 from core.errors import UsageError
 from handlers.cli.main import main
+
+MEGABYTE = 1024 * 1024
 
 
 class NobodyForesawError(Exception):
@@ -26,6 +29,8 @@ def processor(turn: Turn, /) -> Answer:
         return Reply(text=what)
     if verb == "plan":
         return Plan(text=f"Shall I {what}?", steps={"do": what})
+    if verb == "shout":
+        return Reply(text="\x00\ud83d" + f"{what} " * (MEGABYTE // (len(what) + 1)))
     if verb == "undo":
         return RolledBack(text=f"{what} is undone")
     if verb == "refuse":

@@ -52,6 +52,7 @@ class FakeChats:
     messages: list[Message] = field(default_factory=list)
     answers: list[tuple[JobId, str, str | None]] = field(default_factory=list)
     refuses: Exception | None = None
+    wrote_in: list[Chat] = field(default_factory=list)
 
     def receive(self, message: Message) -> Received:
         if self.refuses is not None:
@@ -87,3 +88,6 @@ class FakeChats:
 
     def blocked(self, chat: Chat, reason: str) -> None:
         self.sessions_there[chat] = replace(self.sessions_there[chat], blocked_at=NOW)
+
+    def wrote(self, chat: Chat) -> None:
+        self.wrote_in.append(chat)

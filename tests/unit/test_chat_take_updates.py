@@ -8,7 +8,7 @@ import pytest
 
 from core.chat.model import Chat
 from core.chat.ports import Message
-from core.chat.take_updates import TEXT_ONLY, TakeUpdates
+from core.chat.take_updates import TEXT_ONLY, TakeUpdates, heeded
 from core.chat.updates import Update
 from core.errors import StoreUnavailableError, UsageError
 from core.jobs.model import Enqueued, NewJob
@@ -39,10 +39,11 @@ class Door:
     allowed: frozenset[str] = frozenset({"42"})
 
     def take(self, **update: Any) -> None:
-        taking = TakeUpdates(
-            chats=self.chats, jobs=cast("JobStore", self.told), allowed=self.allowed, log=self.log
-        )
-        taking.take(Update(**{"id": 7, "kind": "message", "chat": MINE, **update}))
+        given = Update(**{"id": 7, "kind": "message", "chat": MINE, **update})
+        taking = TakeUpdates(chats=self.chats, jobs=cast("JobStore", self.told), log=self.log)
+        chat = heeded(given, self.allowed, self.log)
+        if chat is not None:
+            taking.take(chat, given)
 
 
 def test_a_text_is_received_under_the_updates_name() -> None:
@@ -70,7 +71,7 @@ def test_a_stranger_is_not_obeyed_and_nothing_of_it_is_kept(
     door.take(text=SAID)
     door.take(unreadable=True)
 
-    assert (door.chats.messages, door.told.jobs) == ([], [])
+    assert (door.chats.messages, door.told.jobs, door.chats.wrote_in) == ([], [], [])
     assert door.log.events() == ["telegram.refused"] * 2
     assert why in str(door.log.told)
     assert "canary" not in str(door.log.told)
@@ -89,6 +90,7 @@ def test_what_is_no_text_is_told_once() -> None:
         )
     ]
     assert door.chats.messages == []
+    assert door.chats.wrote_in == [MINE]
 
 
 @pytest.mark.parametrize(
