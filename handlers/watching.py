@@ -34,7 +34,7 @@ class LateWatch:
 
     def looks(self) -> None:
         if self._sessions is not None:
-            self._guarded(lambda sessions: sessions.tell_endings())
+            self._guarded(lambda sessions: sessions.looks())
 
     def ended(self) -> None:
         if self._sessions is not None:

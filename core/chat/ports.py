@@ -85,6 +85,19 @@ class SeenSession:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenSessions:
+    """`total`: all there are. `unreadable`: keys with work in which no chat can be read.
+
+    `silent`: there are tasks whose end nobody was told.
+    """
+
+    total: int
+    sessions: Sequence[SeenSession]
+    unreadable: Sequence[str]
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sessions:
     """Those with the latest messages first. `total`: all of them."""
 
@@ -176,12 +189,8 @@ class ChatTasks(Protocol):
         """Note how far it is (None: as it was); None: the job is another run's now."""
         ...
 
-    def seen(self, most: int) -> tuple[int, Sequence[SeenSession]]:
-        """As of ChatStore."""
-        ...
-
-    def unreadable(self, most: int) -> Sequence[str]:
-        """Keys with work of the queue in which no chat can be read."""
+    def seen(self, most: int) -> SeenSessions:
+        """Those with something in their lines first, then the latest; one statement."""
         ...
 
     def seen_now(self, chat: Chat) -> SeenSession: ...

@@ -28,24 +28,32 @@ class WatchSessions:
     tasks: ChatTasks
     run: RunContext
     _to_start: list[Chat] = field(default_factory=list)
+    _something_ended: bool = False
 
     def began(self) -> None:
         """A session that is to be started is told of when it was, or when it will not be."""
-        total, seen = self.tasks.seen(SEEN)
-        names = [each.session.chat.ordering_key for each in seen]
-        self._info("sessions.seen", count=total, sessions=names)
-        for each in seen:
+        seen = self.tasks.seen(SEEN)
+        names = [each.session.chat.ordering_key for each in seen.sessions]
+        self._info("sessions.seen", count=seen.total, sessions=names)
+        for each in seen.sessions:
             if each.decision is Decision.STARTED:
                 self._to_start.append(each.session.chat)
             else:
                 self._tell(each, each.decision)
-        for key in self.tasks.unreadable(SEEN):
+        for key in seen.unreadable:
             self._unreadable(ordering_key=key)
-        self.tell_endings()
+        self._something_ended = seen.silent
+        self.looks()
 
     def claimed(self, claim: Claim) -> None:
+        """What is claimed may end, or has ended with the claim."""
+        self._something_ended = True
         for job in claim.jobs:
             self._started(job)
+
+    def looks(self) -> None:
+        if self._something_ended:
+            self._tell_endings()
 
     def ended(self) -> None:
         """Another run has what was not started, or there was no time left for it."""
@@ -53,9 +61,9 @@ class WatchSessions:
             seen = self.tasks.seen_now(chat)
             left = seen.decision is Decision.STARTED
             self._tell(seen, Decision.WAITING if left else seen.decision)
-        self.tell_endings()
+        self.looks()
 
-    def tell_endings(self) -> None:
+    def _tell_endings(self) -> None:
         """The engine's verdicts and people's cancels come without a reply."""
         for task in self.tasks.untold(TOLD_AT_ONCE):
             text = telling.ending(task)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from core.chat.decision import SessionFacts, decide
 from core.chat.model import QUEUE, Chat, Phase
-from core.chat.ports import Asked, Begun, SeenSession, Session, Untold
+from core.chat.ports import Asked, Begun, SeenSession, SeenSessions, Session, Untold
 from core.jobs.admission import Kinds
 from core.jobs.model import Job, JobId, NewJob, Status
 from infra.postgres.job_rows import enqueue
@@ -29,16 +29,15 @@ class PostgresChatTasks:
             row = _run(connection, "begin_task", **values).first()
         return None if row is None else _begun(row)
 
-    def seen(self, most: int) -> tuple[int, Sequence[SeenSession]]:
+    def seen(self, most: int) -> SeenSessions:
         with self.database.transaction(by_index=True) as connection:
-            _run(connection, "known_chats", queue=QUEUE)
-            total = _run(connection, "total").scalar_one()
             rows = _run(connection, "seen", queue=QUEUE, most=most).all()
-        return total, [_seen(row) for row in rows]
-
-    def unreadable(self, most: int) -> Sequence[str]:
-        with self.database.transaction(by_index=True) as connection:
-            return list(_run(connection, "unreadable", queue=QUEUE, most=most).scalars())
+        return SeenSessions(
+            total=rows[0].total,
+            sessions=[_seen(row) for row in rows if row.source is not None],
+            unreadable=rows[0].unreadable,
+            silent=rows[0].silent,
+        )
 
     def seen_now(self, chat: Chat) -> SeenSession:
         with self.database.transaction(by_index=True) as connection:

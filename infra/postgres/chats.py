@@ -36,7 +36,7 @@ class PostgresChats:
         check_key(message.key)
         check_text(message.text)
         return self.database.run(
-            lambda connection: _receive(connection, message, self.kinds), by_index=True
+            lambda connection: receive(connection, message, self.kinds), by_index=True
         )
 
     def answer(self, task_id: JobId, text: str, key: str | None = None) -> Received:
@@ -82,7 +82,8 @@ class PostgresChats:
         return job_view.PostgresJobView(self.database, self.kinds).events(task_id)
 
     def seen(self, most: int) -> tuple[int, Sequence[SeenSession]]:
-        return PostgresChatTasks(self.database, self.kinds).seen(most)
+        seen = PostgresChatTasks(self.database, self.kinds).seen(most)
+        return seen.total, seen.sessions
 
     def blocked(self, chat: Chat, reason: str) -> None:
         with self.database.transaction(by_index=True) as connection:
@@ -93,8 +94,11 @@ class PostgresChats:
             _run(connection, "chat_wrote", **named(chat))
 
 
-def _receive(connection: sa.Connection, message: Message, kinds: Kinds) -> Received:
-    """All under the key's row: what begins to wait meanwhile, or ends to, waits for this."""
+def receive(connection: sa.Connection, message: Message, kinds: Kinds) -> Received:
+    """On the caller's transaction, all under the key's row.
+
+    What begins to wait meanwhile, or ends to, waits for this.
+    """
     chat = message.chat
     line = (QUEUE, chat.ordering_key)
     run_of_jobs(connection, "lock_new_lines", lines=lines_json([line]))

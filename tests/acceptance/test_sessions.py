@@ -12,6 +12,7 @@ from core.errors import RateLimitedError, UpstreamFacts, UsageError
 from core.jobs import lanes
 from core.jobs.control import JobConflictError
 from core.jobs.model import NewJob, Status, Transaction
+from tests.integration.test_statement_budget import counting
 from tests.support.chats import ME, OTHER, Talk, echo, talk
 from tests.support.site import DRAIN, Site
 
@@ -337,6 +338,23 @@ def test_no_sessions_nothing_is_said_of_them(chat: Talk) -> None:
 
     assert drained.lines("sessions.seen") == drained.lines("session.seen") == []
     assert drained.report["reason"] == "nothing_due"
+
+
+def test_a_drain_with_idle_sessions_costs_the_same_however_many_there_are(chat: Talk) -> None:
+    cost = []
+    for number in (1, 25):
+        chat.site.sql(
+            "INSERT INTO ops.chats (source, chat_id, last_message_at)"
+            f" SELECT 'http', number, now() FROM generate_series(1, {number}) AS number"
+            " ON CONFLICT DO NOTHING"
+        )
+        with counting() as statements:
+            drained = chat.drain()
+        cost.append(list(statements))
+        assert drained.line("sessions.seen")["count"] == number
+        assert len(drained.lines("session.seen")) == min(number, 20)
+
+    assert len(cost[0]) == len(cost[1]) <= 12, [len(c) for c in cost]
 
 
 def test_an_empty_queue_is_said(chat: Talk) -> None:

@@ -245,6 +245,44 @@ def test_a_word_that_no_index_takes_keeps_no_row_out_and_hides_nobody(
     assert kept == f"{hexadecimal} of erased"
 
 
+def test_a_person_is_taken_out_of_what_chats_keep(database: Database) -> None:
+    """What was asked, what is planned, what was told, and why a chat refuses."""
+    text = f"tell {NAME} that it was sent"
+    do(database, JOB, kind="chat", said=json.dumps({"text": text}), text=text)
+    do(
+        database,
+        "INSERT INTO ops.chat_tasks (job_id, ordering_key, made_at, plan, steps, answer_by, reply)"
+        " SELECT id, 'http:1', now(), error_detail, payload, now(), error_detail FROM ops.jobs",
+    )
+    do(
+        database,
+        "INSERT INTO ops.chats (source, chat_id, last_message_at, blocked_at, blocked_reason)"
+        " SELECT 'http', '1', now(), now(), error_detail FROM ops.jobs",
+    )
+
+    assert delete(database) is Outcome.ERASED
+
+    for table in ("jobs", "chat_tasks", "chats"):
+        kept = one(database, f"SELECT CAST(to_jsonb(said) AS text) FROM ops.{table} AS said")
+        assert NAME not in kept, table
+        assert "tell erased that it was sent" in kept, table
+
+
+def test_a_plan_that_is_a_person_s_name_alone_is_erased_and_stays_a_plan(
+    database: Database,
+) -> None:
+    do(database, JOB, kind="chat", said=json.dumps({"text": NAME}), text=NAME)
+    do(
+        database,
+        "INSERT INTO ops.chat_tasks (job_id, ordering_key, made_at, plan, steps, answer_by, reply)"
+        " SELECT id, 'http:1', now(), error_detail, payload, now(), error_detail FROM ops.jobs",
+    )
+
+    assert delete(database) is Outcome.ERASED
+
+    assert one(database, "SELECT plan FROM ops.chat_tasks") == "erased"
+
+
 @pytest.mark.parametrize("kind", ["notify.telegram", "echo"])
 def test_a_person_is_taken_out_of_what_jobs_say(database: Database, kind: str) -> None:
     """Also who is known by nothing else."""

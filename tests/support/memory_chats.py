@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from core.chat.model import Chat, Phase
-from core.chat.ports import Begun, SeenSession, Untold
+from core.chat.ports import Begun, SeenSession, SeenSessions, Untold
 from core.jobs.model import Job, NewJob
 
 
@@ -24,11 +24,13 @@ class MemoryChatTasks:
         self.phases.append(phase)
         return self.begins
 
-    def seen(self, most: int) -> tuple[int, Sequence[SeenSession]]:
-        return len(self.sessions), self.sessions[:most]
-
-    def unreadable(self, most: int) -> Sequence[str]:
-        return self.keys[:most]
+    def seen(self, most: int) -> SeenSessions:
+        return SeenSessions(
+            total=len(self.sessions),
+            sessions=self.sessions[:most],
+            unreadable=self.keys[:most],
+            silent=bool(self.silent),
+        )
 
     def seen_now(self, chat: Chat) -> SeenSession:
         return next(each for each in self.sessions if each.session.chat == chat)

@@ -147,9 +147,22 @@ def test_who_was_not_told_is_told_once() -> None:
         untold(Chat(source="telegram", chat_id="nobody")),
     ]
 
-    looking.watch.tell_endings()
-    looking.watch.tell_endings()
+    looking.watch.began()
+    looking.watch.ended()
 
     assert [len(then) for _, then in looking.tasks.said] == [1, 0, 0, 0]
     [sent] = looking.tasks.said[0][1]
     assert sent.idempotency_key == f"chat:{ID}:ended"
+
+
+def test_who_is_to_be_told_is_looked_for_where_something_may_have_ended() -> None:
+    looking = Looking()
+    looking.watch.began()
+    looking.tasks.silent = [untold(chat())]
+
+    looking.watch.looks()
+    assert looking.tasks.said == []
+
+    looking.watch.claimed(Claim(dead=1))
+    looking.watch.looks()
+    assert len(looking.tasks.said) == 1

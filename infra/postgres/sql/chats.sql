@@ -88,38 +88,38 @@ SELECT job.id, job.ordering_key, job.status, job.phase, job.outcome, job.payload
  ORDER BY job.id
  LIMIT :most;
 
--- name: known_chats
--- A line that somebody made by hand, or a schedule, is a session as well.
-INSERT INTO ops.chats (source, chat_id, last_message_at)
-SELECT ops.chat_source(ordering_key), substr(ordering_key, length(ops.chat_source(ordering_key)) + 2), clock_timestamp()
-  FROM ops.job_keys
- WHERE queue = :queue AND visible_at IS NOT NULL AND ops.chat_source(ordering_key) IS NOT NULL
-   AND NOT EXISTS (SELECT FROM ops.chats WHERE chats.ordering_key = job_keys.ordering_key)
-ON CONFLICT DO NOTHING;
-
 -- name: seen
--- Those with something in their lines first.
+-- All of it in one statement: each drain pays for it. Those with something in their lines first. A line that somebody
+-- made by hand, or a schedule, is a session as well, from now on; where no chat can be read in one, it is named.
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
-chosen AS (
+lines AS MATERIALIZED (
+  SELECT ordering_key, visible_at, ops.chat_source(ordering_key) AS source
+    FROM ops.job_keys WHERE queue = :queue AND visible_at IS NOT NULL
+), known AS (
+  INSERT INTO ops.chats (source, chat_id, last_message_at)
+  SELECT source, substr(ordering_key, length(source) + 2), now
+    FROM lines CROSS JOIN moment
+   WHERE source IS NOT NULL AND NOT EXISTS (SELECT FROM ops.chats WHERE chats.ordering_key = lines.ordering_key)
+  ON CONFLICT DO NOTHING
+), chosen AS (
   SELECT ordering_key, min(place) AS place
-    FROM ((SELECT ordering_key, 0 AS place FROM ops.job_keys
-            WHERE queue = :queue AND visible_at IS NOT NULL ORDER BY visible_at LIMIT :most)
+    FROM ((SELECT ordering_key, 0 AS place FROM lines ORDER BY visible_at LIMIT :most)
           UNION ALL
           (SELECT ordering_key, 1 FROM ops.chats ORDER BY last_message_at DESC LIMIT :most)) AS either
    GROUP BY ordering_key
    ORDER BY place, ordering_key
    LIMIT :most
+), listed AS (
+  SELECT source, chat_id, queue_len, active_id, active_status, active_phase, next_task_id, paused, blocked_at, last_message_at,
+         input_len, COALESCE(active_due_at <= now, false) AS due, place, ordering_key
+    FROM chosen JOIN ops.sessions USING (ordering_key) CROSS JOIN moment
 )
-SELECT source, chat_id, queue_len, active_id, active_status, active_phase, next_task_id, paused, blocked_at, last_message_at,
-       input_len, COALESCE(active_due_at <= now, false) AS due
-  FROM chosen JOIN ops.sessions USING (ordering_key) CROSS JOIN moment
- ORDER BY place, ordering_key;
-
--- name: unreadable
--- Lines in which no chat can be read.
-SELECT ordering_key FROM ops.job_keys
- WHERE queue = :queue AND visible_at IS NOT NULL AND ops.chat_source(ordering_key) IS NULL
- ORDER BY ordering_key LIMIT :most;
+SELECT listed.*, every.*
+  FROM (SELECT (SELECT count(*) FROM ops.chats) AS total,
+               ARRAY(SELECT ordering_key FROM lines WHERE source IS NULL ORDER BY ordering_key LIMIT :most) AS unreadable,
+               EXISTS (SELECT FROM ops.chat_tasks WHERE ending = 'untold') AS silent) AS every
+  LEFT JOIN listed ON true
+ ORDER BY listed.place, listed.ordering_key;
 
 -- name: block
 -- What it was asked it has not seen, so a yes would not mean it.

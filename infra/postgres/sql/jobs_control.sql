@@ -110,5 +110,15 @@ WITH ended AS (
            SELECT id FROM intake.uploads WHERE sent_at < CAST(:before AS timestamptz)
             ORDER BY sent_at LIMIT 10 FOR UPDATE SKIP LOCKED))
   RETURNING 1
+), silent AS (
+  -- Chats of which nothing is left but that they wrote once.
+  DELETE FROM ops.chats
+   WHERE ctid = ANY (ARRAY(
+           SELECT ctid FROM ops.chats
+            WHERE last_message_at < CAST(:before AS timestamptz)
+              AND NOT EXISTS (SELECT FROM ops.chat_tasks WHERE chat_tasks.ordering_key = chats.ordering_key)
+            ORDER BY last_message_at LIMIT :most FOR UPDATE SKIP LOCKED))
+  RETURNING 1
 )
-SELECT (SELECT count(*) FROM ended) + (SELECT count(*) FROM quiet) + (SELECT count(*) FROM sent) AS forgotten;
+SELECT (SELECT count(*) FROM ended) + (SELECT count(*) FROM quiet) + (SELECT count(*) FROM sent)
+       + (SELECT count(*) FROM silent) AS forgotten;
