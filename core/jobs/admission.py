@@ -21,6 +21,8 @@ from core.jobs.model import (
 
 Kinds = Mapping[str, JobKind]
 
+_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 # An even number of backslashes before it, or it is a text that shows an escape.
@@ -107,7 +109,7 @@ def payload_text(job: NewJob) -> str:
 def json_text(name: str, value: Mapping[str, object]) -> str:
     """Raises BadPayloadError for what is no JSON, too long, or refused by PostgreSQL."""
     try:
-        text = json.dumps(dict(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _json(dict(value))
     except (TypeError, ValueError, RecursionError) as error:
         # Its text may quote the payload, which belongs into no log.
         raise BadPayloadError(f"{name} is not JSON") from error
