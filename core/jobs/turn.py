@@ -7,6 +7,7 @@ from datetime import timedelta
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 
+from core.clock import Monotonic
 from core.context import RunContext
 from core.deadline import Deadline
 from core.errors import StoreUnavailableError
@@ -85,6 +86,7 @@ class Turn:
     lost: set[JobId] = field(default_factory=set)
     cancelled: set[JobId] = field(default_factory=set)
     settling: bool = False
+    _ticks: Monotonic = field(init=False)
     _ends_at: float = field(init=False)
     _current: Job | None = None
     _current_at: float = 0.0
@@ -96,6 +98,7 @@ class Turn:
     _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
+        self._ticks = self.tools.run.clock.monotonic
         latest = self.tools.run.deadline.at - SOONEST_S
         self._ends_at = min(self._ticks() + TURN_S, latest)
 
@@ -258,6 +261,3 @@ class Turn:
 
     def _tell(self, news: News) -> None:
         self.tools.inbox.put(news)
-
-    def _ticks(self) -> float:
-        return self.tools.run.clock.monotonic()
