@@ -9,9 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from core.jobs.control import JobFilter
-from core.jobs.model import Completed, Job, Snooze
+from core.jobs.model import Completed, Job, NewJob, Snooze
 from core.jobs.ports import Dead, Ended, Lane, Settled
 from core.jobs.trying import try_job
+from infra.postgres.job_rows import enqueue
 from infra.postgres.job_view import PostgresJobView
 from infra.postgres.jobs import PostgresJobs
 from infra.postgres.transaction import Database
@@ -265,3 +266,13 @@ def test_a_payload_that_no_program_of_ours_reads_can_be_looked_at(desk: Desk) ->
 
     assert view.page(JobFilter(), None, 10).total == 1
     assert "unreadable" in str(view.find(str(job_id)).payload)
+
+
+def test_what_is_enqueued_on_a_connection_that_does_not_say_whose_it_is_is_done_once(
+    desk: Desk,
+) -> None:
+    jobs = [NewJob(kind="echo", queue=Q, payload={"n": n}, ordering_key="k") for n in range(3)]
+    with desk.person() as person:
+        enqueue(person, jobs, KINDS)
+
+    assert desk.drained() == [0, 1, 2]

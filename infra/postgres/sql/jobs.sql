@@ -41,11 +41,13 @@ SELECT wanted.place, found.id
          LIMIT 1) AS found;
 
 -- name: stage
+-- On a connection that does not say that it is ours the trigger has staged them already, in the same order.
 INSERT INTO ops.job_staging (job_id, queue, ordering_key)
 SELECT id, queue, ordering_key FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS staged (id, place)
   JOIN ops.jobs USING (id)
  WHERE jobs.ordering_key IS NOT NULL AND jobs.status = 'pending'
- ORDER BY place;
+ ORDER BY place
+ON CONFLICT (job_id) DO NOTHING;
 
 -- name: lock_new_lines
 -- One statement makes and locks: DO UPDATE locks the row even where WHERE lets nothing be written.
