@@ -207,6 +207,13 @@ def test_attempts_that_a_person_sets_to_none_at_work_may_be_given_back_all_the_s
     assert desk.sql("SELECT DISTINCT status, attempts FROM ops.jobs") == [("pending", 0)]
 
 
+def test_who_enqueues_in_a_transaction_of_his_own_program_stages_once(desk: Desk) -> None:
+    with desk.person() as person:
+        enqueue(person, [echo(n, ordering_key="k") for n in range(5)], KINDS)
+
+    assert desk.drained() == [0, 1, 2, 3, 4]
+
+
 def test_what_ours_do_is_not_staged_once_more(desk: Desk) -> None:
     desk.store.enqueue([echo(n, ordering_key="k") for n in range(3)])
     [job] = desk.claim()
