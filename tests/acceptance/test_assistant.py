@@ -70,7 +70,7 @@ def failing(stream: str, *errors: Exception) -> Iterator[None]:
 
 def test_the_orders_of_a_day_are_told_by_the_next_drain(chat: Talk) -> None:
     day, number = chat.site.sql(
-        "SELECT creation_date::date, count(*) FROM ebay.orders"
+        "SELECT (creation_date AT TIME ZONE 'UTC')::date, count(*) FROM ebay.orders"
         f" JOIN ebay.accounts ON accounts.id = account_id WHERE name = '{name(chat)}'"
         " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1"
     )[0]

@@ -123,21 +123,21 @@ def test_the_days_of_a_month_add_up_to_the_month(site: Site) -> None:
 
 def test_orders_of_a_day_are_counted_summed_and_listed(site: Site, process: Process) -> None:
     [[day, account]] = site.sql(
-        "SELECT creation_date::date, account.name FROM ebay.orders"
+        "SELECT (creation_date AT TIME ZONE 'UTC')::date, account.name FROM ebay.orders"
         " JOIN ebay.accounts account ON account.id = account_id"
         " GROUP BY 1, 2 ORDER BY count(*) DESC, 1, 2 LIMIT 1"
     )
     number, total, currency = site.sql(
         "SELECT count(*), sum(total_value), total_currency FROM ebay.orders"
         " JOIN ebay.accounts account ON account.id = account_id"
-        f" WHERE creation_date::date = '{day}' AND account.name = '{account}'"
+        f" WHERE (creation_date AT TIME ZONE 'UTC')::date = '{day}' AND account.name = '{account}'"
         " GROUP BY total_currency ORDER BY total_currency"
     )[0]
     [[title]] = site.sql(
         "SELECT line.title FROM ebay.orders"
         " JOIN ebay.order_lines line USING (account_id, order_id)"
         " JOIN ebay.accounts account ON account.id = orders.account_id"
-        f" WHERE creation_date::date = '{day}' AND account.name = '{account}'"
+        f" WHERE (creation_date AT TIME ZONE 'UTC')::date = '{day}' AND account.name = '{account}'"
         " ORDER BY creation_date DESC, line_item_id LIMIT 1"
     )
 
@@ -150,7 +150,7 @@ def test_orders_of_a_day_are_counted_summed_and_listed(site: Site, process: Proc
 
 def test_buyers_are_not_told_of(site: Site, process: Process) -> None:
     buyers = {row[0] for row in site.sql("SELECT DISTINCT buyer_username FROM ebay.orders")}
-    last = site.one("SELECT max(creation_date)::date FROM ebay.orders")
+    last = site.one("SELECT (max(creation_date) AT TIME ZONE 'UTC')::date FROM ebay.orders")
 
     told = say(process, f"/orders {last}").text
 
@@ -158,14 +158,20 @@ def test_buyers_are_not_told_of(site: Site, process: Process) -> None:
     assert not any(buyer in told for buyer in buyers if buyer)
 
 
-@pytest.mark.parametrize(
-    "text", ["/status", "/accounts", "/orders month", "/money month", "/retry", "/help", "hello"]
-)
+READING = ("/status", "/accounts", "/orders month", "/money month", "/retry", "/help", "hello")
+
+
+def cost(process: Process, text: str) -> int:
+    with counting() as statements:
+        answer = say(process, text)
+    assert len(answer.text) <= 4096
+    return len(statements)
+
+
 def test_each_reading_command_costs_few_statements_however_much_there_is(
-    site: Site, process: Process, text: str
+    site: Site, process: Process
 ) -> None:
-    with counting() as few:
-        say(process, text)
+    few = {text: cost(process, text) for text in READING}
     site.sql(
         "INSERT INTO ebay.accounts (name, environment, status)"
         " SELECT 'more-' || number, 'simulator',"
@@ -176,11 +182,11 @@ def test_each_reading_command_costs_few_statements_however_much_there_is(
         " unnest(ARRAY['orders', 'payouts', 'messages']) AS stream WHERE name LIKE 'more-%'"
     )
 
-    with counting() as many:
-        answer = say(process, text)
+    many = {text: cost(process, text) for text in READING}
 
-    assert len(few) <= len(many) <= AT_MOST, many
-    assert len(answer.text) <= 4096
+    assert max(many.values()) <= AT_MOST, many
+    # The streams that a first look found are looked at.
+    assert {text for text in READING if many[text] != few[text]} == {"/status"}
 
 
 def test_status_tells_what_people_see_in_streams_list(site: Site, process: Process) -> None:
@@ -263,10 +269,11 @@ def test_pauses_reach_streams_accounts_and_the_settling_transaction(
 
 
 def test_a_hostile_title_is_one_short_line(site: Site, process: Process) -> None:
-    last = site.one("SELECT max(creation_date)::date FROM ebay.orders")
+    last = site.one("SELECT (max(creation_date) AT TIME ZONE 'UTC')::date FROM ebay.orders")
     site.sql(
         "UPDATE ebay.order_lines"
         " SET title = E'\\u202e<b>\\n/pause all @you ' || repeat('x', 1000000)"
+        " WHERE order_id IN (SELECT order_id FROM ebay.orders ORDER BY creation_date DESC LIMIT 2)"
     )
 
     told = say(process, f"/orders {last}").text
@@ -293,36 +300,73 @@ DAY = {
     "since": datetime(2026, 5, 1, tzinfo=UTC),
     "until": datetime(2026, 5, 2, tzinfo=UTC),
 }
-LOOKS: list[tuple[str, dict[str, Any], int]] = [
-    ("order_sums", {"read": 50_000}, A_DAY + 40),
-    ("latest_orders", {"most": 15}, 60),
-    ("money", {"read": 200_000, "most": 31}, 2 * A_DAY + 40),
-]
+LOOKS: dict[str, tuple[dict[str, Any], int]] = {
+    "order_sums": ({"read": 50_000}, A_DAY + 40),
+    "latest_orders": ({"most": 15}, 60),
+    "money": ({"read": 200_000, "most": 31}, 2 * A_DAY + 40),
+}
 
 
 @pytest.mark.parametrize("account_id", [None, 1], ids=["all accounts", "one account"])
 @pytest.mark.parametrize("analysed", [False, True], ids=["no statistics", "statistics"])
-@pytest.mark.parametrize(("name", "values", "most"), LOOKS, ids=[each[0] for each in LOOKS])
 def test_a_look_at_a_day_reads_that_day(
-    database: Database,
-    name: str,
-    values: dict[str, Any],
-    most: int,
-    analysed: bool,
-    account_id: int | None,
+    database: Database, analysed: bool, account_id: int | None
 ) -> None:
     with database.transaction() as connection:
         for statement in FILL.split(";\n"):
             connection.execute(sa.text(statement))
         if analysed:
             connection.execute(sa.text("ANALYZE ebay.orders, ebay.transactions, ebay.payouts"))
-    with database.transaction(by_index=True) as connection:
-        explained = sa.text("EXPLAIN (ANALYZE, FORMAT JSON) " + load("assistant")[name].text)
+    read = {}
+    for name, (values, _) in LOOKS.items():
+        with database.transaction(by_index=True) as connection:
+            explained = sa.text("EXPLAIN (ANALYZE, FORMAT JSON) " + load("assistant")[name].text)
+            asked = {**DAY, **values, "account_id": account_id}
+            plan = connection.execute(explained, asked).scalar_one()[0]["Plan"]
+        read[name] = rows_scanned(plan)
 
-        asked = {**DAY, **values, "account_id": account_id}
-        plan = connection.execute(explained, asked).scalar_one()[0]["Plan"]
+    assert {name for name, (_, most) in LOOKS.items() if read[name] > most} == set(), read
 
-    assert rows_scanned(plan) <= most
+
+# Every type with every booking, with and without an amount, a fee, and a currency of its own.
+ODD = """
+INSERT INTO ebay.accounts (id, name, environment) OVERRIDING SYSTEM VALUE
+VALUES (1, 'a', 'simulator'), (2, 'b', 'simulator');
+INSERT INTO ebay.transactions (account_id, transaction_id, transaction_type, transaction_date, booking_entry, amount_value,
+                               amount_currency, total_fee_amount_value, total_fee_amount_currency, order_id, raw, content_hash,
+                               first_seen_at, updated_at)
+SELECT 1 + mod(n, 2), CASE WHEN mod(n, 7) = 0 THEN 'DISPUTE_' ELSE '' END || n, type, now() - make_interval(mins => n), booking,
+       CASE WHEN mod(n, 11) > 0 THEN n * 0.01 * CASE booking WHEN 'DEBIT' THEN -1 ELSE 1 END END,
+       CASE WHEN mod(n, 13) > 0 THEN currency END,
+       CASE WHEN mod(n, 3) > 0 THEN n * 0.001 END, CASE WHEN mod(n, 5) > 0 THEN 'USD' END,
+       CASE WHEN mod(n, 4) > 0 THEN 'o' || mod(n, 10) END, '{}', 1, now(), now()
+  FROM (SELECT CAST(row_number() OVER () AS integer) AS n, *
+          FROM unnest(ARRAY['SALE', 'REFUND', 'CREDIT', 'DISPUTE', 'NON_SALE_CHARGE', 'SHIPPING_LABEL', 'TRANSFER', 'NEW']) AS type
+         CROSS JOIN unnest(ARRAY['CREDIT', 'DEBIT', NULL]) AS booking
+         CROSS JOIN unnest(ARRAY['EUR', 'USD', 'JPY']) AS currency
+         CROSS JOIN generate_series(1, 5)) AS every
+"""  # noqa: E501  (a row is read across)
+
+
+def test_odd_transactions_count_as_they_count_for_their_orders(database: Database) -> None:
+    parts = ", ".join(f"sum({part}) AS {part}" for part in PARTS)
+    view = sa.text(
+        f"SELECT account.name, currency, {parts} FROM ebay.order_money money"
+        " JOIN ebay.accounts account ON account.id = account_id GROUP BY 1, 2"
+    )
+    with database.transaction() as connection:
+        for statement in ODD.split(";\n"):
+            connection.execute(sa.text(statement))
+        expected = {tuple(row[:2]): tuple(row[2:]) for row in connection.execute(view)}
+
+    seen = facts(database).money(EVER, None, 100)
+
+    told = {
+        (each.account, each.currency): tuple(getattr(each, part) for part in PARTS)
+        for each in seen.sums
+    }
+    assert told == expected
+    assert len(told) == 8
 
 
 def test_more_than_is_added_up_says_so_and_adds_nothing_up(database: Database) -> None:
