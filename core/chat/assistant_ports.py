@@ -37,7 +37,7 @@ class AccountSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountsSeen:
-    """Those that are not active first. `by_status` counts all of them."""
+    """Those that need their owner first. `by_status` counts all of them."""
 
     accounts: Sequence[AccountSeen]
     by_status: Mapping[Status, int]
@@ -123,7 +123,9 @@ class MoneySeen:
 class Facts(Protocol):
     """Raises StoreUnavailableError. What is read is bounded, however much is stored."""
 
-    def accounts(self, most: int) -> AccountsSeen: ...
+    def accounts(self, soon: datetime, most: int) -> AccountsSeen:
+        """`soon`: a consent that ends by then is its owner's business now."""
+        ...
 
     def named(self, names: Sequence[str], beginning: str, most: int) -> Sequence[AccountSeen]:
         """Accounts called like one of these, whatever the case, or that begin like that."""

@@ -36,6 +36,7 @@ WHY: Mapping[Status, str] = {
     Status.DISCONNECTED: "`accounts connect` brings it back",
 }
 CANCELLED = "CANCELED"
+SOON = 7 * DAY
 IN_UTC = "Days are those of UTC."
 
 
@@ -51,12 +52,14 @@ class Reads:
     def status(self, words: Sequence[Word], now: datetime) -> str:
         if words:
             raise wrong("status")
-        accounts = self.facts.accounts(LISTED)
+        soon = now + SOON
+        accounts = self.facts.accounts(soon, LISTED)
         suspects = self.facts.suspects(now, MOST)
         lines = [
             f"Status at {moment(now)}",
             f"Accounts: {_by_status(accounts)}",
             *(_account_trouble(each) for each in accounts.accounts if _asleep(each)),
+            *(_consent_ends(each, now) for each in accounts.accounts if _ends(each, soon)),
             *self._streams(suspects),
             *_queues(self.jobs.queues()),
         ]
@@ -66,7 +69,7 @@ class Reads:
     def accounts(self, words: Sequence[Word], now: datetime) -> str:
         if words:
             raise wrong("accounts")
-        seen = self.facts.accounts(MOST)
+        seen = self.facts.accounts(now + SOON, MOST)
         total = sum(seen.by_status.values())
         if not total:
             return "There is no account yet; add one with `accounts add` or `accounts connect`."
@@ -168,6 +171,21 @@ def _account_trouble(account: AccountSeen) -> str:
     return f"{harmless(account.name)}: {_spoken(account.status)}; {WHY[account.status]}"
 
 
+def _ends(account: AccountSeen, soon: datetime) -> bool:
+    ends_at = account.consent_ends_at
+    return account.status is Status.ACTIVE and ends_at is not None and ends_at <= soon
+
+
+def _consent_ends(account: AccountSeen, now: datetime) -> str:
+    consent = _consent(account.consent_ends_at, now)
+    return f"{harmless(account.name)}: {consent}; `accounts connect` renews it"
+
+
+def _consent(ends_at: datetime | None, now: datetime) -> str:
+    ended = ends_at is not None and ends_at <= now
+    return f"consent {'ended' if ended else 'ends'} {moment(ends_at)}"
+
+
 def _account(account: AccountSeen, now: datetime) -> str:
     parts = [f"{_spoken(account.status)} ({account.environment})"]
     if account.status_reason:
@@ -176,8 +194,7 @@ def _account(account: AccountSeen, now: datetime) -> str:
     if account.failing:
         parts.append(f"{count(account.failing, 'stream')} failing")
     if account.consent_ends_at is not None:
-        ends = "ended" if account.consent_ends_at <= now else "ends"
-        parts.append(f"consent {ends} {moment(account.consent_ends_at)}")
+        parts.append(_consent(account.consent_ends_at, now))
     if account.status in WHY:
         parts.append(WHY[account.status])
     return f"{harmless(account.name)}: {', '.join(parts)}"

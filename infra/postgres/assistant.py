@@ -37,12 +37,12 @@ class PostgresFacts:
     most_orders: int = MOST_ORDERS
     most_transactions: int = MOST_TRANSACTIONS
 
-    def accounts(self, most: int) -> AccountsSeen:
+    def accounts(self, soon: datetime, most: int) -> AccountsSeen:
         with self.database.transaction() as connection:
             counts = {
                 Status(row.status): row.accounts for row in _run(connection, "by_status").all()
             }
-            rows = _run(connection, "accounts", most=most).all()
+            rows = _run(connection, "accounts", soon=soon, most=most).all()
         return AccountsSeen(accounts=[_account(row) for row in rows], by_status=counts)
 
     def named(self, names: Sequence[str], beginning: str, most: int) -> Sequence[AccountSeen]:

@@ -113,7 +113,8 @@ def test_killed_at_some_points_an_approved_plan_is_done_once(chat: Chat) -> None
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
 def test_killed_at_every_point_an_approved_plan_is_done_once(chat: Chat, caused: Caused) -> None:
-    points = points_of(chat)
+    # Those of the job; test_queue_crash_points.py sweeps the drain's own.
+    points = [name for name in points_of(chat) if name.startswith("jobs ")]
 
     sweep(chat, points)
 

@@ -207,6 +207,20 @@ def test_status_tells_what_people_see_in_streams_list(site: Site, process: Proce
     assert "ebay-cycle: running, last run done" in told
 
 
+def test_status_warns_of_consents_that_end_whoever_else_there_is(
+    site: Site, process: Process
+) -> None:
+    site.sql(
+        "INSERT INTO ebay.accounts (id, name, environment) OVERRIDING SYSTEM VALUE"
+        " SELECT -number, 'more-' || number, 'simulator' FROM generate_series(1, 100) AS number;"
+        "UPDATE ebay.tokens SET refresh_expires_at = now() + interval '2 days'"
+        " WHERE account_id = (SELECT max(account_id) FROM ebay.tokens)"
+    )
+    [[name]] = site.sql("SELECT name FROM ebay.accounts ORDER BY id DESC LIMIT 1")
+
+    assert f"{name}: consent ends " in say(process, "/status").text
+
+
 def test_status_when_all_is_well_lists_nothing(process: Process) -> None:
     told = say(process, "/status").text
 

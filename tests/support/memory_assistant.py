@@ -175,7 +175,7 @@ class Shop:
     switched: list[tuple[str, str, bool]] = field(default_factory=list)
     fails: Exception | None = None
 
-    def accounts(self, most: int) -> AccountsSeen:
+    def accounts(self, soon: datetime, most: int) -> AccountsSeen:
         counts: dict[Status, int] = {}
         for each in self.seen:
             counts[each.status] = counts.get(each.status, 0) + 1

@@ -132,6 +132,24 @@ def test_status_of_an_installation_that_is_well_is_short() -> None:
     ]
 
 
+def test_status_warns_of_a_consent_that_ends_within_a_week() -> None:
+    talk = Talk()
+    talk.shop.seen = [
+        an_account("soon", 1, consent_ends_at=NOW + timedelta(days=7)),
+        an_account("later", 2, consent_ends_at=NOW + timedelta(days=8)),
+        an_account("over", 3, consent_ends_at=NOW),
+        an_account("asleep", 4, status=Status.PAUSED, consent_ends_at=NOW),
+    ]
+
+    lines = talk.told("/status").splitlines()
+
+    assert lines[2:5] == [
+        "asleep: paused; /resume starts it",
+        "soon: consent ends 2026-11-29 12:00 UTC; `accounts connect` renews it",
+        "over: consent ended 2026-11-22 12:00 UTC; `accounts connect` renews it",
+    ]
+
+
 def test_status_of_an_empty_installation_names_the_first_step() -> None:
     talk = Talk()
     talk.shop.seen.clear()

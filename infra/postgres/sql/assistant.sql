@@ -2,16 +2,21 @@
 
 -- name: accounts
 -- What needs somebody first. Their states are read for those that are shown only.
-SELECT account.*, token.refresh_expires_at AS consent_ends_at, state.last_success_at, state.failing
-  FROM (SELECT id, name, environment, status, status_reason FROM ebay.accounts
-         ORDER BY array_position(CAST(ARRAY['needs_reconnect', 'paused', 'active', 'disconnected'] AS text[]), status), id
-         LIMIT :most) AS account
-  LEFT JOIN ebay.tokens token ON token.account_id = account.id
+SELECT shown.id, shown.name, shown.environment, shown.status, shown.status_reason, shown.consent_ends_at,
+       state.last_success_at, state.failing
+  FROM (SELECT account.*, token.refresh_expires_at AS consent_ends_at,
+               row_number() OVER (
+                 ORDER BY array_position(CAST(ARRAY['needs_reconnect', 'paused', 'active', 'disconnected'] AS text[]), account.status),
+                          COALESCE(token.refresh_expires_at <= CAST(:soon AS timestamptz), false) DESC, account.id) AS place
+          FROM ebay.accounts account
+          LEFT JOIN ebay.tokens token ON token.account_id = account.id
+         ORDER BY place
+         LIMIT :most) AS shown
  CROSS JOIN LATERAL (
          SELECT max(last_success_at) FILTER (WHERE pass = 'new') AS last_success_at,
                 count(DISTINCT stream) FILTER (WHERE failures > 0 AND leased_by IS NULL) AS failing
-           FROM ebay.sync_states WHERE sync_states.account_id = account.id) AS state
- ORDER BY array_position(CAST(ARRAY['needs_reconnect', 'paused', 'active', 'disconnected'] AS text[]), account.status), account.id;
+           FROM ebay.sync_states WHERE sync_states.account_id = shown.id) AS state
+ ORDER BY shown.place;
 
 -- name: by_status
 SELECT status, count(*) AS accounts FROM ebay.accounts GROUP BY status;
