@@ -7,8 +7,6 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import SecretStr
 
-from core.chat.naming import telegram_id
-from core.errors import UsageError
 from core.jobs.kinds import BadPayloadError
 from core.jobs.shipped.mail import is_address
 from core.jobs.shipped.target import Host, is_this_machine, read_host, read_hosts, read_target
@@ -17,6 +15,9 @@ from core.secret import Secret
 from infra.smtp_server import SmtpServer
 
 _BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{20,100}")
+# One way to write each number.
+_CHAT_ID = re.compile(r"-?[1-9][0-9]{0,15}")
+_LARGEST_CHAT = 2**52
 _WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{16,256}")
 _TOKEN = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,2000}")
 _SMTP_PORTS = {"smtp": 587, "smtps": 465}
@@ -62,11 +63,10 @@ def _read_webhook_secret(secret: SecretStr) -> None:
 
 def read_chat_ids(listed: str) -> frozenset[str]:
     """`42,-1001234567890`: a person's chat is a number above 0, a group's one below."""
-    try:
-        entries = (entry.strip() for entry in listed.split(","))
-        return frozenset(str(telegram_id(entry)) for entry in entries if entry)
-    except UsageError:
-        raise ValueError("must be chats' numbers with commas between: 42,-1001234567890") from None
+    found = frozenset(filter(None, map(str.strip, listed.split(","))))
+    if not all(_CHAT_ID.fullmatch(each) and abs(int(each)) < _LARGEST_CHAT for each in found):
+        raise ValueError("must be chats' numbers with commas between: 42,-1001234567890")
+    return found
 
 
 def _read_sender(sender: str) -> None:

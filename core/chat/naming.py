@@ -1,14 +1,8 @@
 """What a session is called: a door and a chat behind it, `telegram:42`."""
 
-import re
-
 from core.chat.model import Chat
 from core.chat.words import check_chat
 from core.errors import UsageError
-
-# One way to write each number: `042` would be another session.
-_TELEGRAM_ID = re.compile(r"-?[1-9][0-9]{0,15}")
-_LARGEST = 2**52
 
 
 def read_chat(source: str, chat_id: str) -> Chat:
@@ -26,10 +20,3 @@ def read_name(name: str) -> Chat:
     if not colon:
         raise UsageError("a session is named by its source and its chat: telegram:42")
     return read_chat(source, chat_id)
-
-
-def telegram_id(written: str) -> int:
-    """Raises UsageError for what is no chat's number."""
-    if _TELEGRAM_ID.fullmatch(written) and abs(int(written)) < _LARGEST:
-        return int(written)
-    raise UsageError("chat_id: a chat of Telegram is a number like 42 or -1001234567890")

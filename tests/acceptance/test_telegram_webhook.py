@@ -1,6 +1,7 @@
 """`/webhooks/telegram` from outside: who is obeyed, what is answered, what Telegram repeats."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -325,6 +326,18 @@ def test_the_assistant_answers_in_the_chat(place: Site) -> None:
     first, second = bot.texts()
     assert "/orders" in first
     assert "I understand commands only" in second
+
+
+def test_an_update_that_comes_ten_times_at_once_is_one_task(place: Site, tmp_path: Path) -> None:
+    with served(place.environment(), tmp_path / "log") as server, ThreadPoolExecutor(10) as pool:
+        answers = pool.map(
+            lambda _: server.bare("POST", PATH, content=update(1), headers={HEADER: WORD}),
+            range(10),
+        )
+        statuses = {answer.status_code for answer in answers}
+
+    assert statuses <= {200, 503}
+    assert said(place) == ["/help"]
 
 
 def test_what_was_said_is_shown_by_its_session(place: Site) -> None:

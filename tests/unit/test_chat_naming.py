@@ -3,7 +3,7 @@
 import pytest
 
 from core.chat.model import Chat
-from core.chat.naming import read_chat, read_name, telegram_id
+from core.chat.naming import read_chat, read_name
 from core.errors import UsageError
 
 
@@ -49,10 +49,3 @@ def test_what_no_session_can_be_called_is_told(name: str, says: str) -> None:
 
 def test_the_parts_may_come_apart() -> None:
     assert read_chat("telegram", "-5") == Chat(source="telegram", chat_id="-5")
-
-
-def test_a_number_of_telegrams_is_read() -> None:
-    assert telegram_id("-5") == -5
-    for wrong in ("@orders", "05", "", str(2**52)):
-        with pytest.raises(UsageError, match="chat_id:"):
-            telegram_id(wrong)

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from core.errors import ConfigurationError
 from core.jobs.shipped.target import Host
 from core.secret import Secret
-from infra.outward_settings import read_credentials, read_smtp_url
+from infra.outward_settings import read_chat_ids, read_credentials, read_smtp_url
 from infra.settings import Settings
 from infra.smtp_server import SmtpServer
 
@@ -41,6 +41,8 @@ def load(**environment: str) -> Settings:
         ("TELEGRAM_WEBHOOK_SECRET", CANARY * 30, "16 to 256"),
         ("TELEGRAM_ALLOWED_CHAT_IDS", f"42,{CANARY}", "42,-1001234567890"),
         ("TELEGRAM_ALLOWED_CHAT_IDS", "42,@orders", "42,-1001234567890"),
+        ("TELEGRAM_ALLOWED_CHAT_IDS", "042", "42,-1001234567890"),
+        ("TELEGRAM_ALLOWED_CHAT_IDS", "4503599627370496", "42,-1001234567890"),
         ("NOTIFY_WEBHOOK_SECRET", CANARY, "whsec_"),
         ("NOTIFY_WEBHOOK_SECRET_PREVIOUS", f"whsec_{CANARY}", "24 to 64 bytes"),
         ("ALERT_WEBHOOK_URL", f"https://user:{CANARY}@hooks.example/", "https://hooks.example.com"),
@@ -76,6 +78,11 @@ def test_good_settings_are_taken_and_secrets_do_not_show() -> None:
 
     assert settings.http_allow_loopback
     assert CANARY not in repr(settings)
+
+
+def test_the_chats_that_are_obeyed_are_read() -> None:
+    assert read_chat_ids(" 42, -1001234567890,,42 ") == {"42", "-1001234567890"}
+    assert read_chat_ids("") == frozenset()
 
 
 def test_a_mail_server_is_read() -> None:
