@@ -4,7 +4,7 @@ planning → a reply, or a plan that waits for a yes (plan_approval) → in_prog
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from core.chat import telling
@@ -167,6 +167,7 @@ class _Task:
         """Until the instant at which the first question ends."""
 
         def ask(transaction: Transaction) -> None:
+            transaction.execute("chats.hold_chat", **asdict(self.chat))
             if write is not None:
                 write(transaction)
             shown = not self.begun.blocked

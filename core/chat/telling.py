@@ -11,6 +11,7 @@ from core.jobs.trying import clean
 SEND = "notify.telegram"
 MAX_TOLD = 8000
 """Characters: more would take more messages than one job sends."""
+MAX_PLAN = 6000
 MAX_KEPT = 40_000
 NOTHING_SAID = "Done."
 QUESTION = "Reply yes to do this, or no to drop it; you have time until {:%Y-%m-%d %H:%M} UTC."
@@ -52,7 +53,9 @@ def _fitting(text: str, task_id: JobId) -> str:
 
 
 def question(plan: str, answer_by: datetime) -> str:
-    return f"{plan}\n\n{QUESTION.format(answer_by)}"
+    """What is asked must be read, however long the plan is."""
+    shown = plan if len(plan) <= MAX_PLAN else f"{plan[:MAX_PLAN].rstrip()} …\n(shortened)"
+    return f"{shown}\n\n{QUESTION.format(answer_by)}"
 
 
 def asked_again(asked: Asked) -> str:

@@ -533,6 +533,23 @@ def test_a_plan_that_was_not_shown_is_not_approved_by_a_word(chat: Talk) -> None
     assert chat.task(task).status is Status.COMPLETED
 
 
+def test_a_plan_is_not_shown_to_a_chat_that_was_blocked_as_it_was_made(chat: Talk) -> None:
+    def process(turn: Turn) -> Answer:
+        if turn.plan is None:
+            with chat.chats() as chats:
+                chats.blocked(ME, "bot was blocked by the user")
+        return echo(turn)
+
+    chat.process = process
+    task = chat.say("/plan a rewind")
+    chat.drain()
+    chat.heard("ok")
+    chat.drain()
+
+    assert chat.task(task).status is Status.WAITING
+    assert chat.told()[-1].startswith("You have not seen this plan yet")
+
+
 def test_a_cancelled_task_is_told(chat: Talk) -> None:
     task = chat.say("/plan a rewind")
     chat.drain()

@@ -13,7 +13,7 @@ from core.jobs.ports import Lane, Settled
 from core.jobs.settling import changes
 from infra.postgres.chats import receive
 from infra.postgres.job_claim import Claiming
-from infra.postgres.jobs import settle_in
+from infra.postgres.jobs import NamedStatements, settle_in
 from infra.postgres.transaction import Database
 from infra.postgres.url import parse
 from tests.integration.test_chats import HOUR, KINDS, ME, RUN, Desk
@@ -105,6 +105,25 @@ def test_one_delivery_that_comes_twice_at_once_is_heard_once(racing: Racing) -> 
 
     assert again.created is False
     assert len(racing.sql("SELECT id FROM ops.jobs")) == 1
+
+
+def test_a_chat_that_refuses_as_it_is_asked_has_not_seen_the_question(racing: Racing) -> None:
+    task = racing.say("/run ebay").task_id
+
+    def asks(connection: Any) -> None:
+        keep = NamedStatements(connection)
+        keep.execute("chats.hold_chat", source=ME.source, chat_id=ME.chat_id)
+        keep.execute("chats.keep_question", id=task, reply="?", shown=True)
+
+    with ThreadPoolExecutor(1) as thread:
+        with racing.database.transaction() as connection:
+            asks(connection)
+            waiting = thread.submit(racing.chats.blocked, ME, "blocked by the user")
+            while not execute(racing.admin, BLOCKED):
+                assert not waiting.done(), "it did not wait"
+        waiting.result(60)
+
+    assert racing.sql("SELECT reply, shown FROM ops.chat_tasks") == [("?", False)]
 
 
 def test_messages_at_once_all_get_a_place_in_line(racing: Racing) -> None:

@@ -282,6 +282,18 @@ def test_a_chat_that_refuses_is_blocked_until_it_writes(desk: Desk) -> None:
     assert session.blocked_at is None
 
 
+def test_a_chat_that_refuses_again_has_seen_no_question_either(desk: Desk) -> None:
+    """Its first refusal came after the question was thought of, and before it was stored."""
+    asked = desk.say("/run ebay").task_id
+    desk.chats.blocked(ME, "first")
+    desk.sql("UPDATE ops.chat_tasks SET shown = true")
+
+    desk.chats.blocked(ME, "second")
+
+    assert desk.sql("SELECT job_id, shown FROM ops.chat_tasks") == [(asked, False)]
+    assert desk.sql("SELECT blocked_reason FROM ops.chats") == [("first",)]
+
+
 def test_a_message_that_comes_again_unblocks_nothing(desk: Desk) -> None:
     desk.say("/status", key="1")
     desk.chats.blocked(ME, "bot was blocked by the user")

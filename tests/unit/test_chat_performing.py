@@ -31,6 +31,7 @@ from tests.support.outside import ID, NOW, context, job
 ME = Chat(source="telegram", chat_id="4711")
 PLAN = Asked(plan="I would do it", steps={"a": 1}, answer_by=NOW + timedelta(hours=3), shown=True)
 YES, NO = ({"name": ANSWER, "data": {"text": text}} for text in ("yes", "no"))
+HELD = ("chats.hold_chat", {"source": "telegram", "chat_id": "4711"})
 TOO_LATE = {"name": ANSWER, "timed_out": True}
 
 
@@ -100,6 +101,7 @@ def test_a_plan_is_kept_told_and_waited_for_together() -> None:
     assert (verdict.name, verdict.until, verdict.phase) == (ANSWER, day, "plan_approval")
     [question] = told(verdict)
     assert Written(verdict).done == [
+        HELD,
         ("chats.keep_plan", {"plan": "I would", "steps": '{"a":[1]}', "answer_by": day}),
         ("chats.keep_question", {"reply": question, "shown": True}),
     ]
@@ -155,7 +157,10 @@ def test_an_unclear_answer_is_asked_again_until_the_first_limit(data: object) ->
     assert isinstance(verdict, Waiting)
     assert verdict.until == PLAN.answer_by
     [question] = told(verdict)
-    assert Written(verdict).done == [("chats.keep_question", {"reply": question, "shown": True})]
+    assert Written(verdict).done == [
+        HELD,
+        ("chats.keep_question", {"reply": question, "shown": True}),
+    ]
     assert asked == []
     assert tasks.phases[-1] is None
 

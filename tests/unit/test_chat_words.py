@@ -190,6 +190,14 @@ def test_whatever_is_replied_telegram_takes(text: str) -> None:
     assert job.idempotency_key == f"chat:{ID}:1"
 
 
+def test_of_a_long_plan_the_question_is_not_cut_off() -> None:
+    asked = telling.question("x" * 30_000, datetime(2026, 11, 23, 12, 30, tzinfo=UTC))
+
+    [job] = telling.sending(ME, ID, asked, "1")
+
+    assert str(job.payload["text"]).endswith("until 2026-11-23 12:30 UTC.")
+
+
 def test_a_channel_is_named_and_other_doors_are_read() -> None:
     channel = Chat(source="telegram", chat_id="@orders_here")
 

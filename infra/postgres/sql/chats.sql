@@ -124,13 +124,13 @@ SELECT listed.*, every.*
 -- name: block
 -- What it was asked it has not seen, so a yes would not mean it.
 WITH refused AS (
-  UPDATE ops.chats SET blocked_at = clock_timestamp(), blocked_reason = :reason
-   WHERE source = :source AND chat_id = :chat_id AND blocked_at IS NULL
+  UPDATE ops.chats SET blocked_at = COALESCE(blocked_at, clock_timestamp()), blocked_reason = COALESCE(blocked_reason, :reason)
+   WHERE source = :source AND chat_id = :chat_id
   RETURNING ordering_key
 )
 UPDATE ops.chat_tasks task SET shown = false
   FROM refused
- WHERE task.ordering_key = refused.ordering_key AND task.shown AND task.ending IS NULL
+ WHERE task.ordering_key = refused.ordering_key AND task.ending IS NULL
 RETURNING 1;
 
 -- name: begin_task
@@ -156,8 +156,16 @@ SELECT kept.plan, kept.steps, kept.answer_by, COALESCE(kept.shown, false) AS sho
 -- name: keep_plan
 UPDATE ops.chat_tasks SET plan = :plan, steps = CAST(:steps AS jsonb), answer_by = :answer_by WHERE job_id = :id;
 
+-- name: hold_chat
+-- Who finds just now that it refuses waits, and then takes back that the question was shown.
+SELECT 1 FROM ops.chats WHERE source = :source AND chat_id = :chat_id FOR UPDATE;
+
 -- name: keep_question
-UPDATE ops.chat_tasks SET reply = :reply, shown = :shown WHERE job_id = :id;
+UPDATE ops.chat_tasks task
+   SET reply = :reply,
+       shown = :shown AND NOT EXISTS (SELECT FROM ops.chats
+                                       WHERE chats.ordering_key = task.ordering_key AND blocked_at IS NOT NULL)
+ WHERE job_id = :id;
 
 -- name: keep_ending
 UPDATE ops.chat_tasks SET reply = :reply, ending = 'told' WHERE job_id = :id;
