@@ -23,8 +23,8 @@ HELP = "\n".join(
         "I understand these commands:",
         *USAGE.values(),
         (
-            "DATE is 2026-11-20, 20.11.2026, a month 2026-11, or 7d for seven days ago; all in UTC."
-            ' A name with spaces stands in "quotes".'
+            "DATE is 2026-11-20, 20.11.2026, a month 2026-11, or 7d for the last seven days; all in"
+            ' UTC. A name with spaces stands in "quotes".'
         ),
         "What changes something is told as a plan first, and done when you say yes.",
         "For example: /orders yesterday, /money 2026-11, /pause shop orders, /rewind shop all 7d",

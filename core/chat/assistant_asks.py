@@ -29,6 +29,7 @@ OTHER_NAMES = {"start": "help", "pomoc": "help", "cofnij": "undo", "undo": "undo
 _COMMAND = re.compile(r"/(\w+)(?:@\w+)?(?:\s+(.*))?", re.DOTALL)
 _WORD = re.compile(r"[\"“”„](?P<quoted>[^\"“”„]+)[\"“”]|(?P<plain>\S+)")
 _SPAN = re.compile(r"(\d{1,4})([hd])")
+_LAST_DAYS = re.compile(r"([1-9]\d{0,2})d")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 _DATE_LIKE = re.compile(r"[\d.:/TZ+-]*\d[\d.:/TZ+-]*")
@@ -120,6 +121,9 @@ def period(text: str, now: datetime) -> Period | None:
     word = text.lower()
     if word in _DAYS:
         return _called(_DAYS[word], now)
+    days = _LAST_DAYS.fullmatch(word)
+    if days is not None:
+        return _last_days(int(days[1]), now)
     first, dots, last = text.partition("..")
     if dots:
         return _between(first, last)
@@ -140,6 +144,12 @@ def _called(name: str, now: datetime) -> Period:
         return _days(today - DAY, today, name)
     begins = {"week": today - today.weekday() * DAY, "month": today.replace(day=1)}
     return _days(begins.get(name, today), tomorrow, name)
+
+
+def _last_days(number: int, now: datetime) -> Period:
+    """Today is the last of them."""
+    tomorrow = now.astimezone(UTC).date() + DAY
+    return _days(tomorrow - number * DAY, tomorrow, f"{number} days")
 
 
 def _between(first: str, last: str) -> Period:

@@ -167,9 +167,9 @@ def _rewind_step(account: AccountSeen, state: StreamState, to: datetime) -> Rewi
 
 def _undo(account: AccountSeen, states: Sequence[StreamState]) -> Plan:
     name = harmless(account.name)
-    rewound = [each for each in states if each.rewinds]
+    rewound = [each for each in states if each.rewinds and each.rewinds[0].undone_at is None]
     if not rewound:
-        raise UsageError(f"{name}: none of these streams was ever rewound")
+        raise UsageError(f"{name}: none of these streams has a rewind that is not undone")
     lines = [
         f"Put back {name}/{each.stream} to where it stood before it was rewound; it stands at"
         f" {moment(each.new.cursor_at)} now."
@@ -177,7 +177,12 @@ def _undo(account: AccountSeen, states: Sequence[StreamState]) -> Plan:
     ]
     lines += [f"{NO_CALLS} No row is touched.", "Undo: none; /rewind sets it back again."]
     steps = [
-        UndoRewind(account_id=account.id, account=account.name, stream=each.stream)
+        UndoRewind(
+            account_id=account.id,
+            account=account.name,
+            stream=each.stream,
+            latest=each.rewinds[0].id,
+        )
         for each in rewound
     ]
     return plan_of(lines, steps)

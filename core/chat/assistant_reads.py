@@ -240,7 +240,7 @@ def _worker(worker: WorkerState) -> str:
 def _said(period: Period) -> str:
     first, last = period.since.date(), (period.until - DAY).date()
     dates = f"{first}" if first == last else f"{first} to {last}"
-    return dates if period.name[0].isdigit() else f"{period.name} ({dates})"
+    return dates if period.name[:4].isdigit() else f"{period.name} ({dates})"
 
 
 def _of(account: AccountSeen | None) -> str:

@@ -73,8 +73,9 @@ class Rereading:
         return Ready(what=name, do=do, take_back=take_back)
 
     def _undo(self, step: UndoRewind) -> Ready:
+        unit = (step.account, [step.stream], step.account_id)
         name = f"{harmless(step.account)}/{step.stream}"
-        known_streams(self.streams, step.account, [step.stream], step.account_id)
+        known_streams(self.streams, *unit)
 
         def do() -> Done:
             undone = self.streams.undo(step.account, step.stream, via=VIA)
@@ -83,7 +84,16 @@ class Rereading:
                 return Done(text=f"{name}: was undone already; stands at {stands}", changed=False)
             return Done(text=f"{name}: stands at {stands} again; no row was touched")
 
-        return Ready(what=name, do=do)
+        def take_back() -> str | None:
+            [state] = known_streams(self.streams, *unit)
+            for rewind in state.rewinds:
+                if rewind.id == step.latest and rewind.undone_at is not None:
+                    to = rewind.new_cursor_at
+                    self.streams.rewind(step.account, step.stream, to, via=VIA)
+                    return f"{name}: stands at {moment(to)} again"
+            return None
+
+        return Ready(what=name, do=do, take_back=take_back)
 
 
 def run_of(step: RunWorker) -> str:

@@ -66,9 +66,12 @@ class RewindStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoRewind:
+    """`latest`: the id of the rewind that is undone."""
+
     account_id: AccountId
     account: str
     stream: str
+    latest: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

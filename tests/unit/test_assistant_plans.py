@@ -31,6 +31,7 @@ from tests.support.memory_jobs import MemoryTransaction
 from tests.support.memory_streams import NOW, MemoryStreams, a_pass, a_stream
 
 DAY = timedelta(days=1)
+CURSOR = NOW - timedelta(minutes=3)
 REWIND = "/rewind shop orders 2026-11-12"
 BOTH = "/rewind shop orders,returns 10d"
 LOST = StoreUnavailableError("the connection broke")
@@ -204,7 +205,7 @@ def test_to_resume_a_stream_of_a_sleeping_account_says_that_it_sleeps() -> None:
         ("/rewind shop orders soon", "'soon' is no date. Usage: /rewind"),
         ("/rewind a shop 7d", "there is no account 'a shop'"),
         ("/rewind shop orders 2027-01-01", "lies in the future"),
-        ("/rewind shop orders undo", "none of these streams was ever rewound"),
+        ("/rewind shop orders undo", "none of these streams has a rewind that is not undone"),
         ("/rewind shop buyer 7d", "buyer has no past"),
         ("/retry", "No job is dead."),
         ("/retry all", "No job is dead."),
@@ -357,6 +358,35 @@ def test_a_rewind_is_undone_by_a_plan_of_its_own() -> None:
         "shop/orders: stands at 2026-11-22 11:57 UTC again; no row was touched"
     )
     assert "was undone already" in twice.text
+    assert cursors(talk) == before
+
+
+def test_where_the_second_of_two_undoings_fails_the_first_is_set_back_again() -> None:
+    talk = two_streams()
+    talk.approved(BOTH)
+    plan = talk.planned("/rewind shop orders,returns undo")
+    returns = talk.store.states[1]
+    read = replace(returns, new=replace(returns.new, cursor_at=NOW))
+    talk.store.states[1] = read
+
+    told = rolled_back(talk.say("", plan=plan.steps))
+
+    assert told.startswith("Not done: shop/returns: shop/returns has been read again past where")
+    assert told.endswith("\nTaken back:\nshop/orders: stands at 2026-11-12 12:00 UTC again")
+    assert cursors(talk) == {"orders": NOW - 10 * DAY, "returns": NOW, "buyer": CURSOR}
+
+
+def test_an_undoing_that_was_never_made_is_not_taken_back() -> None:
+    talk = failing()
+    talk.approved(BOTH)
+    before = cursors(talk)
+    plan = talk.planned("/rewind shop orders,returns undo")
+    assert isinstance(talk.store, Failing)
+    talk.store.undo_error = RefusedError("no")
+
+    told = rolled_back(talk.say("", plan=plan.steps, again=True))
+
+    assert told == "Not done: shop/orders: no\nNothing was changed."
     assert cursors(talk) == before
 
 
