@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
-from core.connect.model import Connected, ConnectRefusedError, Refusal, Via, Wish
+from core.connect.finish import FinishConsent
+from core.connect.model import Connected, ConnectRefusedError, Refusal, Reply, Via, Wish
 from core.connect.reply import STATE, read_query
 from core.connect.scopes import lacks
 from core.errors import (
@@ -183,9 +184,11 @@ def _finish(request: Request, settings: Settings) -> Response:
             opening.opened(settings, log) as ready,
             connections.finish_consent(ready) as finish,
         ):
-            connected = finish.run(reply, via=Via.WEB, browser=_browser(request))
+            connected = _brought(finish, reply, _browser(request))
     except AppError as error:
         return _not_connected(request, settings, error)
+    if connected is None:
+        return _connected_already(request)
     log.info(
         "connect.connected",
         account=connected.name,
@@ -193,6 +196,24 @@ def _finish(request: Request, settings: Settings) -> Response:
         missing_scopes=dict(connected.missing),
     )
     return _welcome(request, connected)
+
+
+def _brought(finish: FinishConsent, reply: Reply, browser: Secret | None) -> Connected | None:
+    """None for an answer that has connected its account before: a page that is shown again."""
+    try:
+        return finish.run(reply, via=Via.WEB, browser=browser)
+    except ConnectRefusedError as error:
+        if error.reason is not Refusal.STATE_REPLAYED or reply.state is None:
+            raise
+        if not finish.was_finished(reply.state):
+            raise
+        return None
+
+
+def _connected_already(request: Request) -> Response:
+    told = "This answer of eBay's was used already, and the account is connected."
+    another = pages.link(_place(request), "Connect another account")
+    return pages.page(400, "Connected already", pages.paragraph(told), another)
 
 
 def _not_connected(request: Request, settings: Settings, error: AppError) -> Response:

@@ -42,8 +42,14 @@ PAUSES_S = (0.5, 1.5)
 AGAIN = "begin again with `python -m core.run accounts connect --name {}`"
 STRAY = "begin again, and use the newest link only"
 TOLD: Mapping[Refusal, str] = {
-    Refusal.STATE_MISSING: "this address has no `state`, so nobody knows who began it;",
-    Refusal.STATE_UNPARSEABLE: "this address was changed on its way: its `state` is none of ours;",
+    Refusal.STATE_MISSING: (
+        "this is not the whole address of the page where the seller ended up, for it has no"
+        " `state`; copy all of it, to its last character, or"
+    ),
+    Refusal.STATE_UNPARSEABLE: (
+        "this address was changed on its way, for its `state` is none of ours; copy all of it, to"
+        " its last character, or"
+    ),
     Refusal.STATE_UNKNOWN: "nobody here began this connection, or it was long ago;",
     Refusal.STATE_EXPIRED: "this connection was begun more than ten minutes ago;",
     Refusal.STATE_REPLAYED: (

@@ -158,7 +158,10 @@ def _pasted_into(file: str) -> str:
             " to everybody on the machine, so put it into a file, or give - and paste it"
         )
     option = "--redirect-address-file"
-    return read_stdin(option) if file == "-" else read_file(option, file)
+    text = read_stdin(option) if file == "-" else read_file(option, file)
+    if not text.strip():
+        raise UsageError(f"{option}: {'stdin' if file == '-' else file} is empty")
+    return text
 
 
 def _lines(connected: Connected) -> Sequence[str]:

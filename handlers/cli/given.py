@@ -1,13 +1,20 @@
 """What an option names a file for, or `-` for stdin: secrets, which no command line may show."""
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from getpass import getpass
 from pathlib import Path
+from types import FrameType
 
 from core.errors import UsageError
+from handlers.opening import STOP
 
 LONGEST = 64 * 1024
 LONGEST_LINE = 8 * 1024
+ENDS_A_QUESTION = (signal.SIGINT, signal.SIGTERM)
 
 
 def read_file(option: str, file: str, *, instead_of: str = "") -> str:
@@ -26,16 +33,39 @@ def read_stdin(option: str, *, hidden: str | None = None) -> str:
     """All of it; at a terminal one line, for which `hidden` asks, and which is not shown then."""
     if sys.stdin is None:
         raise UsageError(f"{option}: - reads stdin, which is closed")
-    if not sys.stdin.isatty():
-        return _decoded(option, "stdin", sys.stdin.buffer.read(LONGEST))
-    return read_line() if hidden is None else getpass(f"{hidden} (it is not shown): ")
+    with _left_at_once():
+        if not sys.stdin.isatty():
+            return _decoded(option, "stdin", sys.stdin.buffer.read(LONGEST))
+        return read_line() if hidden is None else getpass(f"{hidden} (it is not shown): ")
 
 
 def read_line() -> str:
-    """What a person types or pastes; nothing where nobody can."""
+    """What a person types or pastes; nothing where nobody can. Ctrl-C ends the command."""
     if sys.stdin is None:
         return ""
-    return sys.stdin.buffer.readline(LONGEST_LINE).decode("utf-8", "replace")
+    with _left_at_once():
+        return sys.stdin.buffer.readline(LONGEST_LINE).decode("utf-8", "replace")
+
+
+@contextmanager
+def _left_at_once() -> Iterator[None]:
+    """Elsewhere a signal lets the page be finished; who is asked has none, and would wait on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _leave) for number in ENDS_A_QUESTION}
+    try:
+        if STOP.is_set():
+            _leave(signal.SIGINT, None)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    print(file=sys.stderr)
+    raise SystemExit(128 + number)
 
 
 def _decoded(option: str, shown: str, text: bytes) -> str:

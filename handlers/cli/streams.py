@@ -15,6 +15,7 @@ from core.streams.control import ALL, ControlStreams
 from core.streams.estimate import estimate
 from core.streams.model import Overview, RewindPlan, Rewound, StreamState, Switched
 from handlers.cli.arguments import interval, since
+from handlers.cli.given import read_line
 from handlers.cli.ready import opened
 from handlers.cli.text import PROGRAM, as_typed, moment, table
 from handlers.stream_control import control_streams, judge
@@ -187,7 +188,7 @@ def _ask(options: argparse.Namespace, plan: RewindPlan) -> None:
     if options.json or not sys.stdin.isatty():
         raise UsageError("nothing was changed: add --yes to rewind, or --dry-run to see the cost")
     print(_planned(plan), "Rewind? [y/N] ", sep="\n", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+    if read_line().strip().lower() not in {"y", "yes"}:
         raise UsageError("nothing was changed")
 
 

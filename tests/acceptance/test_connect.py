@@ -239,6 +239,14 @@ def test_an_answer_for_another_account_is_refused_and_stays_good(site: Site) -> 
     assert bring(site, address).name == "shop"
 
 
+def test_what_is_not_the_whole_address_is_said_to_be_and_costs_nothing(site: Site) -> None:
+    address = consent(link(site))
+
+    refused(finish(site, " \n"), 65, "stdin is empty")
+    refused(finish(site, address.partition("?")[0]), 65, "not the whole address", "copy all of it")
+    assert bring(site, address).name == "shop"
+
+
 def test_r69_an_answer_is_good_once_and_for_ten_minutes(site: Site) -> None:
     used, late = consent(link(site)), consent(link(site))
     bring(site, used)

@@ -220,7 +220,9 @@ def test_an_answer_is_good_once(here: str, browser: AtEbay, site: Site) -> None:
     first, second = browser.http.get(address), browser.http.get(address)
 
     assert [first.status_code, second.status_code] == [200, 400]
+    assert "<h1>Connected already</h1>" in second.text
     assert "used already" in second.text
+    assert "Not connected" not in second.text
     assert len(site.simulator.requests.entries(operation="getUser")) >= 1
     assert steps(site)[-1] == "refused: state_replayed"
 
