@@ -167,7 +167,10 @@ def _stored(settings: Settings) -> Sequence[dict[str, Any]]:
 
 
 def _tell(reports: Sequence[RunReport], stored: Sequence[dict[str, Any]]) -> None:
-    print("\n".join(report_text(report) for report in reports), file=sys.stderr)
+    print(
+        "\n".join(report_text(report, stopped=opening.STOP.is_set()) for report in reports),
+        file=sys.stderr,
+    )
     written: Counter[tuple[str, str]] = Counter()
     for unit in (unit for report in reports for unit in report.units):
         written[unit.account, unit.stream] += unit.written

@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 from core.errors import (
     AccessTokenRefusedError,
@@ -35,7 +36,7 @@ from handlers.answers import (
     EX_UNAVAILABLE,
 )
 from handlers.cli.terminal import lossy_streams
-from handlers.cli.text import PROGRAM, as_typed
+from handlers.cli.text import PROGRAM, as_typed, shown
 from handlers.opening import STOP
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -68,6 +69,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Which module of this package has which commands; only the one that was typed is imported, for
 importing all of them costs more than a run with nothing due."""
 INTERRUPTED = 130
+EX_USAGE = 2
 EXIT_CODES = (
     "Exit codes: 0 done, partial or paused; 1 failed or degraded; 2 mistyped; 65 no such thing;"
     " 69 eBay or the database is out of reach; 70 a mistake of ours; 75 already running;"
@@ -134,9 +136,19 @@ def _check(arguments: Sequence[str]) -> None:
             raise UsageError(f"{argument!a} is not UTF-8, so nothing has this name") from None
 
 
+class Parser(argparse.ArgumentParser):
+    """Who has not typed enough to be understood is shown what there is."""
+
+    def error(self, message: str) -> NoReturn:
+        if message.endswith((": COMMAND", ": ACTION")):
+            self.print_help(sys.stderr)
+            self.exit(EX_USAGE)
+        super().error(as_typed(f"{message}; `{self.prog} --help` says more"))
+
+
 def parser(command: str = "") -> argparse.ArgumentParser:
     """Of one command, if there is one of this name; else of all, so that help lists them."""
-    whole = argparse.ArgumentParser(
+    whole = Parser(
         prog=PROGRAM,
         description="Brings eBay sellers' orders and money into their own PostgreSQL.",
         epilog=EXIT_CODES,
@@ -150,13 +162,32 @@ def parser(command: str = "") -> argparse.ArgumentParser:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     """What psql is given is its own; argparse would take `-c` for a mistake."""
-    whole = parser(arguments[0] if arguments else "")
+    command = arguments[0] if arguments else ""
+    whole = parser(command)
+    if command == "help":
+        whole.print_help()
+        whole.exit()
+    if command and not command.startswith("-") and not _is_known(command):
+        _unknown(whole, command)
     options, unknown = whole.parse_known_args(arguments)
     if options.passes_on:
         options.arguments = list(arguments[1:])
     elif unknown:
         whole.error(f"unrecognized arguments: {' '.join(unknown)}")
     return options
+
+
+def _is_known(command: str) -> bool:
+    return any(command in names for names in GROUPS.values())
+
+
+def _unknown(whole: argparse.ArgumentParser, command: str) -> None:
+    """Raises SystemExit."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(command, [name for names in GROUPS.values() for name in names], 1)
+    meant = f"; did you mean `{close[0]}`?" if close else ""
+    whole.error(f"there is no command {shown(command)!r}{meant}")
 
 
 def _stop_on_signals() -> None:

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 
-from core.report import SENTENCES, Counts, RunReport, UnitReport
+from core.report import SENTENCES, Counts, Reason, RunReport, UnitReport
 
-WRITTEN = {"token-refresh": "tokens refreshed"}
+WRITTEN = {"token-refresh": ("token refreshed", "tokens refreshed")}
+ROWS = ("row written", "rows written")
+LOOKED_AT = ("row would be written", "rows would be written")
 ENDINGS = ("retried", "waiting", "snoozed", "cancelled", "failed", "dead", "lost")
 LEFT = {
     "not_due": "not due yet",
@@ -22,6 +24,7 @@ LEFT = {
     "budget": "keys that had their share",
 }
 
+STOPPED = "It was stopped by Ctrl-C or SIGTERM; what was read is saved."
 PROGRAM = "python -m core.run"
 """As sentences name it; `as_typed` puts the interpreter that is there in its place."""
 
@@ -55,17 +58,20 @@ def moment(at: datetime | None) -> str:
     return "never" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def report_text(report: RunReport) -> str:
-    """A line per unit, what it adds up to, and what to do."""
-    parts = [_units(report)] if report.units else []
-    parts.append(_last_line(report))
+def report_text(report: RunReport, *, dry_run: bool = False, stopped: bool = False) -> str:
+    """A line per unit, what it adds up to, and what to do.
+
+    `stopped`: by a person, who has not used up the time of the run.
+    """
+    parts = [_units(report, stopped=stopped)] if report.units else []
+    parts.append(_last_line(report, dry_run=dry_run, stopped=stopped))
     if report.holder is not None and report.holder.run_id is not None:
         until = moment(report.holder.until)
         parts.append(f"held by run {report.holder.run_id} until {until}")
     return as_typed("\n".join(parts))
 
 
-def _units(report: RunReport) -> str:
+def _units(report: RunReport, *, stopped: bool) -> str:
     head = ("account", "stream", "outcome", "fetched", "inserted", "updated", "unchanged",
             "quarantined", "pages", "cursor")  # fmt: skip
     rows = [
@@ -79,14 +85,24 @@ def _units(report: RunReport) -> str:
             unit.unchanged,
             unit.quarantined,
             unit.pages,
-            moment(unit.cursor_after),
+            _cursor(unit),
         )
         for unit in report.units
     ]
     told = [table(head, rows)]
     reasons = {unit.reason for unit in report.units if unit.reason is not None}
-    told += [f"{reason}: {SENTENCES[reason]}" for reason in sorted(reasons)]
+    told += [f"{reason}: {_sentence(reason, stopped=stopped)}" for reason in sorted(reasons)]
     return "\n".join([*told, *_details(report)])
+
+
+def _cursor(unit: UnitReport) -> str:
+    """Tokens and rows that are still open are not read up to an instant."""
+    has_none = unit.cursor_after is None and (unit.pass_ != "new" or unit.stream == "token")  # noqa: S105  (a pass over the data, a word for a unit)
+    return "" if has_none else moment(unit.cursor_after)
+
+
+def _sentence(reason: Reason, *, stopped: bool) -> str:
+    return STOPPED if stopped and reason is Reason.DEADLINE else SENTENCES[reason]
 
 
 def _details(report: RunReport) -> list[str]:
@@ -107,10 +123,12 @@ def written(counts: Counts) -> object:
     return counts.get("completed", counts.get("written", 0))
 
 
-def _done(report: RunReport) -> str:
+def _done(report: RunReport, *, dry_run: bool) -> str:
     counts = report.counts
     if "completed" not in counts:
-        return f"{counts.get('written', 0)} {WRITTEN.get(report.worker, 'rows written')}"
+        one, many = WRITTEN.get(report.worker, LOOKED_AT if dry_run else ROWS)
+        number = counts.get("written", 0)
+        return f"{number} {one if number == 1 else many}"
     others = [f"{n} {word}" for word, n in counts.items() if word in ENDINGS and n]
     jobs = "job" if counts["completed"] == 1 else "jobs"
     return ", ".join([f"{counts['completed']} {jobs} completed", *others])
@@ -124,14 +142,16 @@ def _left(report: RunReport) -> list[str]:
     return ["not done: " + ", ".join(f"{n} {LEFT.get(word, word)}" for word, n in skipped.items())]
 
 
-def _last_line(report: RunReport) -> str:
+def _last_line(report: RunReport, *, dry_run: bool, stopped: bool) -> str:
     """How it ended, in a line that a log viewer shows whole; why and what to do below it."""
     reason = "" if report.reason is None else f", {report.reason}"
     took = f"{report.duration_ms / 1000:.1f} s"
-    head = f"{report.worker}: {report.outcome}{reason}: {_done(report)} in {took}"
+    head = f"{report.worker}: {report.outcome}{reason}: {_done(report, dry_run=dry_run)} in {took}"
     lines = [f"{head} [run {report.run_id}]"]
     lines += _left(report)
-    if report.message is not None:
+    if stopped and report.reason is Reason.DEADLINE:
+        lines.append(STOPPED)
+    elif report.message is not None:
         lines.append(report.message)
     if report.detail:
         lines.append(report.detail)

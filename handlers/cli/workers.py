@@ -23,6 +23,7 @@ from handlers.cli.progress import Progress
 from handlers.cli.ready import announce, opened
 from handlers.cli.text import PROGRAM, as_typed, moment, report_text, table
 from handlers.invoke import Call, run_once
+from handlers.opening import STOP
 from handlers.parameters import Parameters, names
 
 WORST_FIRST = (EX_SOFTWARE, EX_CONFIG, EX_UNAVAILABLE, EX_NOPERM, 1, EX_TEMPFAIL)
@@ -125,7 +126,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(report.as_json()))
     else:
-        print(report_text(report), file=sys.stderr)
+        told = report_text(report, dry_run=options.dry_run, stopped=STOP.is_set())
+        print(told, file=sys.stderr)
     return exit_code(report, ok_if_running=options.ok_if_running)
 
 
@@ -145,7 +147,9 @@ def _tick(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"runs": [report.as_json() for report in reports]}))
     else:
-        lines = [report_text(report) for report in reports] or ["tick: no worker is due"]
+        lines = [report_text(report, stopped=STOP.is_set()) for report in reports] or [
+            "tick: no worker is due"
+        ]
         print("\n".join(lines), file=sys.stderr)
     return worst(reports, ok_if_running=options.ok_if_running)
 

@@ -1,14 +1,19 @@
 """Which module of the command line has which command."""
 
 import argparse
+import gc
 import importlib
+import io
+import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from handlers.cli.main import GROUPS, parser
+from handlers.cli.main import GROUPS, main, parser
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,3 +42,97 @@ def test_a_run_imports_no_other_command() -> None:
     ).stdout.split()
 
     assert [group for group in GROUPS if f"handlers.cli.{group}" in loaded] == ["workers"]
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[object, str, str]:
+    bodies = io.BytesIO(), io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(bodies[0]))
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(bodies[1]))
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    told, shown = (body.getvalue().decode() for body in bodies)
+    return ended.value.code, told, shown
+
+
+def test_who_types_no_command_is_shown_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, told, shown = typed(monkeypatch)
+
+    assert (code, told) == (2, "")
+    assert [name for names in GROUPS.values() for name in names if name not in shown] == []
+
+
+def test_who_types_no_action_is_shown_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, told, shown = typed(monkeypatch, "accounts")
+
+    assert (code, told) == (2, "")
+    for action in ("connect", "list", "disconnect", "import"):
+        assert f"\n    {action}" in shown
+
+
+@pytest.mark.parametrize(
+    ("command", "meant"), [("acounts", "`accounts`"), ("que", "`queue`"), ("stream", "`streams`")]
+)
+def test_a_mistyped_command_is_guessed(
+    monkeypatch: pytest.MonkeyPatch, command: str, meant: str
+) -> None:
+    code, _, shown = typed(monkeypatch, command, "list")
+
+    assert code == 2
+    assert f"there is no command '{command}'; did you mean {meant}?" in shown
+    assert "--help` says more" in shown
+
+
+def test_a_command_that_resembles_none_is_refused_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code, _, shown = typed(monkeypatch, "\x1b[2Jxyz")
+
+    assert code == 2
+    assert "there is no command ' [2Jxyz'; `" in shown
+
+
+def test_help_is_a_command_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, told, _ = typed(monkeypatch, "help")
+
+    assert code == 0
+    assert "Exit codes:" in told
+
+
+def test_a_missing_flag_says_where_to_read_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, _, shown = typed(monkeypatch, "accounts", "connect")
+
+    assert "required: --name; `" in shown
+    assert "-m core.run accounts connect --help` says more" in shown
+
+
+def test_a_python_without_the_libraries_says_which_has_them() -> None:
+    bare = [str(Path(sys.executable).resolve()), "-S", "-m", "core.run", "runs"]
+
+    ended = subprocess.run(bare, cwd=ROOT, env={}, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 78
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("error: No module named ")
+    assert "`.venv/bin/python -m core.run ...`" in line
+
+
+def test_ctrl_c_while_modules_are_imported_shows_no_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It ends the process as it ends others; what has begun its work has a handler of its own."""
+    found: list[object] = []
+
+    def starts(_: object) -> int:
+        found.append(signal.getsignal(signal.SIGINT))
+        return 0
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setitem(sys.modules, "handlers.cli.main", SimpleNamespace(main=starts))
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    try:
+        with pytest.raises(SystemExit):
+            runpy.run_path(str(ROOT / "core/run.py"), run_name="__main__")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert found == [signal.SIG_DFL]
