@@ -104,9 +104,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _answer(arguments: Sequence[str]) -> int:
-    options = _options(arguments)
-    _stop_on_signals()
     try:
+        options = _options(arguments)
+        _stop_on_signals()
         if not options.passes_on:
             _check(arguments)
         return int(options.run(options))
