@@ -63,11 +63,12 @@ BODY_S = 10.0
 RETRY_S = 60
 TITLE = "Cronshot"
 ABOUT = (
-    "What the admin pages show, and what they may change, as JSON. Send"
+    "What the command line shows, and what it may change, as JSON. Send"
     " `Authorization: Bearer <API_TOKEN>`. Instants are RFC 3339 in UTC. Errors are RFC 9457"
     " problems. Every POST may be repeated: done twice it is done once, if what makes something"
     " comes with the same Idempotency-Key."
 )
+NOTHING_HERE = "there is nothing here; /docs lists what there is"
 BAD_REQUEST, NOT_FOUND, CONFLICT, UNPROCESSABLE, INTERNAL, AWAY = 400, 404, 409, 422, 500, 503
 
 
@@ -270,7 +271,7 @@ async def _http_error(_: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if "Allow" in headers:
         return problem(405, f"use one of {headers['Allow']}", headers=headers)
-    detail = "there is nothing here" if error.status_code == NOT_FOUND else str(error.detail)
+    detail = NOTHING_HERE if error.status_code == NOT_FOUND else str(error.detail)
     return problem(error.status_code, _told(detail), headers=headers)
 
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -13,12 +14,15 @@ STYLE = """
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
 body { max-width: 60rem; margin: 0 auto; padding: 1rem }
 code, pre { font-family: ui-monospace, monospace; font-size: .9rem }
+code { overflow-wrap: anywhere }
 pre { overflow-x: auto; padding: .5rem; border: 1px solid }
 h2 { margin-top: 2.5rem; border-bottom: 1px solid }
 dt { font-weight: 600 }
 """
 HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 FIRST_ERROR = "400"
+_COMMAND, CODE = re.compile(r"`([^`]*)`"), r"<code>\1</code>"
+_ODD = re.compile(r"[^A-Za-z0-9]+")
 HEADERS = {
     "Content-Security-Policy": (
         f"default-src 'none'; style-src 'sha256-{HASH}'; base-uri 'none'; form-action 'none';"
@@ -36,18 +40,38 @@ def page(schema: Mapping[str, Any], prefix: str) -> Response:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width">',
         f"<title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1>",
-        f"<p>{escape(schema['info']['description'])}</p>",
+        f"<p>{_COMMAND.sub(CODE, escape(schema['info']['description']))}</p>",
         f'<p>For programs: <a href="{escape(prefix)}/openapi.json">openapi.json</a></p>',
+        _contents(schema, prefix),
         *_operations(schema, prefix),
         "</main></body></html>",
     ]
     return HTMLResponse("".join(parts), headers=HEADERS)
 
 
+def _contents(schema: Mapping[str, Any], prefix: str) -> str:
+    """Of fifty operations one is looked for."""
+    lines = [
+        f'<li><a href="#{_mark(method, path)}"><code>{_name(method, prefix + path)}</code></a></li>'
+        for path, methods in schema["paths"].items()
+        for method in methods
+    ]
+    return f"<ul>{''.join(lines)}</ul>"
+
+
+def _mark(method: str, path: str) -> str:
+    return escape(f"{method}{_ODD.sub('-', path)}")
+
+
+def _name(method: str, path: str) -> str:
+    return f"{method.upper()} {escape(path)}"
+
+
 def _operations(schema: Mapping[str, Any], prefix: str) -> Iterator[str]:
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
-            yield f"<h2><code>{method.upper()} {escape(prefix + path)}</code></h2>"
+            name = _name(method, prefix + path)
+            yield f'<h2 id="{_mark(method, path)}"><code>{name}</code></h2>'
             yield f"<p>{escape(operation.get('description', ''))}</p>"
             yield _taken(operation)
             yield _shape("Body", operation.get("requestBody", {}), schema)
@@ -69,8 +93,8 @@ def _others(responses: Mapping[str, Any]) -> str:
 
 def _taken(operation: Mapping[str, Any]) -> str:
     lines = [
-        f"<dt><code>{escape(each['name'])}</code></dt><dd>{escape(each['in'])}."
-        f" {escape(each.get('description', ''))}</dd>"
+        f"<dt><code>{escape(each['name'])}</code> ({escape(each['in'])})</dt>"
+        f"<dd>{escape(each.get('description', ''))}</dd>"
         for each in operation.get("parameters", ())
     ]
     return f"<dl>{''.join(lines)}</dl>" if lines else ""
