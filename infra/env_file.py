@@ -1,6 +1,6 @@
 """Which `.env` is read, and whether every line of it can be."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
@@ -8,6 +8,7 @@ from dotenv.parser import Binding, parse_stream
 from core.errors import ConfigurationError
 
 ENV_FILE = "CRONSHOT_ENV_FILE"
+RESEMBLES = 0.85
 
 
 def env_file(environment: Mapping[str, str]) -> Path | None:
@@ -24,6 +25,32 @@ def env_file(environment: Mapping[str, str]) -> Path | None:
         return None
     _check(path)
     return path
+
+
+def mistyped(environment: Mapping[str, str], known: Collection[str]) -> list[str]:
+    """What to say of names that look like one of the `known` and are none, for each a sentence.
+
+    Other programs may have theirs in the same file, so that is no error.
+    """
+    path = env_file(environment)
+    if path is None:
+        return []
+    with path.open(encoding="utf-8") as file:
+        names = {each.key.upper() for each in parse_stream(file) if each.key is not None}
+    unknown = sorted(names.difference(known))
+    missing = set(known).difference(names, environment)
+    return [_told(path, name, missing) for name in unknown if _resembled(name, missing)]
+
+
+def _told(path: Path, name: str, missing: Collection[str]) -> str:
+    return f"{path}: there is no setting {name}; did you mean {_resembled(name, missing)}?"
+
+
+def _resembled(name: str, missing: Collection[str]) -> str:
+    # Hardly anybody pays for the import.
+    from difflib import get_close_matches  # noqa: PLC0415  (as said above)
+
+    return next(iter(get_close_matches(name, missing, 1, RESEMBLES)), "")
 
 
 def _check(path: Path) -> None:

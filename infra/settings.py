@@ -13,12 +13,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from core.errors import ConfigurationError
 from core.secret import Secret
 from infra.aws.parameters import parameters_below
-from infra.env_file import env_file
+from infra.env_file import env_file, mistyped
 
 SIMULATOR_CLIENT_ID = "cronshot-simulator"
 SIMULATOR_CLIENT_SECRET = "cronshot-simulator-secret"  # noqa: S105  (the simulator's; it guards nothing)
 SIMULATOR_RUNAME = "cronshot-simulator-runame"
 SHORTEST_SECRET = 16
+RESERVED = {"EBAY_PRODUCTION_DEV_ID", "EBAY_SANDBOX_DEV_ID"}
+"""Part of a keyset, and read by nobody yet."""
 PROJECT = re.compile(r"https://([a-z0-9]+)\.supabase\.(?:co|in)/?")
 VERIFICATION_TOKEN = re.compile(r"[A-Za-z0-9_-]{32,80}")
 READ_AS_GIVEN = SettingsConfigDict(
@@ -224,6 +226,12 @@ class Settings(BaseSettings):
             return settings.model_copy(update={"database_url": url})
         except ValidationError as error:
             raise ConfigurationError(_sentence(error)) from None
+
+    @classmethod
+    def doubts(cls) -> list[str]:
+        """Names in `.env` that are probably meant for us and are none of ours."""
+        known = {name.upper() for name in (*cls.model_fields, *Replaced.model_fields)}
+        return mistyped(os.environ, known | RESERVED)  # noqa: TID251  (this is the reader)
 
 
 def _from_aws() -> dict[str, object]:

@@ -396,3 +396,45 @@ def test_the_example_can_be_copied_as_it_is(load: Load, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(filled)
 
     assert address(load()) is not None
+
+
+@pytest.mark.parametrize(
+    ("line", "doubts"),
+    [
+        ("DATABSE_URL=postgresql://canary-9b1d", ["DATABSE_URL; did you mean DATABASE_URL?"]),
+        ("encryption_key=canary-9b1d", ["ENCRYPTION_KEY; did you mean ENCRYPTION_KEYS?"]),
+        ("database_url=postgresql://canary-9b1d", []),
+        ("SHOP_COLOUR=canary-9b1d", []),
+        ("EBAY_PRODUCTION_DEV_ID=canary-9b1d", []),
+        ("CRON_SECRET=canary-9b1d\nCRON_SECRETS=canary-9b1d", []),
+        ("LOG_LEVEL=info\nLOG_LEVELS=info", []),
+        ("", []),
+    ],
+)
+def test_a_name_in_env_that_is_nearly_a_setting_is_doubted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, doubts: list[str]
+) -> None:
+    """Other programs may share the file, so it is no error; and no value is repeated."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"{line}\n")
+
+    with patch.dict(os.environ, {}, clear=True):
+        told = Settings.doubts()
+
+    assert len(told) == len(doubts)
+    for sentence, expected in zip(told, doubts, strict=True):
+        assert expected in sentence
+        assert sentence.startswith(".env: there is no setting ")
+        assert CANARY not in sentence
+
+
+def test_what_the_environment_sets_is_not_meant_by_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("DATABSE_URL=x\n")
+
+    with patch.dict(os.environ, {"DATABASE_URL": "y"}, clear=True):
+        assert Settings.doubts() == []
+    with patch.dict(os.environ, {"CRONSHOT_ENV_FILE": ""}, clear=True):
+        assert Settings.doubts() == []
