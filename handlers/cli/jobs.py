@@ -189,11 +189,14 @@ def _enqueue(options: argparse.Namespace) -> int:
     elif not made.created:
         print(as_typed(f"{made.id} stood there already; `{PROGRAM} jobs show {short}`"))
     else:
-        following = (
-            f"`{PROGRAM} jobs run {short}` puts it in line" if job.draft else f"{QUEUE} does it"
-        )
-        print(as_typed(f"{made.id}; {following}"))
+        print(as_typed(f"{made.id}; {_following(job, short)}"))
     return 0
+
+
+def _following(job: NewJob, short: str) -> str:
+    if job.draft:
+        return f"`{PROGRAM} jobs run {short}` puts it in line"
+    return f"{QUEUE} does it" if job.run_at is None else f"{QUEUE} does it at {moment(job.run_at)}"
 
 
 def _run(options: argparse.Namespace) -> int:

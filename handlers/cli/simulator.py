@@ -2,11 +2,19 @@
 
 import argparse
 import json
+import sys
 from datetime import timedelta
 from typing import Any
 
 from core.errors import TransientError
 from handlers.cli.arguments import at_least, port
+from handlers.cli.text import PROGRAM, as_typed
+
+NO_TOKEN = "a seller; --print-tokens shows his refresh token"  # noqa: S105  (says how to see one)
+NEXT = (
+    "it runs until Ctrl-C; with the first line in .env, in another terminal:"
+    f" `{PROGRAM} accounts connect --name shop --environment simulator`"
+)
 
 
 def register(commands: Any) -> None:
@@ -38,8 +46,9 @@ def _simulate(options: argparse.Namespace) -> int:
         told = json.loads(describe(running))
         print(f"EBAY_SIMULATOR_API_URL={told['api_url']}", flush=True)
         for account in told["accounts"]:
-            token = account["refresh_token"] if options.print_tokens else "--print-tokens shows it"
+            token = account["refresh_token"] if options.print_tokens else NO_TOKEN
             print(f"{account['name']}: {token}", flush=True)
+        print(as_typed(NEXT), file=sys.stderr, flush=True)
 
     chosen = Options(
         port=options.port,
