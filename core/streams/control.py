@@ -66,7 +66,7 @@ class ControlStreams:
     ) -> Switched:
         """How often these are read; an interval of 0 switches them off. Raises UsageError."""
         if interval and not SHORTEST_INTERVAL <= interval <= LONGEST_INTERVAL:
-            raise UsageError("an interval is 0 (off) or from 1m to 30d")
+            raise UsageError("an interval is 0 (off) or from 1m to 30d; a number alone is seconds")
         self._demand(accounts, streams)
         return self.store.space(_named(accounts), self._streams(streams), interval, via=via)
 
@@ -248,7 +248,7 @@ def _all_found(accounts: Sequence[str], states: Sequence[StreamState]) -> None:
     missing = sorted(set(_named(accounts)) - {state.account for state in states})
     if missing:
         raise NoSuchStreamError(
-            f"there is no account {missing[0]!r} that has this; see `streams list`"
+            f"there is no account {missing[0]!r} with such a stream; see `streams list`"
         )
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +10,11 @@ from core.report import Outcome, instant
 from handlers import opening, wiring
 from handlers.cli.arguments import at_least, known_worker, since
 from handlers.cli.ready import opened
-from handlers.cli.text import moment, table, written
+from handlers.cli.text import moment, shown, table, written
 from handlers.parameters import Parameters
+
+EVENTS_SHOWN = 200
+"""A first reading makes thousands of calls; its units should still be seen."""
 
 
 def register(commands: Any) -> None:
@@ -56,18 +60,36 @@ def _show(run: dict[str, Any], *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(run, default=_as_json))
         return 0
-    for name, value in run.items():
-        if name not in {"units", "events"} and value is not None:
-            print(f"{name}: {value}")
+    facts = {name: value for name, value in run.items() if name not in {"units", "events"}}
+    for name, value in facts.items():
+        if value is not None and value != {}:
+            print(f"{name}: {_fact(value)}")
     units = ("account", "stream", "pass", "outcome", "reason", "fetched", "inserted", "updated",
              "unchanged", "quarantined", "pages", "calls", "error")  # fmt: skip
     if run["units"]:
         print(table(units, [[unit[name] for name in units] for unit in run["units"]]))
-    for event in run["events"]:
-        facts = " ".join(f"{name}={value}" for name, value in event["facts"].items())
-        print(f"{moment(event['at'])} {event['level']} {event['event']}"
-              f" {event['account'] or ''}/{event['stream'] or ''} {facts}")  # fmt: skip
+    show_events(run["events"])
     return 0
+
+
+def show_events(events: Sequence[Mapping[str, Any]]) -> None:
+    for event in events[-EVENTS_SHOWN:]:
+        unit = f"{event['account'] or ''}/{event['stream'] or ''}"
+        head = f"{moment(event['at'])} {event['level']} {event['event']} {unit}"
+        print(f"{head} {_fact(event['facts'])}")
+    if len(events) > EVENTS_SHOWN:
+        print(f"the last {EVENTS_SHOWN} of {len(events)} pages and calls; --json has them all")
+
+
+def _fact(value: object) -> str:
+    """What a run counted, was asked for or did in a line for people."""
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={_fact(each)}" for name, each in value.items() if each != {})
+    return shown(value)
 
 
 def _as_json(value: object) -> str | None:

@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from shlex import quote
 from typing import Any
 
@@ -17,7 +16,7 @@ from core.streams.model import Overview, RewindPlan, Rewound, StreamState, Switc
 from handlers.cli.arguments import interval, since
 from handlers.cli.given import read_line
 from handlers.cli.ready import opened
-from handlers.cli.text import PROGRAM, as_typed, moment, table
+from handlers.cli.text import PROGRAM, as_typed, moment, span, table
 from handlers.stream_control import control_streams, judge
 from handlers.stream_views import judged, listing, plan_json
 
@@ -139,7 +138,7 @@ def _switch(options: argparse.Namespace) -> int:
 def _every(options: argparse.Namespace) -> int:
     with _control() as control:
         switched = control.every(options.account, options.stream, options.interval, via=VIA)
-    done = f"read every {_span(options.interval)}" if options.interval else "switched off"
+    done = f"read every {span(options.interval)}" if options.interval else "switched off"
     return _told_switched(options, switched, done, "streams list")
 
 
@@ -151,7 +150,7 @@ def _told_switched(
         print(json.dumps({"changed": switched.changed, "streams": units}))
         return 0
     same = len(switched.states) - switched.changed
-    already = f", {same} were so already" if same else ""
+    already = f", so already: {same}" if same else ""
     print(as_typed(f"streams {done}: {switched.changed}{already}; next: `{PROGRAM} {following}`"))
     for sentence in sorted(filter(None, (_asleep(each) for each in switched.states))):
         print(as_typed(sentence))
@@ -185,7 +184,7 @@ def _rewind(options: argparse.Namespace) -> int:
 
 def _ask(options: argparse.Namespace, plan: RewindPlan) -> None:
     """Raises UsageError unless somebody says yes."""
-    if options.json or not sys.stdin.isatty():
+    if options.json or sys.stdin is None or not sys.stdin.isatty():
         raise UsageError("nothing was changed: add --yes to rewind, or --dry-run to see the cost")
     print(_planned(plan), "Rewind? [y/N] ", sep="\n", end="", file=sys.stderr, flush=True)
     if read_line().strip().lower() not in {"y", "yes"}:
@@ -240,7 +239,3 @@ def _cursor(undone: Rewound) -> object:
 def _as_given(options: argparse.Namespace) -> str:
     names = [f"--account {quote(each)}" for each in options.account]
     return " ".join([*names, *(f"--stream {quote(each)}" for each in options.stream)])
-
-
-def _span(interval_: timedelta) -> str:
-    return f"{interval_.total_seconds():.0f} s"

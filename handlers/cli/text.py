@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shlex import quote
 
@@ -25,6 +25,7 @@ LEFT = {
 }
 
 STOPPED = "It was stopped by Ctrl-C or SIGTERM; what was read is saved."
+UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 PROGRAM = "python -m core.run"
 """As sentences name it; `as_typed` puts the interpreter that is there in its place."""
 
@@ -56,6 +57,13 @@ def shown(value: object) -> str:
 
 def moment(at: datetime | None) -> str:
     return "never" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def span(length: timedelta) -> str:
+    """As it would be typed: 90s, 30m, 6h, 2d."""
+    seconds = round(length.total_seconds())
+    size, unit = next(each for each in UNITS if not seconds % each[0])
+    return f"{seconds // size}{unit}"
 
 
 def report_text(report: RunReport, *, dry_run: bool = False, stopped: bool = False) -> str:

@@ -21,7 +21,7 @@ from handlers.answers import (
 from handlers.cli.arguments import ALIASES, deadline, since, worker_named
 from handlers.cli.progress import Progress
 from handlers.cli.ready import announce, opened
-from handlers.cli.text import PROGRAM, as_typed, moment, report_text, table
+from handlers.cli.text import PROGRAM, as_typed, moment, report_text, span, table
 from handlers.invoke import Call, run_once
 from handlers.opening import STOP
 from handlers.parameters import Parameters, names
@@ -183,7 +183,7 @@ def _list(options: argparse.Namespace) -> int:
             state.worker,
             state.status,
             "yes" if state.enabled else "paused",
-            f"{state.interval.total_seconds():.0f} s",
+            span(state.interval),
             moment(state.last_heartbeat_at),
             state.outcome if state.reason is None else f"{state.outcome}: {state.reason}",
         )

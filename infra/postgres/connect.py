@@ -83,7 +83,10 @@ def _reach(url: DatabaseUrl, timeout: float) -> socket.socket:
             return _reach_unix(url.socket_dir / f".s.PGSQL.{url.port}", timeout)
         sock = socket.create_connection((url.host, url.port), timeout)
     except OSError as error:
-        raise StoreUnavailableError(f"no database at {url.safe()} ({error})") from error
+        said = error.strerror or error
+        raise StoreUnavailableError(
+            f"no database at {url.safe()} ({said}); is the server up, and is this its address?"
+        ) from error
     # Without it a parameter of 30 KB waits 41 ms for the other end's delayed acknowledgement.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

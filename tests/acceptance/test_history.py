@@ -161,6 +161,9 @@ def test_one_run_is_shown_by_the_beginning_of_its_id(read: Site) -> None:
 
     assert shown.returncode == 0
     assert f"id: {run_id}" in shown.stdout
+    assert re.search(r"^counts: (\w+=\d+ )*units=\d+ ", shown.stdout, re.MULTILINE)
+    assert re.search(r"^started_at: \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ$", shown.stdout, re.MULTILINE)
+    assert "{" not in shown.stdout
     assert "ebay.called" in shown.stdout
     assert {unit["stream"] for unit in as_json["units"]} == {"orders", "transactions", "payouts"}
 

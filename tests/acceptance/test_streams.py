@@ -1,10 +1,10 @@
 """What a rewind costs and fills, what an undo restores, what a pause holds."""
 
+import io
 import json
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from threading import Barrier
 from typing import Any
 
@@ -48,7 +48,7 @@ def site(_module_site: Site, postgres_server: Server) -> Site:
 
 def typed(site: Site, *arguments: str) -> str:
     """What the command prints, without a process of its own. Raises UsageError."""
-    printed = StringIO()
+    printed = io.StringIO()
     with site.in_this_process(), redirect_stdout(printed):
         options = parser().parse_args(["streams", *arguments])
         assert options.run(options) == 0
@@ -134,7 +134,10 @@ def test_a_dry_run_tells_the_cost_and_changes_nothing(site: Site) -> None:
     assert site.sql("SELECT FROM ebay.cursor_changes") == []
 
 
-class Terminal(StringIO):
+class Terminal(io.TextIOWrapper):
+    def __init__(self, typed: str) -> None:
+        super().__init__(io.BytesIO(typed.encode()))
+
     def isatty(self) -> bool:
         return True
 
@@ -168,7 +171,7 @@ def test_what_is_switched_on_and_still_not_read_is_told(site: Site) -> None:
     told = typed(site, "resume", *of("orders"))
 
     assert "seller-1/orders: the account is paused" in told
-    assert "streams resumed: 0, 1 were so already" in told
+    assert "streams resumed: 0, so already: 1" in told
 
 
 def test_an_undo_restores_the_cursor_and_touches_no_row(site: Site) -> None:

@@ -1,6 +1,6 @@
 """What the command line shows of runs, and of texts that somebody else has written."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +8,8 @@ import pytest
 
 from core.ids import AccountId, RunId
 from core.report import Outcome, Reason, RunReport, Trigger, UnitReport
-from handlers.cli.text import report_text, shown, table
+from handlers.cli.runs import EVENTS_SHOWN, show_events
+from handlers.cli.text import report_text, shown, span, table
 
 AT = datetime(2026, 11, 22, 5, 0, 0, tzinfo=UTC)
 
@@ -77,3 +78,28 @@ def test_what_has_no_cursor_is_not_called_never_read() -> None:
 
     ends = [line.split()[-1] for line in told.splitlines()[2:6]]
     assert ends == ["never", "0", "0", "05:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "typed"), [(0, "0d"), (90, "90s"), (1800, "30m"), (21_600, "6h"), (172_800, "2d")]
+)
+def test_a_span_is_shown_as_it_would_be_typed(seconds: int, typed: str) -> None:
+    assert span(timedelta(seconds=seconds)) == typed
+
+
+def test_of_a_long_run_the_end_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its units would be gone from the screen."""
+    call = {"at": AT, "level": "info", "event": "ebay.called", "account": "shop", "stream": None}
+    events = [{**call, "facts": {"number": number}} for number in range(EVENTS_SHOWN + 1)]
+
+    show_events(events)
+    long = capsys.readouterr().out.splitlines()
+    show_events(events[1:])
+    short = capsys.readouterr().out.splitlines()
+
+    assert long[0] == "2026-11-22 05:00:00Z info ebay.called shop/ number=1"
+    assert (
+        long[-1]
+        == f"the last {EVENTS_SHOWN} of {EVENTS_SHOWN + 1} pages and calls; --json has them all"
+    )
+    assert long[:-1] == short
