@@ -30,6 +30,8 @@ class Accounts:
 
 NOT_ASKED = Accounts(active=True, paused=False, needs_reconnect=False, next_due_at=None)
 """Of a database that is away."""
+NONE_ACTIVE = "no account is active; `accounts list` shows each, and what to type"
+"""Where units were tried, they say it themselves."""
 
 
 def add_up(
@@ -78,6 +80,8 @@ def _decide(
 def _detail(
     reports: Sequence[UnitReport], reason: Reason | None, database_away: str | None
 ) -> str | None:
+    if reason is Reason.PAUSED and not reports:
+        return NONE_ACTIVE
     if reason is Reason.CONFIG:
         return next(report.detail for report in reports if report.reason is reason)
     return database_away if reason is Reason.DATABASE else None

@@ -28,6 +28,7 @@ from core.runs.ports import FINISH_S, Pings, RunStore
 
 RENEWALS_PER_LEASE = 3
 CRASH_LOOP = "Crash loop detected"
+SWITCHED_OFF = "the switch of {0} is off (`workers resume {0}`), or that of all (`--all`)"
 FINISH_TRIES = RetryPolicy(base=0.2, cap=1.0)
 FINISH_ATTEMPTS, FINISH_WITHIN_S, FINISH_AT_LEAST_S = 5, 2.5, 0.3
 ANSWERING = 0.9
@@ -299,6 +300,7 @@ def _refusal(run_id: RunId, request: RunRequest, why: Paused | Tripped | Busy) -
         trigger=request.trigger,
         outcome=Outcome.SKIPPED,
         reason=reason,
+        detail=SWITCHED_OFF.format(request.worker) if isinstance(why, Paused) else None,
         started_at=why.at,
         finished_at=why.at,
         duration_ms=0,

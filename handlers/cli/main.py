@@ -143,7 +143,8 @@ class Parser(argparse.ArgumentParser):
         if message.endswith((": COMMAND", ": ACTION")):
             self.print_help(sys.stderr)
             self.exit(EX_USAGE)
-        super().error(as_typed(f"{message}; `{self.prog} --help` says more"))
+        ends = "" if message.endswith("?") else ";"
+        super().error(as_typed(f"{message}{ends} `{self.prog} --help` says more"))
 
 
 def parser(command: str = "") -> argparse.ArgumentParser:

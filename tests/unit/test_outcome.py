@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.outcome import COUNTED, Accounts, add_up
+from core.outcome import COUNTED, NONE_ACTIVE, Accounts, add_up
 from core.report import Outcome, Reason, UnitReport
 from tests.support.sync_fakes import ACCOUNT, NOW
 
@@ -230,3 +230,15 @@ def test_a_unit_that_asked_ebay_nothing_does_not_hide_that_ebay_is_away() -> Non
     work = add_up([away, idle], accounts(), lease_lost=False, out_of_time=False)
 
     assert (work.outcome, work.reason) == (Outcome.FAILED, Reason.UPSTREAM)
+
+
+@pytest.mark.parametrize(("endings", "said"), [([], True), ([OFF], False)])
+def test_where_no_unit_says_it_the_run_says_what_is_paused(
+    endings: list[Ending], said: bool
+) -> None:
+    reports = [unit(ending) for ending in endings]
+
+    work = add_up(reports, accounts(active=False, paused=True), lease_lost=False, out_of_time=False)
+
+    assert work.reason is Reason.PAUSED
+    assert (work.detail == NONE_ACTIVE) is said

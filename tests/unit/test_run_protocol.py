@@ -252,6 +252,8 @@ def test_a_skip_that_cannot_be_written_is_still_a_report() -> None:
     report = stage.run(does(DONE))
 
     assert report.reason is Reason.PAUSED
+    assert report.detail is not None
+    assert f"`workers resume {report.worker}`" in report.detail
     assert stage.log.events() == ["run.unrecorded", "run.finished"]
 
 
