@@ -87,7 +87,7 @@ def connected(
         url, embedded = stack.enter_context(database_url(settings))
         place = f"embedded PostgreSQL in {settings.cronshot_home}" if embedded else url.safe()
         if announce is not None:
-            announce("\n".join([*Settings.doubts(), f"database: {place}"]))
+            announce("\n".join([*settings.doubts(), f"database: {place}"]))
         pool_size = settings.workers_max_parallel + 1
         engine = make_engine(
             url, pool_size=pool_size, application_name="cronshot", time_left=time_left

@@ -27,18 +27,15 @@ def env_file(environment: Mapping[str, str]) -> Path | None:
     return path
 
 
-def mistyped(environment: Mapping[str, str], known: Collection[str]) -> list[str]:
-    """What to say of names that look like one of the `known` and are none, for each a sentence.
+def mistyped(path: Path, known: Collection[str], given: Collection[str]) -> list[str]:
+    """A sentence for each name that is none of the `known` and looks like one that is not `given`.
 
     Other programs may have theirs in the same file, so that is no error.
     """
-    path = env_file(environment)
-    if path is None:
-        return []
     with path.open(encoding="utf-8") as file:
         names = {each.key.upper() for each in parse_stream(file) if each.key is not None}
     unknown = sorted(names.difference(known))
-    missing = set(known).difference(names, environment)
+    missing = set(known).difference(given)
     return [_told(path, name, missing) for name in unknown if _resembled(name, missing)]
 
 

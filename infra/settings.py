@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     aws_lambda_function_name: str | None = None
     cronshot_home: Path = Path(".cronshot")
     compat_env: bool = False
+    _file: Path | None = None
 
     @field_validator("cron_secret", "cron_secret_previous", "admin_token", "api_token")
     @classmethod
@@ -220,6 +221,7 @@ class Settings(BaseSettings):
         try:
             given: dict[str, Any] = _from_aws() | dict(overrides or {})
             settings = cls(_env_file=file, **given)
+            settings._file = file
             if not settings.compat_env or "database_url" in given or settings.database_url:
                 return settings
             url = Replaced(_env_file=file).database_url()
@@ -227,11 +229,13 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise ConfigurationError(_sentence(error)) from None
 
-    @classmethod
-    def doubts(cls) -> list[str]:
+    def doubts(self) -> list[str]:
         """Names in `.env` that are probably meant for us and are none of ours."""
-        known = {name.upper() for name in (*cls.model_fields, *Replaced.model_fields)}
-        return mistyped(os.environ, known | RESERVED)  # noqa: TID251  (this is the reader)
+        if self._file is None:
+            return []
+        known = {name.upper() for name in (*Settings.model_fields, *Replaced.model_fields)}
+        given = {name.upper() for name in self.model_fields_set}
+        return mistyped(self._file, known | RESERVED, given)
 
 
 def _from_aws() -> dict[str, object]:
