@@ -16,6 +16,7 @@ from core.errors import (
     UsageError,
 )
 from core.ids import AccountId
+from core.outcome import NONE_ACTIVE
 from core.report import Outcome, Reason, WorkReport
 from core.tokens.keep import BeingRefreshedError
 from core.tokens.model import Keeping
@@ -398,4 +399,5 @@ def test_r46_a_paused_account_is_not_warned_of() -> None:
     scene = Scene()
     scene.has("anna", 1, "paused", consent_ends_at=NOW + timedelta(days=3))
 
-    assert scene.refresh().detail is None
+    assert scene.refresh().detail == NONE_ACTIVE
+    assert scene.run.log.lines == []
