@@ -15,6 +15,7 @@ from core.jobs.ports import Ended
 from infra.postgres.transaction import Database
 from tests.integration.test_statement_budget import counting
 from tests.support.intake_desk import HEADER, PLACE, Desk, bad_rows, rows
+from tests.support.outside import context
 
 GUARD = """
 CREATE FUNCTION intake.guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -53,6 +54,18 @@ def test_df1_the_same_file_twice_is_a_success_without_a_row(desk: Desk) -> None:
     assert desk.batch(second["id"])["status"] == "duplicate"
     assert desk.counted(second["id"]) == (0, 0, 0, 0, 0)
     assert len(desk.judgments()) == 10
+
+
+def test_df1_a_job_that_was_killed_when_it_had_seen_that_is_a_duplicate_again(desk: Desk) -> None:
+    first = desk.read(file(10))
+    job_id = desk.put()
+    killed = desk.claim(job_id)
+    desk.kinds()["intake"].perform(killed, context())
+    desk.let_lease_run_out(job_id)
+
+    again = desk.run(job_id)
+
+    assert (again["outcome"], again["result"]["duplicate_of"]) == ("duplicate", str(first["id"]))
 
 
 def test_a_known_file_is_read_again_where_that_is_asked_for(desk: Desk) -> None:
@@ -385,20 +398,21 @@ def test_two_jobs_with_the_same_file_at_once_do_it_once(desk: Desk) -> None:
     assert len(desk.judgments()) == 9
 
 
-def once(act: Callable[[], object]) -> Callable[[], bool]:
+def once(act: Callable[[], object], at: int = 6) -> Callable[[], bool]:
     """In the middle: when the file is being staged."""
     asked: list[None] = []
 
     def stop() -> bool:
         asked.append(None)
-        if len(asked) == 6:
+        if len(asked) == at:
             act()
         return False
 
     return stop
 
 
-def test_a_job_whose_lease_is_lost_writes_nothing_more(desk: Desk) -> None:
+@pytest.mark.parametrize("at", [1, 6], ids=["surveying", "staging"])
+def test_a_job_whose_lease_is_lost_writes_nothing_more(desk: Desk, at: int) -> None:
     desk.at_once = 2
     desk.files.put(file(9))
     job_id = desk.put()
@@ -408,7 +422,7 @@ def test_a_job_whose_lease_is_lost_writes_nothing_more(desk: Desk) -> None:
         desk.let_lease_run_out(job_id)
         assert desk.run(job_id)["outcome"] == "ingested"
 
-    desk.stop = once(overtake)
+    desk.stop = once(overtake, at)
     before = desk.sql("SELECT 1 FROM intake.judgments")
     ended = desk.perform(frozen)
 

@@ -1,5 +1,6 @@
 """What a file is: its encoding, its delimiter, its columns and the order of its dates."""
 
+import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -156,8 +157,6 @@ def test_the_order_of_dates_is_the_whole_columns(
 
 
 def test_the_digest_is_that_of_the_whole_file() -> None:
-    import hashlib
-
     content = (HEADER + ROW).encode()
 
     assert surveyed(content).file_hash == hashlib.sha256(content).hexdigest()
@@ -217,6 +216,12 @@ def test_how_a_file_is_read_is_remembered_whole() -> None:
     layout = surveyed((HEADER + ROW).encode()).layout
 
     assert Layout.from_json(layout.as_json()) == layout
+
+
+def test_a_digest_is_of_what_nobody_has_read_too() -> None:
+    content = b"x" * 1_000_000
+
+    assert Hashed(io.BytesIO(content), never).digest() == hashlib.sha256(content).hexdigest()
 
 
 def test_bytes_without_a_name_are_read_as_text() -> None:
