@@ -187,7 +187,8 @@ class NewBatch:
 class Batch:
     """One reading of one file, and how far it has come.
 
-    `rows_read`: the row of the file up to which it is staged. At its end `total` is
+    `rows_read`: the row of the file up to which it is staged. `moved_to`: the last case that this
+    try has moved; those before it are gone, and need not be looked for. At its end `total` is
     `inserted + updated + duplicate + rejected`.
     """
 
@@ -212,6 +213,7 @@ class Batch:
     error_threshold_percent: int = ERRORS_PERCENT
     rejection_reason: str | None = None
     duplicate_of: BatchId | None = None
+    moved_to: str = ""
 
     @property
     def is_over_budget(self) -> bool:

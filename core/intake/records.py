@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from core.errors import UsageError
 from core.intake.text import REPLACED
 
 MAX_ROW = 1024 * 1024
@@ -14,6 +15,10 @@ LONG_FIELD = 4000
 """A field of several lines and so long is a quote that nobody closed."""
 TOO_LARGE, BAD_QUOTES, TOO_MANY_FIELDS = "row_too_large", "quotes_broken", "too_many_fields"
 NUL, UNDECODABLE = "nul_character", "not_in_its_encoding"
+READ_AGAIN = 8 * 1024 * 1024
+"""Characters that may be read again for broken quotes, and four times as many as there are: else a
+file could be made of which each line costs as much as a whole row.
+"""
 _BROKEN = {TOO_LARGE, BAD_QUOTES, TOO_MANY_FIELDS}
 
 
@@ -33,18 +38,24 @@ class _Lines:
     taken: list[str] = field(default_factory=list)
     again: deque[str] = field(default_factory=deque)
     size: int = 0
+    left: int = READ_AGAIN
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = self.again.popleft() if self.again else self.text.readline(MAX_ROW)
+        line = self.again.popleft() if self.again else self._new()
         if not line:
             raise StopIteration
         self.size += len(line)
         if self.size >= MAX_ROW:
             self._refuse(line)
         self.taken.append(line)
+        return line
+
+    def _new(self) -> str:
+        line = self.text.readline(MAX_ROW)
+        self.left += 4 * len(line)
         return line
 
     def _refuse(self, line: str) -> None:
@@ -61,7 +72,10 @@ class _Lines:
         self.size = 0
 
     def give_back(self) -> None:
-        """All but the first line."""
+        """All but the first line. Raises UsageError for a file of which that is too much."""
+        self.left -= self.size
+        if self.left < 0:
+            raise UsageError("the file has too many quotes that nobody closes to be read")
         self.again.extendleft(reversed(self.taken[1:]))
 
 

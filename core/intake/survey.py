@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from core.errors import UsageError
-from core.intake.columns import format_of, places, recognised
+from core.intake.columns import NAME_TOLD, format_of, places, recognised
 from core.intake.model import DATES, Column, DateOrder, Dates, Format, Layout, Survey
 from core.intake.ports import Opened
 from core.intake.records import Record, Records, TooLargeError
@@ -61,8 +61,12 @@ def _layout(encoding: Encoding, records: Records, format_: Format, fields: Seque
         delimiter=records.delimiter,
         width=len(fields),
         places=where,
-        names={column: fields[place].strip(" \t\ufeff") for column, place in where.items()},
+        names={column: _told(fields[place]) for column, place in where.items()},
     )
+
+
+def _told(name: str) -> str:
+    return " ".join(name.replace("\ufeff", "").split())[:NAME_TOLD]
 
 
 def header(records: Records) -> tuple[Iterator[Record], list[str]] | None:

@@ -171,7 +171,10 @@ def _strewn(connection: sa.Connection, left: Sequence[BatchId], by: BatchId) -> 
 
 
 def _refuse_other(same: Batch | None, job: Job, new: NewBatch) -> None:
-    if same is None or same.job_id == job.id or same.file_hash == new.survey.file_hash:
+    """A file that was given up may be sent again, mended, as the same batch."""
+    if same is None or same.status is BatchStatus.FAILED or same.job_id == job.id:
+        return
+    if same.file_hash == new.survey.file_hash:
         return
     raise UsageError(f"batch_id {new.id} is that of another file; give this one an id of its own")
 
@@ -290,17 +293,19 @@ def _keep(
 
 def _move(connection: sa.Connection, batch: Batch, most: int) -> Batch:
     _hold(connection, batch)
-    next_ = _run(connection, "next_cases", batch_id=batch.id, most=most).one()
+    next_ = _next(connection, batch, most)
     moved = _Moved()
     if next_.cases:
-        _move_between(connection, batch, ("", next_.last), moved)
-    return _count(connection, batch, moved, done=next_.cases < most)
+        _move_between(connection, batch, (batch.moved_to, next_.last), moved)
+    counted = _count(connection, batch, moved, done=next_.cases < most)
+    return replace(counted, moved_to=next_.last or "")
 
 
 def _move_carefully(connection: sa.Connection, batch: Batch, most: int) -> Batch:
     _hold(connection, batch)
-    next_ = _run(connection, "next_cases", batch_id=batch.id, most=most).one()
-    cases = _run(connection, "cases", batch_id=batch.id, last=next_.last).scalars().all()
+    next_ = _next(connection, batch, most)
+    between = {"after": batch.moved_to, "last": next_.last}
+    cases = _run(connection, "cases", batch_id=batch.id, **between).scalars().all()
     moved = _Moved()
 
     def write(some: Sequence[str]) -> None:
@@ -313,7 +318,12 @@ def _move_carefully(connection: sa.Connection, batch: Batch, most: int) -> Batch
     counted = _count(connection, batch, moved, refused=len(refused), done=next_.cases < most)
     if counted.is_over_budget:
         raise _OverBudgetError(len(refused))
-    return counted
+    return replace(counted, moved_to=next_.last)
+
+
+def _next(connection: sa.Connection, batch: Batch, most: int) -> sa.Row[Any]:
+    values = {"batch_id": batch.id, "after": batch.moved_to, "most": most}
+    return _run(connection, "next_cases", **values).one()
 
 
 def _hold(connection: sa.Connection, batch: Batch) -> None:

@@ -380,6 +380,17 @@ def test_the_id_of_another_files_batch_is_refused(desk: Desk) -> None:
     assert forced["outcome"] == "ingested"
 
 
+def test_a_file_that_was_refused_may_be_sent_mended_as_the_same_batch(desk: Desk) -> None:
+    batch_id = str(uuid4())
+    desk.read(file(1, 1), batch_id=batch_id)
+
+    mended = desk.read(file(2), batch_id=batch_id)
+
+    assert mended["outcome"] == "ingested"
+    assert desk.counted(batch_id) == (2, 2, 0, 0, 0)
+    assert desk.errors(batch_id) == []
+
+
 def test_two_jobs_with_the_same_file_at_once_do_it_once(desk: Desk) -> None:
     desk.at_once = 2
     desk.files.put(file(9))

@@ -23,7 +23,7 @@ AFTER = {
     "same": ("completed", (0, 0, 0, 0, 0)),
 }
 CONTENTS = {"good": GOOD, "bad": BAD, "same": KNOWN}
-EACH = 9
+EACH = 13
 
 
 class KilledError(BaseException):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import UsageError
 from core.intake.records import MAX_ROW, Record, Records
 
 
@@ -122,6 +123,23 @@ def test_a_gigabyte_without_an_end_of_line_is_passed_over_in_pieces() -> None:
 
     assert told == [(1, ["1", "a"]), (2, "row_too_large"), (3, ["3", "c"])]
     assert text.longest == MAX_ROW
+
+
+def test_a_file_made_to_be_read_again_and_again_is_refused() -> None:
+    """Each of its lines closes a quote and opens the next one: rows without an end."""
+    text = 'a,"\n' + 'b",c,"\n' * 200_000
+
+    with pytest.raises(UsageError, match="too many quotes"):
+        read(text, 3)
+
+
+def test_many_quotes_that_nobody_closes_are_refused_line_by_line() -> None:
+    lines = "".join(f'"{number},x\n' + "1,2\n" * 5 for number in range(2000))
+
+    told = read(lines, 2)
+
+    assert sum(isinstance(what, str) for _, what in told) == 2000
+    assert len(told) == 12_000
 
 
 def test_what_postgresql_cannot_keep_is_refused_with_its_row() -> None:

@@ -116,6 +116,12 @@ def test_a_delimiter_is_that_by_which_most_columns_are_known(delimiter: str, bef
     assert found.layout.places[Column.COUNTY] == 5
 
 
+def test_a_long_name_of_a_column_is_cut() -> None:
+    found = surveyed(f"Case{'_' * 100_000}Number,Def\n".encode())
+
+    assert found.layout.names[Column.CASE_NUMBER] == "Case" + "_" * 36
+
+
 def test_values_may_hold_the_other_delimiters() -> None:
     found = surveyed(b"Case No;Defendant, first;Defendant\n1;2,3;4\n")
 

@@ -108,11 +108,14 @@ RETURNING id, job_id, kind, status, file_path, file_hash, source_reference, layo
 SELECT 1 FROM intake.batches WHERE id = :id AND job_id = :job_id AND status = :status FOR UPDATE;
 
 -- name: next_cases
+-- From where this try has come: rows that were moved may stand in the index for as long as somebody reads elsewhere.
 SELECT max(case_number) AS last, count(*) AS cases
-  FROM (SELECT case_number FROM intake.staged_rows WHERE batch_id = :batch_id ORDER BY case_number LIMIT :most) AS next;
+  FROM (SELECT case_number FROM intake.staged_rows
+         WHERE batch_id = :batch_id AND case_number > :after ORDER BY case_number LIMIT :most) AS next;
 
 -- name: cases
-SELECT case_number FROM intake.staged_rows WHERE batch_id = :batch_id AND case_number <= :last ORDER BY case_number;
+SELECT case_number FROM intake.staged_rows
+ WHERE batch_id = :batch_id AND case_number > :after AND case_number <= :last ORDER BY case_number;
 
 -- name: move
 -- Blank is not 0, and says nothing: what is known stays.
