@@ -11,7 +11,7 @@ from core.jobs.ports import Lane, QueueState
 KEY_SHARE, KEY_LEAST_S, KEY_MOST_S = 0.25, 1.0, 15.0
 BATCH_S = 1.0
 """A batch is about as many jobs as one thread does in this time."""
-GROWTH, SMALL = 5, 4096
+GROWTH, SMALL = 10, 4096
 """A batch of jobs that take no time and have payloads of few bytes may become so much larger: what
 is left of their time is that of claiming and settling.
 """

@@ -1131,7 +1131,7 @@ class TestSharing:
         assert claimed[0] == 100
         assert set(claimed[1:]) == {2}
 
-    @pytest.mark.parametrize(("text", "largest"), [("x", 500), ("x" * 5000, 100)])
+    @pytest.mark.parametrize(("text", "largest"), [("x", 1000), ("x" * 5000, 100)])
     def test_batches_of_small_jobs_that_take_no_time_grow(self, text: str, largest: int) -> None:
         ground = yard(kind("test"), parallel=1)
         claimed: list[int] = []
