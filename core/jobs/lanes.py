@@ -13,7 +13,8 @@ BATCH_S = 1.0
 """A batch is about as many jobs as one thread does in this time."""
 GROWTH, SMALL = 10, 4096
 """A batch of jobs that take no time and have payloads of few bytes may become so much larger: what
-is left of their time is that of claiming and settling.
+is left of their time is that of claiming and settling. A run that is killed leaves as many to be
+done again, one by one.
 """
 
 
