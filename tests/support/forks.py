@@ -13,8 +13,9 @@ from itertools import count
 from pathlib import Path
 from signal import SIGKILL
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from tests.support.closing import Closing
 from tests.support.crash_points import KILL
 from tests.support.forked import Forked
 from tests.support.ground import PATIENCE_S, Ended, StuckError, points
@@ -91,7 +92,7 @@ class _Patience:
 
 
 @dataclass
-class Forks:
+class Forks(Closing):
     """`module`: what each of them runs; it takes its arguments as `launcher` does."""
 
     module: str
@@ -133,14 +134,3 @@ class Forks:
             if fork.process.poll() is None:
                 fork.send(SIGKILL)
                 fork.wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

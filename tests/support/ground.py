@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 from infra.postgres.url import DatabaseUrl
 from infra.simulator.behaviour import Behaviour
 from infra.simulator.oauth import CLIENT_ID, CLIENT_SECRET
 from infra.simulator.server import Simulator
+from tests.support.closing import Closing
 from tests.support.crash_points import KILL, STOP
 from tests.support.forked import Forked
 from tests.support.oracle import Oracle
@@ -72,7 +72,7 @@ class Ended:
         return [line for line in self.log if line["event"] == name]
 
 
-class Launcher:
+class Launcher(Closing):
     """One process at a time."""
 
     def __init__(self, folder: Path) -> None:
@@ -146,17 +146,6 @@ class Launcher:
 
     def _stuck(self) -> StuckError:
         return StuckError(f"the process {self.pid} does nothing; see {self._output}.err")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def points(record: Path | None, at: str | None, how: str) -> list[str]:

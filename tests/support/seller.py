@@ -2,32 +2,23 @@
 
 import html
 import re
-from types import TracebackType
-from typing import Self
 from urllib.parse import urljoin
 
 import httpx
 
+from tests.support.closing import Closing
 from tests.support.simulated import NO_TLS
 
 ACTION = re.compile(r'<form method="post" action="([^"]*)"')
 
 
-class AtEbay:
+class AtEbay(Closing):
     """Keeps eBay's cookies, as a browser does. What it returns is where eBay sends it back to."""
 
     def __init__(self) -> None:
         self.http = httpx.Client(timeout=30, trust_env=False, verify=NO_TLS)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self.http.close()
 
     def consents(self, link: str, seller: str) -> str:

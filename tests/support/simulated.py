@@ -2,13 +2,13 @@
 
 import ssl
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
 from infra.simulator.oauth import CLIENT_ID, CLIENT_SECRET
 from infra.simulator.server import Simulator
+from tests.support.closing import Closing
 
 # Reading the certificate authorities would take longer than most tests.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -20,7 +20,7 @@ USER = "/commerce/identity/v1/user/"
 RATE_LIMITS = "/developer/analytics/v1_beta/rate_limit/"
 
 
-class Caller:
+class Caller(Closing):
     """Calls as the `account`th seller; its token is got at the first call that needs one."""
 
     def __init__(self, simulator: Simulator, account: int = 0) -> None:
@@ -29,15 +29,7 @@ class Caller:
         self.http = httpx.Client(timeout=10, trust_env=False, verify=NO_TLS)
         self.token: str | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self.http.close()
 
     def mint(self, **form: str) -> httpx.Response:
