@@ -79,7 +79,7 @@ class PerformChats:
     def perform(self, job: Job, context: JobContext) -> Verdict:
         """1. It is in no line of its chat. 2. It begins, or begins again. 3. What was answered."""
         chat = chat_of(job.payload)
-        if job.ordering_key != chat.ordering_key:
+        if (job.queue, job.ordering_key) != (QUEUE, chat.ordering_key):
             told = "it stands in a line that is not its chat's; somebody made it by hand"
             return Failed(code=NO_SESSION, detail=told)
         heard = _heard(job)

@@ -12,6 +12,7 @@ from core.errors import RateLimitedError, UpstreamFacts, UsageError
 from core.jobs import lanes
 from core.jobs.control import JobConflictError
 from core.jobs.model import NewJob, Status, Transaction
+from handlers import chat_kinds
 from tests.integration.test_statement_budget import counting
 from tests.support.chats import ME, OTHER, Talk, echo, talk
 from tests.support.site import DRAIN, Site
@@ -454,6 +455,19 @@ def test_a_session_made_by_hand_is_a_session(chat: Talk) -> None:
 
     assert drained.decisions() == {"cli:me": "started"}
     assert chat.site.sql("SELECT reply, ending FROM ops.chat_tasks") == [["heard hello", "told"]]
+
+
+def test_who_looks_on_and_breaks_stops_no_work(chat: Talk) -> None:
+    def broken(*_: object) -> object:
+        raise ValueError(SECRET)
+
+    task = chat.say("hello")
+    with patch.object(chat_kinds, "watch_sessions", broken):
+        drained = chat.drain()
+
+    assert chat.task(task).status is Status.COMPLETED
+    assert "in broken" in drained.lines("sessions.not_seen")[0]["traceback"]
+    assert SECRET not in drained.err
 
 
 def test_a_paused_queue_is_said(chat: Talk) -> None:

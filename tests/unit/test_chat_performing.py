@@ -51,7 +51,8 @@ class Written:
 
 
 def task(text: str = "/do it", **changes: Any) -> Job:
-    return job(task_of(ME, text).payload, "chat", **{"ordering_key": "telegram:4711", **changes})
+    stands = {"queue": "chat", "ordering_key": "telegram:4711"}
+    return job(task_of(ME, text).payload, "chat", **{**stands, **changes})
 
 
 def perform(
@@ -235,8 +236,10 @@ def test_an_error_is_raised_and_told_with_whose_task_it_was(error: Exception, tr
     assert "secret" not in str(facts)
 
 
-def test_a_task_of_another_line_is_refused() -> None:
-    verdict = perform(Reply(text="done"), task(ordering_key="telegram:1"))
+@pytest.mark.parametrize("where", [{"ordering_key": "telegram:1"}, {"queue": "other"}])
+def test_a_task_of_another_line_is_refused(where: dict[str, str]) -> None:
+    """There it would stand beside what its chat has at work."""
+    verdict = perform(Reply(text="done"), task(**where))
 
     assert isinstance(verdict, Failed)
     assert (verdict.code, asked) == ("no_session", [])
