@@ -207,6 +207,27 @@ def test_attempts_that_a_person_sets_to_none_at_work_may_be_given_back_all_the_s
     assert desk.sql("SELECT DISTINCT status, attempts FROM ops.jobs") == [("pending", 0)]
 
 
+@pytest.mark.parametrize(
+    ("change", "lines"),
+    [
+        ("UPDATE ops.jobs SET priority = 10", 2),
+        ("UPDATE ops.jobs SET run_at = now() WHERE ordering_key = 'a'", 1),
+        ("DELETE FROM ops.jobs", 0),
+    ],
+)
+def test_who_changes_a_whole_line_by_hand_marks_it_once(
+    desk: Desk, change: str, lines: int
+) -> None:
+    """Drains put so many lines right at a time: others must not wait for each job of these."""
+    desk.store.enqueue([echo(n, ordering_key=key) for key in ("a", "b") for n in range(20)])
+
+    desk.sql(change)
+
+    assert desk.sql("SELECT count(*) FROM ops.job_staging") == [(lines,)]
+    done = desk.drained()
+    assert len(done) == (40 if lines else 0)
+
+
 def test_who_enqueues_in_a_transaction_of_his_own_program_stages_once(desk: Desk) -> None:
     with desk.person() as person:
         enqueue(person, [echo(n, ordering_key="k") for n in range(5)], KINDS)
