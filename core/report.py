@@ -77,7 +77,10 @@ SENTENCES: Mapping[Reason, str] = {
         "It failed ten times in a row and stopped itself: the worker (`workers resume`), or every"
         " queue (`queues resume`)."
     ),
-    Reason.NO_ACCOUNTS: "There is no account yet; add one with `accounts add`.",
+    Reason.NO_ACCOUNTS: (
+        "There is no account yet; `accounts connect` asks a seller for his consent,"
+        " `accounts add` imports a refresh token that you have."
+    ),
     Reason.UPSTREAM: "eBay did not give a usable answer; it is tried again by itself.",
     Reason.UNITS_FAILED: "Every unit failed; the units say why.",
     Reason.DATABASE: (

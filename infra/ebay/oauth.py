@@ -130,7 +130,7 @@ class OAuth:
         if keys is None or not keys.client_id or not keys.client_secret.reveal():
             raise ConfigurationError(
                 f"{_variables(environment)} must be set: an account of {environment} needs the"
-                " application's keys (https://developer.ebay.com/my/keys)"
+                " application's keys (docs/connect.md says where they come from)"
             )
         return keys
 
