@@ -281,7 +281,7 @@ def test_a_named_account_is_refreshed_though_it_is_not_due(site: Site) -> None:
     ended = typed(site, "tokens", "--account", "seller-1")
 
     assert ended.returncode == 0
-    assert "1 tokens refreshed" in ended.stderr
+    assert "1 token refreshed" in ended.stderr
     assert (refreshes(site, "seller-1"), refreshes(site)) == (1, 1)
     assert site.one("SELECT fence FROM ops.runs") is None
 
