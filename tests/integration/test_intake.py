@@ -110,6 +110,23 @@ def test_df2_a_file_that_is_half_read_by_a_killed_job_is_read_by_the_next(desk: 
     assert desk.sql("SELECT 1 FROM intake.staged_rows") == []
 
 
+def test_df2_what_a_killed_job_has_staged_is_taken_over_and_counted_on(desk: Desk) -> None:
+    desk.at_once = 3
+    desk.files.put(file(9, 1))
+    killed = desk.put()
+    desk.stop = lambda: bool(desk.sql("SELECT 1 FROM intake.batches WHERE inserted > 0"))
+    desk.perform(desk.claim(killed))
+    desk.sql("UPDATE ops.jobs SET status = 'dead', error_code = 'x', finished_at = now()")
+    assert 0 < len(desk.judgments()) < 9
+
+    desk.stop = lambda: False
+    again = desk.run(desk.put())
+
+    assert (again["outcome"], again["result"]["batch_id"]) == ("ingested", str(killed))
+    assert desk.counted(killed) == (10, 9, 0, 0, 1)
+    assert desk.batch(killed)["job_id"] == again["id"]
+
+
 def stops_after(times: int) -> Callable[[], bool]:
     asked: list[None] = []
 
