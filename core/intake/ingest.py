@@ -116,7 +116,7 @@ class _Reading:
                 return instead
         batch = self._held()
         if batch.status is BatchStatus.STAGING and not self._stage(batch):
-            store.fail(self.job, self._held(), CHANGED)
+            self._give_up(self._held(), CHANGED)
             return Retry(code="file_changed", detail=CHANGED)
         return self._take()
 
@@ -191,9 +191,16 @@ class _Reading:
 
     def _reject(self, batch: Batch) -> Failed:
         reason = _over_budget(batch)
-        self.ingest.batches.fail(self.job, batch, reason)
+        self._give_up(batch, reason)
         look = f"the first errors stand in intake.row_errors, batch_id {batch.id}"
         return Failed(code="error_budget", detail=f"{reason}; {look}")
+
+    def _give_up(self, batch: Batch, reason: str) -> None:
+        """Tidied up for as long as there is time: the verdict must not come too late for that."""
+        store = self.ingest.batches
+        store.fail(self.job, batch, reason)
+        while self.context.deadline.allows(STEP_S) and store.discard(batch):
+            pass
 
     def _advanced(self, batch: Batch) -> Batch:
         self.batch, self.advanced = batch, True
@@ -206,7 +213,7 @@ class _Reading:
             raise _InterruptedError(answers.lease_lost(context))
         if context.cancelled():
             if self.batch is not None:
-                self.ingest.batches.fail(self.job, self.batch, CANCELLED)
+                self._give_up(self.batch, CANCELLED)
             raise _InterruptedError(Cancelled())
         if self.ingest.stopping():
             raise _InterruptedError(Snooze(until=context.clock.now(), reason="stopping"))

@@ -71,3 +71,10 @@ class Batches(Protocol):
     def fail(self, job: Job, batch: Batch, reason: str) -> None:
         """Give it up: what was not moved yet never will be; its first errors are kept."""
         ...
+
+    def discard(self, batch: Batch) -> bool:
+        """Remove some staged rows of what was given up; False: there are no more.
+
+        What is left of them goes when the next file begins.
+        """
+        ...

@@ -73,7 +73,8 @@ class PostgresBatches:
             if not isinstance(begun, _Left):
                 return begun
             for batch_id in begun.ids:
-                self._discard(batch_id)
+                while self._discard(batch_id):
+                    pass
 
     def stage(self, job: Job, batch: Batch, chunk: Chunk) -> Batch:
         """As it came; where PostgreSQL refuses its content, carefully in another transaction."""
@@ -103,7 +104,9 @@ class PostgresBatches:
             _give_up(connection, batch.id, reason, batch.invalid)
 
         self._fenced(job, give_up)
-        self._discard(batch.id)
+
+    def discard(self, batch: Batch) -> bool:
+        return self._discard(batch.id)
 
     def _fenced(self, job: Job, work: Callable[[sa.Connection], T]) -> T:
         def fenced(connection: sa.Connection) -> T:
@@ -113,10 +116,11 @@ class PostgresBatches:
 
         return self.database.run(fenced)
 
-    def _discard(self, batch_id: BatchId) -> None:
+    def _discard(self, batch_id: BatchId) -> bool:
         values = {"batch_id": batch_id, "most": DISCARDED_AT_ONCE}
-        while self.database.run(lambda connection: _run(connection, "discard", **values).scalar()):
-            pass
+        return bool(
+            self.database.run(lambda connection: _run(connection, "discard", **values).scalar())
+        )
 
 
 def _run(connection: sa.Connection, name: str, /, **values: object) -> sa.CursorResult[Any]:

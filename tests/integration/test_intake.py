@@ -520,6 +520,20 @@ def test_a_job_out_of_time_goes_on_with_the_next_run(desk: Desk) -> None:
     assert desk.counted(job_id) == (20, 19, 0, 0, 1)
 
 
+def test_a_file_is_refused_in_time_and_its_rows_go_with_the_next_one(desk: Desk) -> None:
+    desk.files.put(file(80, 20))
+
+    def ticks() -> float:
+        return 100.0 * len(desk.sql("SELECT 1 FROM intake.batches WHERE status = 'failed'"))
+
+    done = desk.run(desk.put(), deadline=Deadline(50.0, ticks))
+    left = desk.sql("SELECT 1 FROM intake.staged_rows")
+    desk.read(file(1))
+
+    assert (done["error_code"], len(left)) == ("error_budget", 80)
+    assert desk.sql("SELECT 1 FROM intake.staged_rows") == []
+
+
 def test_a_run_too_short_to_read_the_file_once_is_a_failed_try(desk: Desk) -> None:
     desk.files.put(file(9))
     ticks = iter([0.0, *[100.0] * 50])
