@@ -152,7 +152,11 @@ def test_cancellations_that_buyers_asked_for_are_not_hidden(site: Site) -> None:
 def test_r52_details_only_for_what_changed(site: Site) -> None:
     site.run(accounts=(SICK,))
     counts = {stream: len(called(site, READS[stream])) for stream in DETAILED}
-    assert counts == {stream: len(truth(site, SICK, stream)) for stream in DETAILED}
+    still_open = {stream: sum(not each.is_final for each in claims(site, stream))
+                  for stream in DETAILED}  # fmt: skip
+    for stream, reads in counts.items():
+        # The pass over what is open goes beside the other: it may begin when rows are stored.
+        assert 0 <= reads - len(truth(site, SICK, stream)) <= still_open[stream]
     # As if nothing but the overlap were new: everything once more.
     site.sql("UPDATE ebay.sync_states SET cursor_at = NULL, due_at = now() WHERE pass = 'new'")
 
@@ -161,8 +165,6 @@ def test_r52_details_only_for_what_changed(site: Site) -> None:
     new = [each for each in again.units if each.pass_ == "new"]
     assert {each.written for each in new} == {0}
     reread = {stream: len(called(site, READS[stream])) - counts[stream] for stream in DETAILED}
-    still_open = {stream: sum(not each.is_final for each in claims(site, stream))
-                  for stream in DETAILED}  # fmt: skip
     assert reread["returns"] == still_open["returns"]
     assert reread["inquiries"] <= still_open["inquiries"]
 
