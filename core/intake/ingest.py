@@ -115,7 +115,7 @@ class _Reading:
             if instead is not None:
                 return instead
         batch = self._held()
-        if batch.status is BatchStatus.STAGING and not self._stage(batch):
+        if batch.status is BatchStatus.STAGING and not self._staged(batch):
             self._give_up(self._held(), CHANGED)
             return Retry(code="file_changed", detail=CHANGED)
         return self._take()
@@ -154,6 +154,13 @@ class _Reading:
 
     def _place(self) -> str:
         return fields.line(self.job.payload, "file_path", 2000)
+
+    def _staged(self, batch: Batch) -> bool:
+        """False: it was changed, perhaps into another encoding than the one that was found."""
+        try:
+            return self._stage(batch)
+        except UnicodeDecodeError:
+            return False
 
     def _stage(self, batch: Batch) -> bool:
         """False: it was changed."""

@@ -101,7 +101,10 @@ def instead(encoding: Encoding, error: UnicodeDecodeError, *, seen: bool) -> Enc
     if encoding.name != UTF_8:
         raise UsageError(f"the file begins as {encoding.name} and is not: {error.reason}")
     before = bytes(error.object[: error.start])
-    return Encoding(UTF_8 if seen or not before.isascii() else WINDOWS, strict=False)
+    rest = bytes(error.object[error.start :]).decode(errors="replace")
+    whole = sum(not each.isascii() for each in rest) - rest.count(REPLACED)
+    is_utf_8 = seen or not before.isascii() or whole > rest.count(REPLACED)
+    return Encoding(UTF_8 if is_utf_8 else WINDOWS, strict=False)
 
 
 def opened(source: Hashed, encoding: Encoding) -> io.TextIOWrapper:

@@ -152,6 +152,8 @@ def _begin(connection: sa.Connection, job: Job, new: NewBatch) -> Begun | _Left:
     """
     file = {"id": new.id, "file_hash": new.survey.file_hash}
     _run(connection, "lock_file", file_hash=new.survey.file_hash)
+    # Another file may come under the same id, at the same moment.
+    _run(connection, "lock_file", file_hash=str(new.id))
     there = _run(connection, "at_work", **file).all()
     if any(each.held and each.job_id != job.id for each in there):
         return Busy()

@@ -1,12 +1,14 @@
 """Files of judgments: taken once, whole or not at all, and every row accounted for."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from core.deadline import Deadline
 from core.jobs.kinds import BadPayloadError
@@ -339,6 +341,16 @@ def test_a_file_that_is_not_there_fails(desk: Desk) -> None:
     assert f"{PLACE}: there is no such file" in done["error_detail"]
 
 
+def test_a_file_that_changes_its_encoding_while_it_is_read_is_tried_again(desk: Desk) -> None:
+    desk.files.put(file(3), file(3).replace("Debtor", "Müller").encode("windows-1252"))
+
+    first = desk.run(job_id := desk.put())
+    second = desk.run(job_id)
+
+    assert (first["status"], first["error_code"]) == ("pending", "file_changed")
+    assert desk.counted(second["id"]) == (3, 3, 0, 0, 0)
+
+
 def test_a_file_that_changes_while_it_is_read_is_tried_again(desk: Desk) -> None:
     desk.files.put(file(3), file(5))
 
@@ -395,6 +407,20 @@ def test_the_id_of_another_files_batch_is_refused(desk: Desk) -> None:
     assert (same["outcome"], same["result"]["duplicate_of"]) == ("duplicate", batch_id)
     assert desk.counted(batch_id) == (3, 0, 0, 3, 0)
     assert forced["outcome"] == "ingested"
+
+
+def test_two_files_under_one_id_at_once_are_begun_one_after_the_other(desk: Desk) -> None:
+    batch_id = str(uuid4())
+    desk.files.put(file(3))
+    job_id = desk.put(batch_id=batch_id)
+    lock = sa.text("SELECT pg_advisory_xact_lock(ops.lock_key('intake/' || :id))")
+
+    with ThreadPoolExecutor(1) as pool:
+        with desk.database.transaction() as other:
+            other.execute(lock, {"id": batch_id})
+            running = pool.submit(desk.run, job_id)
+            assert not wait([running], 1.0).done
+        assert running.result(30)["outcome"] == "ingested"
 
 
 def test_a_file_that_was_refused_may_be_sent_mended_as_the_same_batch(desk: Desk) -> None:
@@ -560,6 +586,24 @@ def test_a_cancelled_job_gives_its_file_up(desk: Desk) -> None:
     batch = desk.batch(job_id)
     assert (batch["status"], batch["rejection_reason"]) == ("failed", "the job's end was asked for")
     assert desk.counted(again["id"]) == (9, 9, 0, 0, 0)
+
+
+def test_what_a_job_cancelled_between_two_runs_has_staged_goes_with_the_next_file(
+    desk: Desk,
+) -> None:
+    desk.at_once = 2
+    desk.files.put(file(9))
+    job_id = desk.put()
+    desk.stop = lambda: bool(desk.sql("SELECT 1 FROM intake.batches WHERE inserted > 0"))
+    desk.perform(desk.claim(job_id))
+    desk.sql("UPDATE ops.jobs SET status = 'cancelled', finished_at = now()")
+    assert desk.batch(job_id)["status"] == "upserting"
+
+    desk.stop = lambda: False
+    desk.read(file(1))
+
+    assert desk.sql("SELECT 1 FROM intake.staged_rows") == []
+    assert (desk.batch(job_id)["status"], desk.counted(job_id)[:2]) == ("failed", (9, 2))
 
 
 def test_a_job_cancelled_before_it_has_read_its_file_leaves_no_batch(desk: Desk) -> None:

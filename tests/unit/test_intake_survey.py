@@ -87,6 +87,13 @@ def test_an_old_file_is_read_from_its_beginning_however_late_that_is_seen(rows: 
     assert read(content)[-1] == ("C-1", "Müller")
 
 
+def test_a_broken_byte_before_all_others_does_not_make_utf_8_windows_1252() -> None:
+    broken = HEADER.encode() + b"C-2,Bank,M\xfcller,1,,\n" + ROW.encode() * 2
+
+    assert surveyed(broken).layout.encoding == "utf-8"
+    assert read(broken) == [("C-1", "Müller")] * 2
+
+
 def test_a_late_broken_byte_of_utf_8_is_one_where_there_were_others_before() -> None:
     plain = "".join(f"C-{number},Bank,Miller,1,,\n" for number in range(30_000))
     content = (HEADER + ROW + plain).encode() + b"C-2,Bank,M\xfcller,1,,\n"

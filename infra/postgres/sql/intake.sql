@@ -192,10 +192,13 @@ RETURNING id, job_id, kind, status, file_path, file_hash, source_reference, layo
           invalid, warnings, inserted, updated, duplicate, rejected, error_threshold_percent, rejection_reason, duplicate_of;
 
 -- name: abandoned
--- Half-staged by jobs that have ended since.
+-- Half-staged by jobs that have ended since; staged by jobs that were cancelled, or are forgotten.
 SELECT id FROM intake.batches batch
- WHERE finished_at IS NULL AND status = 'staging'
-   AND NOT EXISTS (SELECT FROM ops.jobs WHERE id = batch.job_id AND finished_at IS NULL);
+ WHERE finished_at IS NULL
+   AND NOT EXISTS (
+         SELECT FROM ops.jobs
+          WHERE id = batch.job_id
+            AND (finished_at IS NULL OR (batch.status = 'upserting' AND ops.jobs.status <> 'cancelled')));
 
 -- name: strewn
 -- Batches at their end that have staged rows. From batch to batch, however many rows they have.
