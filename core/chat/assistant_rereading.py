@@ -8,6 +8,7 @@ from core.chat.assistant_names import quoted
 from core.chat.assistant_ready import VIA, Done, Ready, known_account, known_streams
 from core.chat.assistant_steps import Reading, RewindStream, RunWorker, UndoRewind
 from core.chat.assistant_words import harmless, moment
+from core.errors import UsageError
 from core.jobs.model import NewJob
 from core.jobs.shipped.run_worker import NAME as RUN_WORKER
 from core.streams.control import ControlStreams
@@ -75,7 +76,9 @@ class Rereading:
     def _undo(self, step: UndoRewind) -> Ready:
         unit = (step.account, [step.stream], step.account_id)
         name = f"{harmless(step.account)}/{step.stream}"
-        known_streams(self.streams, *unit)
+        [planned] = known_streams(self.streams, *unit)
+        if planned.rewinds and planned.rewinds[0].id != step.latest:
+            raise UsageError(f"{name} was rewound again since this was planned; look at it anew")
 
         def do() -> Done:
             undone = self.streams.undo(step.account, step.stream, via=VIA)

@@ -26,6 +26,8 @@ _AROUND = re.compile(r"[\s.,;:!?\"„“”()*_/]+")
 
 
 def meaning_of(text: str) -> Meaning:
+    if "?" in text:
+        return Meaning.UNCLEAR  # who asks has not decided
     words = _AROUND.sub(" ", _LOOKS.sub("", text)).strip().casefold()
     if words in _listed(_YES):
         return Meaning.YES

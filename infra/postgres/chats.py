@@ -108,6 +108,7 @@ def receive(connection: sa.Connection, message: Message, kinds: Kinds) -> Receiv
     _run(connection, "chat_wrote", **named(chat))
     head = _run(connection, "head", **HERE, ordering_key=chat.ordering_key, answer=ANSWER).first()
     if head is not None and head.asks and not is_command(message.text):
+        _run(connection, "hide_unsent", id=head.id)
         _signal(connection, JobId(head.id), chat, message.text)
         received = _received(connection, JobId(head.id), Said.ANSWERED)
     else:

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from core.chat.assistant_ports import Period
-from core.chat.model import Chat, Plan, Process, Reply, Turn
+from core.chat.model import Chat, Plan, Process, Reply, RolledBack, Turn
 from core.ids import AccountId
 from handlers import opening
 from handlers.assistant import assistant
@@ -263,6 +263,22 @@ def test_a_rewind_is_planned_done_once_and_undone(site: Site, process: Process) 
     undo = say(process, f"/rewind {name} orders,payouts undo")
     say(process, "yes", plan=undo.steps)
     assert rewound(site) == before
+
+
+def test_an_undo_takes_back_no_rewind_that_was_made_after_it_was_planned(
+    site: Site, process: Process
+) -> None:
+    name = site.one("SELECT min(name) FROM ebay.accounts")
+    say(process, "yes", plan=say(process, f"/rewind {name} orders 5d").steps)
+    undo = say(process, f"/rewind {name} orders undo")
+    say(process, "yes", plan=say(process, f"/rewind {name} orders 9d").steps)
+    later = rewound(site)
+
+    told = say(process, "yes", plan=undo.steps)
+
+    assert isinstance(told, RolledBack)
+    assert "rewound again since" in told.text
+    assert rewound(site) == later
 
 
 def test_pauses_reach_streams_accounts_and_the_settling_transaction(

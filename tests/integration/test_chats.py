@@ -294,6 +294,30 @@ def test_a_chat_that_refuses_again_has_seen_no_question_either(desk: Desk) -> No
     assert desk.sql("SELECT blocked_reason FROM ops.chats") == [("first",)]
 
 
+@pytest.mark.parametrize(
+    ("status", "seen"), [("pending", False), ("failed", False), ("completed", True)]
+)
+def test_a_yes_before_the_question_was_sent_does_not_mean_it(
+    desk: Desk, status: str, seen: bool
+) -> None:
+    asked = desk.say("/run ebay").task_id
+    job = desk.ask()
+    desk.sql("UPDATE ops.chat_tasks SET shown = true")
+    desk.sql(
+        "INSERT INTO ops.jobs (id, queue, kind, payload, status, max_attempts, idempotency_key,"
+        " run_at, created_at, updated_at, finished_at) VALUES (:id, 'notify', 'notify.telegram',"
+        " '{}', :status, 1, :key, now(), now(), now(),"
+        " CASE WHEN :status <> 'pending' THEN now() END)",
+        id=uuid4(),
+        status=status,
+        key=f"chat:{asked}:{job.fence}",
+    )
+
+    desk.say("yes")
+
+    assert desk.sql("SELECT shown FROM ops.chat_tasks") == [(seen,)]
+
+
 def test_a_message_that_comes_again_unblocks_nothing(desk: Desk) -> None:
     desk.say("/status", key="1")
     desk.chats.blocked(ME, "bot was blocked by the user")

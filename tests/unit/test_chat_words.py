@@ -42,7 +42,7 @@ def test_a_no_is_a_no(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "   ", "yes and no", "yes, but only the first", "not now", "maybe", "why?", "yesterday",
-     "ja nein", "okay then what happens", "👍👎", "nothing", "1", "!!!"],
+     "ja nein", "okay then what happens", "👍👎", "ok?", "nothing", "1", "!!!"],
 )  # fmt: skip
 def test_everything_else_is_unclear(text: str) -> None:
     assert meaning_of(text) is Meaning.UNCLEAR

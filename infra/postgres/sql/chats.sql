@@ -133,6 +133,13 @@ UPDATE ops.chat_tasks task SET shown = false
  WHERE task.ordering_key = refused.ordering_key AND task.ending IS NULL
 RETURNING 1;
 
+-- name: hide_unsent
+-- A question that has not been sent was not seen: a yes that comes now means something else. It was sent under the
+-- fence that asked; its key is that of core/chat/telling.py.
+UPDATE ops.chat_tasks task SET shown = false
+  FROM ops.jobs asked JOIN ops.jobs sent ON sent.idempotency_key = concat_ws(chr(58), 'chat', asked.id, asked.fence)
+ WHERE asked.id = :id AND task.job_id = asked.id AND sent.status <> 'completed';
+
 -- name: begin_task
 -- Whoever performs it holds its lease, not its row: a fence that does not match any more changes nothing.
 WITH held AS (
